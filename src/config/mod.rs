@@ -1,0 +1,3 @@
+//! The profile file: from TOML text to a [`profile::Profile`] in which every name resolves.
+
+pub mod profile;

@@ -1,0 +1,5 @@
+//! Godwit: a terminal cockpit for live database migrations.
+
+pub mod config;
+pub mod model;
+pub mod stores;
