@@ -3,5 +3,7 @@
 pub mod config;
 pub mod journal;
 pub mod model;
+pub mod pipelines;
 pub mod stores;
+pub mod verify;
 pub mod wire;
