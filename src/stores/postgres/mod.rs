@@ -1,1 +1,5 @@
 //! PostgreSQL.
+
+pub mod address;
+pub mod error;
+pub mod quote;
