@@ -1,6 +1,7 @@
 //! A store's way to new connections.
 
 use super::connection::Connection;
+use super::failure::Outcome;
 use super::startup::Purpose;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::postgres::address::Address;
@@ -47,6 +48,23 @@ impl Link {
                 operation: if error.kind == ErrorKind::Unreachable { Operation::Connect } else { operation },
                 ..error
             }
+        })
+    }
+
+    /// The server's identity in the form of [`ServerFacts::identity`](crate::stores::ServerFacts::identity).
+    pub async fn identity(&self, connection: &mut Connection) -> Outcome<String> {
+        let sql = "SELECT CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
+                               THEN (SELECT system_identifier FROM pg_control_system()) END AS system,
+                          (SELECT oid FROM pg_database WHERE datname = current_database()) AS database";
+        let answer = connection.query(sql).await?;
+        let database = answer.value("database").unwrap_or_default();
+        Ok(match answer.value("system").and_then(|id| id.parse::<i64>().ok()) {
+            // The identifier is an unsigned number that SQL shows as a signed one.
+            Some(system) => format!("system {} database {database}", system.cast_unsigned()),
+            None => format!(
+                "address {}:{} database {database} (system identifier not readable: no EXECUTE on pg_control_system())",
+                self.address.host, self.address.port
+            ),
         })
     }
 
