@@ -7,6 +7,9 @@
 #   pgbouncer*/           pgbouncer.ini and databases.ini, the latter for tests to rewrite
 #   run/ log/             pid files, passwords for the servers; logs
 
+# Where Debian keeps pgbouncer; not on the path of ordinary users.
+PATH=$PATH:/usr/sbin
+
 # All servers that a lab can have, in the order in which they start.
 all_servers=(pg1 pg2 pgbouncer pgbouncer-session)
 
