@@ -1,6 +1,5 @@
 //! A database for one test.
 
-use super::wait::wait_until;
 use sqlx::{Connection, PgConnection};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -89,8 +88,10 @@ fn quoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::servers::postgres;
-    use super::*;
+    use super::super::{Database, fresh_database, postgres, wait_until};
+    use super::execute;
+    use sqlx::{Connection, PgConnection};
+    use std::time::Duration;
 
     async fn exists(name: &str) -> bool {
         let mut session = PgConnection::connect(&postgres(1)).await.unwrap();
@@ -101,13 +102,16 @@ mod tests {
     #[tokio::test]
     #[ignore = "needs PostgreSQL: run tests/run"]
     async fn is_dropped_with_its_sessions_and_slots() {
-        let database = fresh_database(&postgres(1), "Größe \"x\"").await;
+        let database: Database = fresh_database(&postgres(1), "Größe \"x\"").await;
         let name = database.name().to_owned();
         assert!(exists(&name).await);
         let mut session = database.connect().await;
-        execute(&mut session, &format!("select pg_create_logical_replication_slot('s{}', 'pgoutput')", std::process::id()))
-            .await
-            .unwrap();
+        execute(
+            &mut session,
+            &format!("select pg_create_logical_replication_slot('s{}', 'pgoutput')", std::process::id()),
+        )
+        .await
+        .unwrap();
         drop(database);
         wait_until(Duration::from_secs(10), || async { !exists(&name).await }).await;
     }

@@ -125,14 +125,15 @@ async fn listen(
     confirm: watch::Sender<bool>,
 ) -> io::Result<()> {
     let mut connections = JoinSet::new();
+    let for_connections = weather.clone();
     loop {
         tokio::select! {
             accepted = listener.accept() => {
                 let (client, _) = accepted?;
-                connections.spawn(connection(client, upstream.clone(), weather.clone()));
+                connections.spawn(connection(client, upstream.clone(), for_connections.clone()));
             }
-            refusing = weather.wait_for(|weather| weather.refusing) => {
-                if refusing.is_err() {
+            refusing = async { weather.wait_for(|weather| weather.refusing).await.is_ok() } => {
+                if !refusing {
                     return Ok(());
                 }
                 // Only a closed port refuses; an open one would queue.
@@ -214,8 +215,13 @@ async fn flowing(weather: &mut watch::Receiver<Weather>) -> io::Result<Duration>
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use tokio::time::timeout;
+    use super::super::{Cut, Proxy};
+    use std::io;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::time::{Instant, timeout};
+    use url::Url;
 
     /// A server that sends back what it gets, and a proxy in front of it.
     async fn echo() -> Proxy {
@@ -234,7 +240,7 @@ mod tests {
     }
 
     async fn connect(proxy: &Proxy) -> io::Result<TcpStream> {
-        TcpStream::connect(("127.0.0.1", proxy.url.port().unwrap())).await
+        TcpStream::connect(("127.0.0.1", Url::parse(proxy.url()).unwrap().port().unwrap())).await
     }
 
     async fn ask(stream: &mut TcpStream) -> io::Result<[u8; 4]> {

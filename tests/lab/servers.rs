@@ -37,7 +37,10 @@ pub struct Lab {
 impl Lab {
     /// The lab that all tests share. Tests must not disturb its servers, as others use them at the same time.
     pub fn shared() -> Self {
-        Self { variables: std::env::vars().filter(|(name, _)| name.starts_with("GODWIT_LAB")).collect(), private: false }
+        Self {
+            variables: std::env::vars().filter(|(name, _)| name.starts_with("GODWIT_LAB")).collect(),
+            private: false,
+        }
     }
 
     /// Starts servers for one test alone, which takes about three seconds: some of `pg1`, `pg2`, `pgbouncer`, `pgbouncer-session`.
@@ -46,7 +49,8 @@ impl Lab {
         let dir = dir.expect("tests/lab/up must be executable");
         assert!(dir.status.success(), "tests/lab/up failed: {}", String::from_utf8_lossy(&dir.stderr));
         let env = Path::new(String::from_utf8_lossy(&dir.stdout).trim_end()).join("env");
-        let text = std::fs::read_to_string(&env).unwrap_or_else(|error| panic!("cannot read {}: {error}", env.display()));
+        let text =
+            std::fs::read_to_string(&env).unwrap_or_else(|error| panic!("cannot read {}: {error}", env.display()));
         let assignments = text.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('='));
         // The script quotes for the shell, with backslashes.
         let variables = assignments.map(|(name, value)| (name.to_owned(), value.replace('\\', ""))).collect();
@@ -105,7 +109,7 @@ fn script(name: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::{Lab, PgBouncer, pgbouncer, postgres};
     use sqlx::{Connection, PgConnection};
 
     async fn answers(url: &str) -> bool {
@@ -132,7 +136,7 @@ mod tests {
     #[ignore = "needs PgBouncer: run tests/run"]
     async fn pgbouncers_lead_to_cluster_1() {
         for mode in ["transaction", "session"] {
-            let bouncer = pgbouncer(mode);
+            let bouncer: PgBouncer = pgbouncer(mode);
             assert!(answers(&bouncer.admin.replace("/pgbouncer", "/postgres")).await, "{mode}");
             let databases = std::fs::read_to_string(&bouncer.databases).unwrap();
             assert!(databases.starts_with("[databases]"), "{databases}");

@@ -24,8 +24,9 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::super::wait_until;
     use std::cell::Cell;
+    use std::time::Duration;
 
     #[tokio::test]
     async fn asks_until_it_holds() {
