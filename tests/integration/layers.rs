@@ -92,7 +92,8 @@ fn violations(file: &Source, crates: &BTreeSet<String>) -> Vec<String> {
         if allowed(name) || import.path.is_empty() {
             continue;
         }
-        if !layer.may.iter().any(|root| allowed(root)) && !(test_of_logic && allowed("stores")) {
+        let follows_arrow = layer.may.iter().any(|root| allowed(root)) || (test_of_logic && allowed("stores"));
+        if !follows_arrow {
             complain(import.line, &import.path, &format!("{name} may import only {}", sentence(layer.may)));
         } else if !import.test && ENGINES.iter().any(|root| allowed(root)) && !MAY_NAME_ENGINES.contains(&name) {
             complain(
