@@ -1,6 +1,7 @@
 //! Godwit: a terminal cockpit for live database migrations.
 
 pub mod config;
+pub mod engine;
 pub mod journal;
 pub mod model;
 pub mod pipelines;

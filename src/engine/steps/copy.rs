@@ -85,7 +85,10 @@ impl Step for CopyStep {
                     core.note(&self.pipeline, PipelineEvent::CopyComplete { rows, chunks }).await;
                     core.note(&self.pipeline, PipelineEvent::Stage { stage: Stage::CatchUp }).await;
                     core.note(&self.pipeline, PipelineEvent::State { state: PipelineState::Stopped }).await;
-                    return Ok(Outcome::seen(format!("{rows} rows in {chunks} chunks are on {}", self.route.target.id())));
+                    return Ok(Outcome::seen(format!(
+                        "{rows} rows in {chunks} chunks are on {}",
+                        self.route.target.id()
+                    )));
                 }
                 Ok(CopyEnd::Interrupted) => return Err(StepError::Interrupted),
                 Err(error) if error.policy() == Policy::Retry => {

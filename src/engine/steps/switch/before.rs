@@ -24,7 +24,12 @@ impl Step for WayBackStep {
         undo.reverse();
         undo.retain(|line| !line.is_empty());
         let side = self.0.leaving.other().word();
-        self.0.planned("way-back", format!("Prepare change capture on the {side} side, so that there is a way back"), does, undo)
+        self.0.planned(
+            "way-back",
+            format!("Prepare change capture on the {side} side, so that there is a way back"),
+            does,
+            undo,
+        )
     }
 
     async fn check(&self, _context: &StepContext) -> Result<Option<Outcome>, StepError> {
