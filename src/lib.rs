@@ -1,6 +1,8 @@
 //! Godwit: a terminal cockpit for live database migrations.
 
+pub mod cli;
 pub mod config;
 pub mod model;
+pub mod report;
 pub mod stores;
 pub mod wire;

@@ -9,7 +9,8 @@ const UNITS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_0
 pub fn parse(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let examples = "write a whole number and one of ms, s, m, h, d, such as \"250ms\", \"3s\", \"10m\", \"2h\" or \"1d\"";
+    let examples =
+        "write a whole number and one of ms, s, m, h, d, such as \"250ms\", \"3s\", \"10m\", \"2h\" or \"1d\"";
     if number.is_empty() {
         return Err(format!("This is not a duration: {examples}."));
     }

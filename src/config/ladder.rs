@@ -57,7 +57,8 @@ pub(super) fn impossible(phases: &[Phase], pipelines: &[PipelineId]) -> Vec<(Pha
             problems.extend(broken(rule, phases, position, pipelines).map(|sentence| (phase.id.clone(), sentence)));
         }
         if ONCE.contains(&phase.kind)
-            && let Some(earlier) = phases[..position].iter().find(|p| p.kind == phase.kind && shared(p, phase).is_some())
+            && let Some(earlier) =
+                phases[..position].iter().find(|p| p.kind == phase.kind && shared(p, phase).is_some())
             && let Some(pipeline) = shared(earlier, phase)
         {
             let sentence = format!(
@@ -76,7 +77,11 @@ fn broken(rule: &Rule, phases: &[Phase], position: usize, pipelines: &[PipelineI
     let (earlier, later) = (&phases[..position], &phases[position + 1..]);
     let about = |p: &Phase, pipeline| p.kind == rule.before && p.pipelines.contains(pipeline);
     for pipeline in pipelines.iter().filter(|pipeline| phase.pipelines.contains(pipeline)) {
-        let of = if phase.pipelines.len() == pipelines.len() { String::new() } else { format!(" for pipeline `{pipeline}`") };
+        let of = if phase.pipelines.len() == pipelines.len() {
+            String::new()
+        } else {
+            format!(" for pipeline `{pipeline}`")
+        };
         if earlier.iter().any(|p| about(p, pipeline)) {
             continue;
         }

@@ -32,7 +32,8 @@ pub(super) fn load_with(path: &Path, lookup: Lookup<'_>) -> Result<Profile, Prof
     if bytes.len() as u64 > LONGEST_BYTES {
         return Err(of_file(format!("The profile has more than {} KB; is it the right file?", LONGEST_BYTES / 1024)));
     }
-    let absolute = std::path::absolute(path).map_err(|error| of_file(format!("The profile has no absolute path: {error}.")))?;
+    let absolute =
+        std::path::absolute(path).map_err(|error| of_file(format!("The profile has no absolute path: {error}.")))?;
     let base = absolute.parent().map_or_else(PathBuf::new, Path::to_owned);
     let digest = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     match std::str::from_utf8(&bytes) {
@@ -54,7 +55,12 @@ fn read(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 /// Validates the text of a profile.
-pub(super) fn check(text: &str, path: &Path, digest: String, around: Surroundings<'_>) -> Result<Profile, ProfileProblems> {
+pub(super) fn check(
+    text: &str,
+    path: &Path,
+    digest: String,
+    around: Surroundings<'_>,
+) -> Result<Profile, ProfileProblems> {
     let notes = Notebook::new(text);
     let profile = match DeTable::parse(text) {
         Ok(document) => {
@@ -71,7 +77,9 @@ pub(super) fn check(text: &str, path: &Path, digest: String, around: Surrounding
     match profile {
         Some(profile) => Ok(profile),
         // A defence: a profile that is refused without a note would be an error without a sentence.
-        None if notes.is_empty() => Err(ProfileProblems::of_file(path, "The profile was refused without a reason: a bug in Godwit.".to_owned())),
+        None if notes.is_empty() => {
+            Err(ProfileProblems::of_file(path, "The profile was refused without a reason: a bug in Godwit.".to_owned()))
+        }
         None => Err(notes.close(path)),
     }
 }

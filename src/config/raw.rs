@@ -120,13 +120,7 @@ pub(super) struct RawService {
 
 impl RawService {
     fn read(name: String, t: Table<'_>) -> Self {
-        Self {
-            name,
-            store: t.text("store"),
-            owns: t.texts("owns"),
-            accounts: t.texts("accounts"),
-            place: t.finish(),
-        }
+        Self { name, store: t.text("store"), owns: t.texts("owns"), accounts: t.texts("accounts"), place: t.finish() }
     }
 }
 

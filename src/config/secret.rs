@@ -129,11 +129,8 @@ pub fn resolve_store_url(store: &StoreConfig) -> Result<SecretString, SecretProb
 fn resolve_store_url_with(store: &StoreConfig, lookup: Lookup<'_>) -> Result<SecretString, SecretProblem> {
     let secret = resolve_with(&store.url, lookup)?;
     let text = secret.expose_secret();
-    let unusable = |sentence: String| SecretProblem::NotAUrl {
-        store: store.id.to_string(),
-        origin: origin(&store.url),
-        sentence,
-    };
+    let unusable =
+        |sentence: String| SecretProblem::NotAUrl { store: store.id.to_string(), origin: origin(&store.url), sentence };
     url::check_form(store.engine, text).map_err(unusable)?;
     // A profile's own relative paths were made absolute; the engine's working directory means nothing to an operator.
     match url::sqlite_path(text) {

@@ -44,8 +44,10 @@ pub(super) fn store_url(text: &str, engine: Engine, around: Surroundings<'_>) ->
         if let (Engine::Sqlite, SecretSource::File(path)) = (engine, &source)
             && path.extension().is_some_and(|e| ["db", "sqlite", "sqlite3"].iter().any(|known| e == *known))
         {
-            return Err("`file:` names a file that holds the URL. For a database file write \"sqlite:/path/to/file.db\"."
-                .to_owned());
+            return Err(
+                "`file:` names a file that holds the URL. For a database file write \"sqlite:/path/to/file.db\"."
+                    .to_owned(),
+            );
         }
         return Ok(source);
     };
@@ -75,11 +77,16 @@ pub(super) fn parse(text: &str, around: Surroundings<'_>) -> Result<SecretSource
         return Err("The URL is empty.".to_owned());
     }
     if url::holds_secret(text) {
-        return Err(format!("A password is written in this URL; a profile holds no secrets. {}", url::WHERE_SECRETS_GO));
+        return Err(format!(
+            "A password is written in this URL; a profile holds no secrets. {}",
+            url::WHERE_SECRETS_GO
+        ));
     }
     let pieces = template::pieces(text).map_err(|problem| problem.to_string())?;
     let bare = |literal: &str| {
-        literal.match_indices('$').any(|(i, _)| literal[i + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
+        literal
+            .match_indices('$')
+            .any(|(i, _)| literal[i + 1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_'))
     };
     if pieces.iter().any(|piece| matches!(piece, template::Piece::Literal(literal) if bare(literal))) {
         return Err("A variable is written in braces: ${NAME}, not $NAME.".to_owned());
@@ -132,7 +139,9 @@ fn words(command: &str) -> Result<Vec<String>, String> {
     }
     words.extend(word);
     match words.first().map(String::as_str) {
-        None | Some("") => Err("`command:` needs a program and its arguments, such as \"command:pass show shop/url\".".to_owned()),
+        None | Some("") => {
+            Err("`command:` needs a program and its arguments, such as \"command:pass show shop/url\".".to_owned())
+        }
         Some(_) if command.contains('\0') => Err("The command holds a NUL byte.".to_owned()),
         Some(_) => Ok(words),
     }
@@ -144,7 +153,10 @@ mod tests {
 
     #[test]
     fn words_are_split_without_a_shell() {
-        assert_eq!(words("pass show 'my entry' \"b c\" d\\ e ''").unwrap(), ["pass", "show", "my entry", "b c", "d e", ""]);
+        assert_eq!(
+            words("pass show 'my entry' \"b c\" d\\ e ''").unwrap(),
+            ["pass", "show", "my entry", "b c", "d e", ""]
+        );
         assert_eq!(words("echo $HOME; ls | cat").unwrap(), ["echo", "$HOME;", "ls", "|", "cat"]);
         for bad in ["", "  ", "'a", "a \\", "''"] {
             assert!(words(bad).is_err(), "{bad}");

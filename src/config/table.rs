@@ -142,9 +142,11 @@ impl<'a> Table<'a> {
         if chosen.is_none() {
             let (what, choice) = (self.what, names::listed(keys.iter().copied()));
             let sentence = format!("The kind of {what} follows from its keys: it needs one of {choice}.");
-            match in_file_order(self.entries).iter().map(|(key, _)| key.get_ref().as_ref()).find(|written| {
-                names::nearest(written, keys.iter().copied()).is_some()
-            }) {
+            match in_file_order(self.entries)
+                .iter()
+                .map(|(key, _)| key.get_ref().as_ref())
+                .find(|written| names::nearest(written, keys.iter().copied()).is_some())
+            {
                 Some(written) => self.notes.add_near(&self.place, sentence, written, keys.iter().copied()),
                 None => self.notes.add(&self.place, sentence),
             }
@@ -312,7 +314,9 @@ impl<'a> Table<'a> {
     pub fn table(&self, key: &'static str, what: &'static str) -> Option<Table<'a>> {
         let (place, value) = self.find(key)?;
         match value {
-            DeValue::Table(entries) => Some(Table::new(self.notes, self.written_at(key).unwrap_or(place), what, entries)),
+            DeValue::Table(entries) => {
+                Some(Table::new(self.notes, self.written_at(key).unwrap_or(place), what, entries))
+            }
             other => {
                 self.refuse::<()>(&place, "a table", other);
                 None

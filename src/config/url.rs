@@ -28,8 +28,20 @@ const SECRET_KEYS: [&str; 12] = [
 
 /// Schemes that people write; only these are repeated in a sentence.
 const SCHEMES: [&str; 14] = [
-    "postgres", "postgresql", "psql", "pg", "mysql", "mariadb", "mongodb", "redis", "valkey", "sqlite", "sqlite3", "jdbc",
-    "http", "https",
+    "postgres",
+    "postgresql",
+    "psql",
+    "pg",
+    "mysql",
+    "mariadb",
+    "mongodb",
+    "redis",
+    "valkey",
+    "sqlite",
+    "sqlite3",
+    "jdbc",
+    "http",
+    "https",
 ];
 
 /// The URL with every secret in it replaced by `***`, for screens, logs and errors. Takes any text, also what is not a URL,
@@ -54,9 +66,8 @@ pub fn redact_url(text: &str) -> String {
 pub(super) fn holds_secret(text: &str) -> bool {
     secrets(text, true).into_iter().any(|span| {
         // A broken template is noted elsewhere; here it counts as written out.
-        template::pieces(&text[span]).map_or(true, |pieces| {
-            pieces.iter().any(|piece| matches!(piece, template::Piece::Literal(_)))
-        })
+        template::pieces(&text[span])
+            .map_or(true, |pieces| pieces.iter().any(|piece| matches!(piece, template::Piece::Literal(_))))
     })
 }
 
@@ -69,7 +80,8 @@ fn secrets(text: &str, sure: bool) -> Vec<Range<usize>> {
         starts.push(0);
     }
     for start in starts {
-        let token_end = text[start..].find(|c: char| c.is_whitespace() || "\"'<>".contains(c)).map_or(text.len(), |i| start + i);
+        let token_end =
+            text[start..].find(|c: char| c.is_whitespace() || "\"'<>".contains(c)).map_or(text.len(), |i| start + i);
         if let Some(login) = login(&text[start..token_end], sure)
             && let Some(colon) = login.find(':')
         {
@@ -102,7 +114,9 @@ fn login(rest: &str, sure: bool) -> Option<&str> {
     }
     // An unescaped `/`, `?` or `#` in a password ends the authority too early. A host with a port looks the same when the
     // password begins with digits, so a URL is refused for it only when that cannot be a port.
-    let port_like = authority.rsplit_once(':').is_none_or(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()) || port.starts_with("${"));
+    let port_like = authority
+        .rsplit_once(':')
+        .is_none_or(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()) || port.starts_with("${"));
     if sure && port_like {
         return None;
     }
@@ -162,16 +176,22 @@ pub(super) fn check_form(engine: Engine, url: &str) -> Result<(), String> {
     match engine {
         Engine::Postgres => {
             let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
-            check_postgres(rest.ok_or_else(|| {
-                wrong_scheme(url, "A postgres store's URL", "\"postgres://USER@HOST:PORT/DATABASE\"")
-            })?)
+            check_postgres(
+                rest.ok_or_else(|| {
+                    wrong_scheme(url, "A postgres store's URL", "\"postgres://USER@HOST:PORT/DATABASE\"")
+                })?,
+            )
         }
         Engine::Sqlite => match sqlite_path(url) {
             None => Err(wrong_scheme(url, "A sqlite store's URL", "\"sqlite:/path/to/file.db\"")),
-            Some(_) if url.starts_with("sqlite://") && !url.starts_with("sqlite:///") => Err("An SQLite URL has no host: write \
+            Some(_) if url.starts_with("sqlite://") && !url.starts_with("sqlite:///") => {
+                Err("An SQLite URL has no host: write \
                      \"sqlite:dir/file.db\" or \"sqlite:/path/to/file.db\"."
-                .to_owned()),
-            Some(_) if url.contains('?') => Err("An SQLite URL takes no parameters: leave out what begins with `?`.".to_owned()),
+                    .to_owned())
+            }
+            Some(_) if url.contains('?') => {
+                Err("An SQLite URL takes no parameters: leave out what begins with `?`.".to_owned())
+            }
             Some("") => Err("The URL names no file: write \"sqlite:/path/to/file.db\".".to_owned()),
             Some(":memory:") => Err("A database in memory has only one connection, but a store needs several: \
                                      name a file, \"sqlite:/path/to/file.db\"."
@@ -183,7 +203,8 @@ pub(super) fn check_form(engine: Engine, url: &str) -> Result<(), String> {
 
 fn check_postgres(rest: &str) -> Result<(), String> {
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let parameter = |key: &str| query.split('&').any(|p| p.split_once('=').is_some_and(|(k, v)| k == key && !v.is_empty()));
+    let parameter =
+        |key: &str| query.split('&').any(|p| p.split_once('=').is_some_and(|(k, v)| k == key && !v.is_empty()));
     let authority = rest.split('/').next().unwrap_or("");
     let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
     if login.split(':').next().unwrap_or("").is_empty() && !parameter("user") {
@@ -195,9 +216,11 @@ fn check_postgres(rest: &str) -> Result<(), String> {
     };
     match port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0) {
         true => Ok(()),
-        false => Err("What stands between the host and the database is not a port (1 to 65535). If it is part of a password, \
+        false => Err(
+            "What stands between the host and the database is not a port (1 to 65535). If it is part of a password, \
                       the password needs percent-encoding; better, let it come from ${NAME}."
-            .to_owned()),
+                .to_owned(),
+        ),
     }
 }
 
@@ -256,7 +279,10 @@ mod tests {
         for (url, shown) in [
             ("postgres://app:hunter2@db:5432/shop", "postgres://app:***@db:5432/shop"),
             ("postgres://app:hun/ter@2@db/shop", "postgres://app:***@db/shop"),
-            ("postgres://app@db/shop?sslmode=require&password=hunter2", "postgres://app@db/shop?sslmode=require&password=***"),
+            (
+                "postgres://app@db/shop?sslmode=require&password=hunter2",
+                "postgres://app@db/shop?sslmode=require&password=***",
+            ),
             ("postgres://app@db/shop?pass%77ord=hunter2&x=1", "postgres://app@db/shop?pass%77ord=***&x=1"),
             ("host=db password='hun ter2' dbname=x", "host=db password=*** dbname=x"),
             ("app:hunter2@db/shop", "app:***@db/shop"),

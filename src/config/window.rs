@@ -46,9 +46,10 @@ impl Window {
     pub fn contains(&self, now: DateTime<Utc>) -> bool {
         let today = now.with_timezone(&self.zone).date_naive();
         // A window that crosses midnight may have opened yesterday.
-        [today.pred_opt(), Some(today)].into_iter().flatten().any(|day| {
-            self.opening(day).is_some_and(|(opens, closes)| opens <= now && now < closes)
-        })
+        [today.pred_opt(), Some(today)]
+            .into_iter()
+            .flatten()
+            .any(|day| self.opening(day).is_some_and(|(opens, closes)| opens <= now && now < closes))
     }
 
     /// When the window opens next, strictly after `now`; `None` only at the end of the calendar.
@@ -127,14 +128,18 @@ fn parse_day(text: &str) -> Result<Weekday, String> {
             let near = names::nearest(text, DAYS.iter().map(|(name, _)| *name));
             Err(match near {
                 Some(name) => format!("`{}` is not a day. Did you mean `{name}`?", names::shown(text)),
-                None => format!("`{}` is not a day: write Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily.", names::shown(text)),
+                None => {
+                    format!("`{}` is not a day: write Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily.", names::shown(text))
+                }
             })
         }
     }
 }
 
 fn parse_time(text: &str) -> Result<NaiveTime, String> {
-    let two = |part: &str| if part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) { part.parse::<u32>().ok() } else { None };
+    let two = |part: &str| {
+        if part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit()) { part.parse::<u32>().ok() } else { None }
+    };
     let midnight = text == "24:00";
     text.split_once(':')
         .and_then(|(hours, minutes)| NaiveTime::from_hms_opt(two(hours)?, two(minutes)?, 0))
@@ -146,11 +151,14 @@ fn parse_zone(text: &str) -> Result<Tz, String> {
     if let Ok(zone) = text.parse::<Tz>() {
         return Ok(zone);
     }
-    let near = names::nearest(text, TZ_VARIANTS.iter().map(|zone| zone.name()))
-        .or_else(|| TZ_VARIANTS.iter().map(|zone| zone.name()).find(|name| {
-            name.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(text))
-        }));
-    let sentence = format!("`{}` is not a time zone: write UTC or an area and city, such as Asia/Seoul.", names::shown(text));
+    let near = names::nearest(text, TZ_VARIANTS.iter().map(|zone| zone.name())).or_else(|| {
+        TZ_VARIANTS
+            .iter()
+            .map(|zone| zone.name())
+            .find(|name| name.rsplit_once('/').is_some_and(|(_, city)| city.eq_ignore_ascii_case(text)))
+    });
+    let sentence =
+        format!("`{}` is not a time zone: write UTC or an area and city, such as Asia/Seoul.", names::shown(text));
     Err(match near {
         Some(name) => format!("{sentence} Did you mean `{name}`?"),
         None => sentence,
@@ -222,7 +230,19 @@ mod tests {
         assert_eq!(days("Fri-Mon").unwrap(), [Weekday::Fri, Weekday::Sat, Weekday::Sun, Weekday::Mon]);
         assert_eq!(Window::parse("01:00-02:00 UTC").unwrap().days, []);
         assert!(Window::parse("daily 00:00-24:00 UTC").unwrap().contains(at("2026-01-01T23:59:59Z")));
-        for bad in ["", "Sat", "Sat 22:00 UTC", "Sat 22:00-02:00", "22:00-02:00", "Sat 22-02 UTC", "Sat 25:00-02:00 UTC", "Sat,Sat 01:00-02:00 UTC", "Sat 1:00-02:00 UTC", "Sat 22:00-02:00 KST", "Caturday 22:00-02:00 UTC"] {
+        for bad in [
+            "",
+            "Sat",
+            "Sat 22:00 UTC",
+            "Sat 22:00-02:00",
+            "22:00-02:00",
+            "Sat 22-02 UTC",
+            "Sat 25:00-02:00 UTC",
+            "Sat,Sat 01:00-02:00 UTC",
+            "Sat 1:00-02:00 UTC",
+            "Sat 22:00-02:00 KST",
+            "Caturday 22:00-02:00 UTC",
+        ] {
             assert!(Window::parse(bad).is_err(), "{bad}");
         }
         assert!(Window::parse("Sat 22:00-02:00 Asia/Soul").unwrap_err().ends_with("Did you mean `Asia/Seoul`?"));

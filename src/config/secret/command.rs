@@ -92,7 +92,8 @@ fn listen(heard: &Receiver<Heard>, timeout: Duration) -> Option<Answer> {
     let mut deadline = Instant::now() + timeout;
     let (mut status, mut line, mut stderr) = (None, None, None);
     loop {
-        let failed = status.as_ref().is_some_and(|s: &std::io::Result<ExitStatus>| !s.as_ref().is_ok_and(ExitStatus::success));
+        let failed =
+            status.as_ref().is_some_and(|s: &std::io::Result<ExitStatus>| !s.as_ref().is_ok_and(ExitStatus::success));
         if status.is_some() && line.is_some() && (!failed || stderr.is_some()) {
             break;
         }

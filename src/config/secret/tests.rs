@@ -25,8 +25,14 @@ fn shell(script: &str) -> SecretSource {
 #[test]
 fn templates_are_filled_and_passwords_encoded() {
     assert_eq!(template("${URL}").unwrap(), "postgres://app:p%40ss@db/shop");
-    assert_eq!(template("postgres://app:${PASSWORD}@${HOST}/x").unwrap(), "postgres://app:p%40ss%2Fw%23rd%20%25@db.example/x");
-    assert_eq!(template("postgres://app@h/x?password=${PASSWORD}").unwrap(), "postgres://app@h/x?password=p%40ss%2Fw%23rd%20%25");
+    assert_eq!(
+        template("postgres://app:${PASSWORD}@${HOST}/x").unwrap(),
+        "postgres://app:p%40ss%2Fw%23rd%20%25@db.example/x"
+    );
+    assert_eq!(
+        template("postgres://app@h/x?password=${PASSWORD}").unwrap(),
+        "postgres://app@h/x?password=p%40ss%2Fw%23rd%20%25"
+    );
     assert!(template("${NO_SUCH}").unwrap_err().contains("NO_SUCH"));
     assert!(template("${EMPTY}").unwrap_err().contains("empty"));
 }
@@ -58,7 +64,9 @@ fn what_is_no_secret_file_is_refused() {
     let pipe = dir.path().join("pipe");
     nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
     assert!(matches!(problem(pipe), SecretProblem::NotAFile { .. }));
-    for (name, content) in [("binary", &b"\xff\xfe"[..]), ("lines", b"a\nb"), ("empty", b"\n"), ("long", &[b'x'; 70_000])] {
+    for (name, content) in
+        [("binary", &b"\xff\xfe"[..]), ("lines", b"a\nb"), ("empty", b"\n"), ("long", &[b'x'; 70_000])]
+    {
         let path = dir.path().join(name);
         std::fs::write(&path, content).unwrap();
         std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).unwrap();
@@ -80,8 +88,13 @@ fn a_command_gives_its_first_line() {
 
 #[test]
 fn a_failing_command_says_why_but_not_what() {
-    let problem = resolve(&shell("echo hunter2; printf 'no key \\033[31mhunter2\\nfor postgres://a:b@c.' >&2; exit 3")).unwrap_err().to_string();
-    assert_eq!(problem, "The secret command `sh` failed with exit status: 3: no key \\u{1b}[31m*** for postgres://a:***@c.");
+    let problem = resolve(&shell("echo hunter2; printf 'no key \\033[31mhunter2\\nfor postgres://a:b@c.' >&2; exit 3"))
+        .unwrap_err()
+        .to_string();
+    assert_eq!(
+        problem,
+        "The secret command `sh` failed with exit status: 3: no key \\u{1b}[31m*** for postgres://a:***@c."
+    );
     let problem = resolve(&SecretSource::Command(vec!["/no/such/program".into()])).unwrap_err().to_string();
     assert!(problem.contains("/no/such/program") && problem.contains("cannot be started"), "{problem}");
     assert!(matches!(resolve(&shell("true")), Err(SecretProblem::Empty { .. })));

@@ -164,7 +164,10 @@ fn check_owners(raw: &RawProfile, moves: &[Move<'_>], cx: Context<'_>) {
             Some(other) if other.name == service.name => {}
             Some(other) => {
                 let table = names::shown(&owned.value);
-                cx.notes.add(&owned.place, format!("Table `{table}` is owned by two services, `{}` and `{}`.", other.name, service.name));
+                cx.notes.add(
+                    &owned.place,
+                    format!("Table `{table}` is owned by two services, `{}` and `{}`.", other.name, service.name),
+                );
             }
         }
     }
@@ -180,7 +183,12 @@ fn check_owners(raw: &RawProfile, moves: &[Move<'_>], cx: Context<'_>) {
         if let Some(second) = spellings.iter().filter_map(|name| owners.get(*name)).find(|o| o.name != owner.name)
             && spellings[0] == spellings[2]
         {
-            let sentence = format!("Table `{}` is owned by two services, `{}` and `{}`.", names::shown(this.from), owner.name, second.name);
+            let sentence = format!(
+                "Table `{}` is owned by two services, `{}` and `{}`.",
+                names::shown(this.from),
+                owner.name,
+                second.name
+            );
             cx.notes.add(this.place, sentence);
         }
         if let Some(store) = owner.store.given().filter(|store| store.value != this.target_store) {
@@ -196,16 +204,19 @@ fn check_owners(raw: &RawProfile, moves: &[Move<'_>], cx: Context<'_>) {
     }
     for (_, owned) in owned_tables(raw).filter(|(_, owned)| !used.contains(owned.value.as_str())) {
         if names::nearest(bare(&owned.value), unowned.iter().copied()).is_some() {
-            let sentence = format!("No pipeline moves `{}`, and nobody owns a table that is almost called so.", names::shown(&owned.value));
+            let sentence = format!(
+                "No pipeline moves `{}`, and nobody owns a table that is almost called so.",
+                names::shown(&owned.value)
+            );
             cx.notes.add_near(&owned.place, sentence, bare(&owned.value), unowned.iter().copied());
         }
     }
 }
 
 fn owned_tables(raw: &RawProfile) -> impl Iterator<Item = (&RawService, &Placed<String>)> {
-    raw.services
-        .iter()
-        .flat_map(|service| service.owns.given().into_iter().flat_map(move |list| list.value.iter().map(move |t| (service, t))))
+    raw.services.iter().flat_map(|service| {
+        service.owns.given().into_iter().flat_map(move |list| list.value.iter().map(move |t| (service, t)))
+    })
 }
 
 /// The name without its schema.

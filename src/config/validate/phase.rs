@@ -93,8 +93,11 @@ fn kind_of(phase: &RawPhase, cx: Context<'_>) -> Option<PhaseKind> {
     let kind = ladder::kind_named(&written.value);
     match (own, kind) {
         (_, None) => {
-            let sentence =
-                format!("`{}` is not a kind of phase. The kinds are {}.", names::shown(&written.value), names::listed(ladder::default_names()));
+            let sentence = format!(
+                "`{}` is not a kind of phase. The kinds are {}.",
+                names::shown(&written.value),
+                names::listed(ladder::default_names())
+            );
             cx.notes.add_near(&written.place, sentence, &written.value, ladder::default_names());
             None
         }
@@ -119,7 +122,10 @@ fn order(raw: &RawProfile, cx: Context<'_>) -> Option<Vec<String>> {
         // [ladder] with a broken or missing `order`.
         (None, Some(ladder)) => {
             if !ladder.order.is_written() {
-                cx.notes.add(&ladder.place, "[ladder] needs `order`: the names of the phases. Without [ladder] there is the default ladder.");
+                cx.notes.add(
+                    &ladder.place,
+                    "[ladder] needs `order`: the names of the phases. Without [ladder] there is the default ladder.",
+                );
             }
             return None;
         }
@@ -163,12 +169,21 @@ fn checked_order(order: &Placed<Vec<Placed<String>>>, raw: &RawProfile, cx: Cont
     for item in &order.value {
         sound &= cx.resolves(item, "phase", valid().collect::<Vec<_>>().into_iter());
         if phase_named(raw, &item.value).is_some_and(|phase| !phase.enabled.or(true)) {
-            cx.notes.add(&item.place, format!("Phase `{}` stands in the ladder, but has enabled = false; decide for one.", names::shown(&item.value)));
+            cx.notes.add(
+                &item.place,
+                format!(
+                    "Phase `{}` stands in the ladder, but has enabled = false; decide for one.",
+                    names::shown(&item.value)
+                ),
+            );
         }
     }
     for phase in raw.phases.iter().filter(|phase| phase.enabled.or(true)) {
         if !order.value.iter().any(|item| item.value == phase.name) {
-            let sentence = format!("Phase `{}` has no place: add it to [ladder] order, or set enabled = false.", names::shown(&phase.name));
+            let sentence = format!(
+                "Phase `{}` has no place: add it to [ladder] order, or set enabled = false.",
+                names::shown(&phase.name)
+            );
             cx.notes.add(&phase.place, sentence);
         }
     }
@@ -197,7 +212,8 @@ fn rung(name: &str, kind: PhaseKind, table: Option<&RawPhase>, raw: &RawProfile)
     Phase {
         id: PhaseId::from(name),
         kind,
-        pipelines: named.map_or_else(all, |list| list.value.iter().map(|p| PipelineId::from(p.value.as_str())).collect()),
+        pipelines: named
+            .map_or_else(all, |list| list.value.iter().map(|p| PipelineId::from(p.value.as_str())).collect()),
         approvals: table.and_then(|t| t.approvals.value()).and_then(|n| u32::try_from(n).ok()).unwrap_or(APPROVALS),
         approval_ttl: table.map_or(APPROVAL_TTL, |t| t.approval_ttl.or(APPROVAL_TTL)),
         window: table.and_then(|t| t.window.value()),

@@ -23,7 +23,12 @@ pub(super) fn validate(raw: &RawProfile, stores: &[StoreConfig], cx: Context<'_>
     for name in pipeline_names(raw) {
         if let Some(earlier) = folded.insert(name.replace('-', "_"), name) {
             let place = raw.pipelines.iter().find(|p| p.name == name).map_or_else(Place::file, |p| p.place.clone());
-            cx.notes.add(&place, format!("`{name}` and `{earlier}` would share a replication slot, whose name has `_` for `-`; rename one."));
+            cx.notes.add(
+                &place,
+                format!(
+                    "`{name}` and `{earlier}` would share a replication slot, whose name has `_` for `-`; rename one."
+                ),
+            );
         }
     }
     raw.pipelines.iter().filter_map(|pipeline| one(pipeline, raw, stores, cx)).collect()
@@ -45,11 +50,17 @@ fn one(pipeline: &RawPipeline, raw: &RawProfile, stores: &[StoreConfig], cx: Con
     if let (Some(from), Some(to)) = (from, to) {
         let same_place = source.zip(target).is_some_and(|(s, t)| super::moves::place(s) == super::moves::place(t));
         if from.value == to.value {
-            notes.add(&to.place, format!("Store `{}` is its own target: `from` and `to` must differ.", names::shown(&to.value)));
+            notes.add(
+                &to.place,
+                format!("Store `{}` is its own target: `from` and `to` must differ.", names::shown(&to.value)),
+            );
         } else if same_place {
             notes.add(
                 &to.place,
-                format!("Stores `{}` and `{}` are the same database by their URLs, which would be its own target.", from.value, to.value),
+                format!(
+                    "Stores `{}` and `{}` are the same database by their URLs, which would be its own target.",
+                    from.value, to.value
+                ),
             );
         }
     }
@@ -91,7 +102,10 @@ fn table_rule(raw: &RawRule, engines: (Option<Engine>, Option<Engine>), cx: Cont
     for column in raw.exclude.given().iter().flat_map(|list| &list.value) {
         check_column(column, cx);
         if raw.columns.iter().any(|(old, _)| old.value == column.value) {
-            cx.notes.add(&column.place, format!("Column `{}` is renamed and left out at once.", names::shown(&column.value)));
+            cx.notes.add(
+                &column.place,
+                format!("Column `{}` is renamed and left out at once.", names::shown(&column.value)),
+            );
         }
         exclude.push(column.value.clone());
     }
@@ -127,7 +141,9 @@ fn check_table(name: &Placed<String>, engine: Option<Engine>, cx: Context<'_>) {
     } else if parts.len() > 2 {
         format!("`{shown}` has too many dots: write `schema.table` or `table`; the store says which database it is.")
     } else if parts.iter().any(|part| !is_identifier(part)) {
-        format!("`{shown}` cannot be the name of a table: each part has 1 to {LONGEST_IDENTIFIER} bytes, and no blanks around it.")
+        format!(
+            "`{shown}` cannot be the name of a table: each part has 1 to {LONGEST_IDENTIFIER} bytes, and no blanks around it."
+        )
     } else {
         return;
     };
@@ -137,7 +153,12 @@ fn check_table(name: &Placed<String>, engine: Option<Engine>, cx: Context<'_>) {
 fn check_column(name: &Placed<String>, cx: Context<'_>) {
     if !is_identifier(&name.value) {
         let shown = names::shown(&name.value);
-        cx.notes.add(&name.place, format!("`{shown}` cannot be the name of a column: 1 to {LONGEST_IDENTIFIER} bytes, and no blanks around it."));
+        cx.notes.add(
+            &name.place,
+            format!(
+                "`{shown}` cannot be the name of a column: 1 to {LONGEST_IDENTIFIER} bytes, and no blanks around it."
+            ),
+        );
     }
 }
 

@@ -57,6 +57,8 @@ pub(super) fn too_many_approvals(roles: &Roles, approvals: u32) -> Option<String
             "{approvals} approvals can never come together: [roles] names {people}, nobody else may request, and who requests \
              does not count. Add an approver, or an operator who is not one."
         ),
-        false => format!("{approvals} approvals can never come together: [roles] names {people}. Add approvers, or ask for fewer."),
+        false => format!(
+            "{approvals} approvals can never come together: [roles] names {people}. Add approvers, or ask for fewer."
+        ),
     })
 }

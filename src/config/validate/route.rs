@@ -71,7 +71,10 @@ pub(super) fn argv_of(argv: &Field<Vec<Placed<String>>>, cx: Context<'_>) -> Opt
     if let [only] = words.as_slice()
         && only.value.contains(' ')
     {
-        cx.notes.add(&only.place, "No shell splits this: write each argument as an item of its own, [\"program\", \"argument\"].");
+        cx.notes.add(
+            &only.place,
+            "No shell splits this: write each argument as an item of its own, [\"program\", \"argument\"].",
+        );
         return None;
     }
     Some(cx.around.argv(words.iter().map(|word| word.value.clone()).collect()))
@@ -103,10 +106,26 @@ pub(super) fn method_of(method: &Field<String>, cx: Context<'_>) -> String {
 fn pgbouncer(raw: &RawPgBouncer, budget: Duration, cx: Context<'_>) -> Option<Route> {
     let (notes, owner) = (cx.notes, &raw.place);
     let admin = raw.admin.given().and_then(|admin| admin_url(admin, cx));
-    let database = raw.database.required(notes, owner, "A PgBouncer route needs `database`: the entry that applications connect to.");
-    let file = raw.file.required(notes, owner, "A PgBouncer route needs `file`: the file with that entry in its [databases] section.");
-    let source = raw.source.required(notes, owner, "A PgBouncer route needs `source`: the entry's connect string while the source serves.");
-    let target = raw.target.required(notes, owner, "A PgBouncer route needs `target`: the entry's connect string while the target serves.");
+    let database = raw.database.required(
+        notes,
+        owner,
+        "A PgBouncer route needs `database`: the entry that applications connect to.",
+    );
+    let file = raw.file.required(
+        notes,
+        owner,
+        "A PgBouncer route needs `file`: the file with that entry in its [databases] section.",
+    );
+    let source = raw.source.required(
+        notes,
+        owner,
+        "A PgBouncer route needs `source`: the entry's connect string while the source serves.",
+    );
+    let target = raw.target.required(
+        notes,
+        owner,
+        "A PgBouncer route needs `target`: the entry's connect string while the target serves.",
+    );
     for entry in [source, target].into_iter().flatten() {
         if let Err(sentence) = check_entry(&entry.value) {
             notes.add(&entry.place, sentence);
@@ -132,8 +151,11 @@ fn pgbouncer(raw: &RawPgBouncer, budget: Duration, cx: Context<'_>) -> Option<Ro
 
 fn admin_url(text: &Placed<String>, cx: Context<'_>) -> Option<SecretSource> {
     let checked = source::store_url(&text.value, Engine::Postgres, cx.around).and_then(|source| match &source {
-        SecretSource::Template(template) if !template.starts_with("${") && url::database(template) != Some("pgbouncer") => {
-            Err("PgBouncer's admin console is its database `pgbouncer`: write \"postgres://USER@HOST:PORT/pgbouncer\".".to_owned())
+        SecretSource::Template(template)
+            if !template.starts_with("${") && url::database(template) != Some("pgbouncer") =>
+        {
+            Err("PgBouncer's admin console is its database `pgbouncer`: write \"postgres://USER@HOST:PORT/pgbouncer\"."
+                .to_owned())
         }
         _ => Ok(source),
     });
@@ -146,17 +168,23 @@ fn check_entry(text: &str) -> Result<(), String> {
         return Err("A connect string is one line without `;` and `%`.".to_owned());
     }
     if url::holds_secret(text) || text.to_lowercase().contains("password") {
-        return Err("A connect string holds no password: PgBouncer takes it from its auth_file or auth_query.".to_owned());
+        return Err(
+            "A connect string holds no password: PgBouncer takes it from its auth_file or auth_query.".to_owned()
+        );
     }
     let mut rest = text.trim();
     let mut seen = Vec::new();
     while !rest.is_empty() {
         let Some((key, after)) = rest.split_once('=') else {
-            return Err("A connect string is made of key=value pairs, as in pgbouncer.ini: \"host=... port=... dbname=...\".".to_owned());
+            return Err(
+                "A connect string is made of key=value pairs, as in pgbouncer.ini: \"host=... port=... dbname=...\"."
+                    .to_owned(),
+            );
         };
         let key = key.trim();
         if !ENTRY_KEYS.contains(&key) {
-            let near = names::nearest(key, ENTRY_KEYS).map(|name| format!(" Did you mean `{name}`?")).unwrap_or_default();
+            let near =
+                names::nearest(key, ENTRY_KEYS).map(|name| format!(" Did you mean `{name}`?")).unwrap_or_default();
             return Err(format!("PgBouncer knows no `{}` in a connect string.{near}", names::shown(key)));
         }
         if seen.contains(&key) {
@@ -174,7 +202,9 @@ fn check_entry(text: &str) -> Result<(), String> {
         rest = after[value_end..].trim_start();
     }
     match ["host", "dbname"].iter().find(|key| !seen.contains(key)) {
-        Some(key) => Err(format!("The connect string needs `{key}`, so that it says where traffic goes: \"host=... port=... dbname=...\".")),
+        Some(key) => Err(format!(
+            "The connect string needs `{key}`, so that it says where traffic goes: \"host=... port=... dbname=...\"."
+        )),
         None => Ok(()),
     }
 }

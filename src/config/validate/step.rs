@@ -23,7 +23,8 @@ pub(super) fn validate(phase: &RawPhase, raw: &RawProfile, cx: Context<'_>) -> V
             // Godwit's own steps have a `/` in their names, so these never meet.
             cx.check_name(&name.value, &name.place, NameRule::Word, "The name of the step");
             if !seen.insert(name.value.as_str()) {
-                cx.notes.add(&name.place, format!("Two steps of this phase are named `{}`.", names::shown(&name.value)));
+                cx.notes
+                    .add(&name.place, format!("Two steps of this phase are named `{}`.", names::shown(&name.value)));
             }
         }
         steps.extend(one(step, name, raw, cx));

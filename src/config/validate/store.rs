@@ -17,7 +17,10 @@ const ENGINES: [Engine; 2] = [Engine::Postgres, Engine::Sqlite];
 /// The sound stores, in file order.
 pub(super) fn validate(raw: &RawProfile, cx: Context<'_>) -> Vec<StoreConfig> {
     if raw.stores.is_empty() {
-        cx.notes.add(&Place::file(), "The profile has no stores. Declare the source and the targets: [stores.NAME] with engine and url.");
+        cx.notes.add(
+            &Place::file(),
+            "The profile has no stores. Declare the source and the targets: [stores.NAME] with engine and url.",
+        );
     }
     raw.stores.iter().filter_map(|store| one(store, cx)).collect()
 }
@@ -45,7 +48,8 @@ fn one(raw: &RawStore, cx: Context<'_>) -> Option<StoreConfig> {
 fn engine(raw: &RawStore, cx: Context<'_>) -> Option<Engine> {
     let words = || ENGINES.into_iter().map(Engine::as_str);
     let choice = names::listed(words());
-    let written = raw.engine.required(cx.notes, &raw.place, &format!("A store needs `engine`. This build has {choice}."))?;
+    let written =
+        raw.engine.required(cx.notes, &raw.place, &format!("A store needs `engine`. This build has {choice}."))?;
     let engine = ENGINES.into_iter().find(|engine| engine.as_str() == written.value);
     if engine.is_none() {
         let sentence = format!("This build has no engine `{}`; it has {choice}.", names::shown(&written.value));

@@ -1,0 +1,98 @@
+//! The one way to standard output and standard error.
+//!
+//! Lines are appended and never rewritten. Control bytes, escape sequences and bidi controls never get through: names and errors come
+//! from servers that we do not trust. A reader that went away ends the program quietly (see [`Failure`]).
+
+use crate::cli::failure::Failure;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+
+/// Where a command prints, and in which form.
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    /// One JSON document a line instead of text.
+    pub json: bool,
+    /// `--plain`, `TERM=dumb`, or no terminal: no cockpit is opened.
+    pub plain: bool,
+}
+
+impl Output {
+    /// The form that follows from the arguments and the environment.
+    pub fn new(json: bool, plain: bool) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|t| t == "dumb");
+        Self { json, plain: plain || dumb || !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() }
+    }
+
+    /// Prints text; each of its lines is cleaned and ended.
+    ///
+    /// # Errors
+    /// When standard output cannot be written.
+    pub fn text(&self, text: &str) -> Result<(), Failure> {
+        let mut stdout = std::io::stdout().lock();
+        for line in text.lines() {
+            writeln!(stdout, "{}", clean(line))?;
+        }
+        Ok(stdout.flush()?)
+    }
+
+    /// Prints one JSON document on one line. JSON escapes control bytes itself.
+    ///
+    /// # Errors
+    /// When the value cannot be written as JSON or standard output cannot be written.
+    pub fn document<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
+        let text = serde_json::to_string(value).map_err(std::io::Error::other)?;
+        let mut stdout = std::io::stdout().lock();
+        writeln!(stdout, "{text}")?;
+        Ok(stdout.flush()?)
+    }
+
+    /// Prints `value` as JSON when that was asked for, else the text.
+    ///
+    /// # Errors
+    /// See [`Output::text`].
+    pub fn either<T: Serialize>(&self, value: &T, text: impl FnOnce() -> String) -> Result<(), Failure> {
+        if self.json { self.document(value) } else { self.text(&text()) }
+    }
+
+    /// Prints a line that is not part of the result (a question, what is being waited for) to standard error.
+    /// Nobody reads it when that fails, so a failure ends nothing.
+    pub fn aside(&self, line: &str) {
+        let mut stderr = std::io::stderr().lock();
+        // Nothing can be reported when standard error itself is gone.
+        let _ = writeln!(stderr, "{}", clean(line));
+    }
+}
+
+/// Prints the last sentence of a failed command.
+pub fn complain(sentence: &str) {
+    if sentence.is_empty() {
+        return;
+    }
+    let mut stderr = std::io::stderr().lock();
+    for line in sentence.lines() {
+        // Nothing can be reported when standard error itself is gone.
+        let _ = writeln!(stderr, "godwit: {}", clean(line));
+    }
+}
+
+/// The text without control characters (tabs become spaces) and without bidi controls.
+pub fn clean(text: &str) -> String {
+    text.chars().filter_map(|c| if c == '\t' { Some(' ') } else { (!is_hostile(c)).then_some(c) }).collect()
+}
+
+/// Control characters (C0, DEL, C1) and the characters that change the direction of what follows.
+fn is_hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_and_bidi_controls_do_not_get_through() {
+        assert_eq!(clean("a\u{1b}[31mb\u{202e}c\u{9b}d\te\r"), "a[31mbcd e");
+        assert_eq!(clean("größe 表"), "größe 表");
+    }
+}

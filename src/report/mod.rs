@@ -1,0 +1,10 @@
+//! Text, JSON and HTML: every screen has a headless twin.
+
+pub mod checks;
+pub mod columns;
+pub mod gates;
+pub mod lag;
+pub mod moment;
+pub mod plan;
+pub mod progress;
+pub mod status;
