@@ -2,7 +2,10 @@
 
 pub mod cli;
 pub mod config;
+pub mod journal;
 pub mod model;
+pub mod pipelines;
 pub mod report;
 pub mod stores;
+pub mod verify;
 pub mod wire;

@@ -32,7 +32,7 @@ impl Files {
 
     /// The routing file that the applications follow.
     pub fn routing(&self) -> PathBuf {
-        self.dir.join("routing.json")
+        self.dir.join("route.json")
     }
 
     /// The ledger of acknowledged writes.

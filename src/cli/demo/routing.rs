@@ -141,7 +141,7 @@ mod tests {
     #[test]
     fn a_follower_sees_a_replacement_once() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("routing.json");
+        let path = dir.path().join("route.json");
         let mut routing = Routing::first(&["orders"], Path::new("/m.db"));
         routing.write(&path).unwrap();
         let mut follower = Follower::new(&path).unwrap();
