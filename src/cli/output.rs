@@ -4,6 +4,7 @@
 //! from servers that we do not trust. A reader that went away ends the program quietly (see [`Failure`]).
 
 use crate::cli::failure::Failure;
+use crate::report::line::clean;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -72,27 +73,5 @@ pub fn complain(sentence: &str) {
     for line in sentence.lines() {
         // Nothing can be reported when standard error itself is gone.
         let _ = writeln!(stderr, "godwit: {}", clean(line));
-    }
-}
-
-/// The text without control characters (tabs become spaces) and without bidi controls.
-pub fn clean(text: &str) -> String {
-    text.chars().filter_map(|c| if c == '\t' { Some(' ') } else { (!is_hostile(c)).then_some(c) }).collect()
-}
-
-/// Control characters (C0, DEL, C1) and the characters that change the direction of what follows.
-fn is_hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn escapes_and_bidi_controls_do_not_get_through() {
-        assert_eq!(clean("a\u{1b}[31mb\u{202e}c\u{9b}d\te\r"), "a[31mbcd e");
-        assert_eq!(clean("größe 表"), "größe 表");
     }
 }

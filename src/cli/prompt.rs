@@ -1,7 +1,7 @@
 //! Questions to a person. Without a terminal no question is ever asked.
 
 use crate::cli::failure::Failure;
-use crate::cli::output::clean;
+use crate::report::line::clean;
 use std::io::{IsTerminal, Write};
 
 /// True when a question can be asked and answered.
