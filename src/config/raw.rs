@@ -4,7 +4,7 @@
 
 mod phase;
 
-pub(super) use phase::{RawGates, RawPhase, RawRoute, RawStep};
+pub(super) use phase::{RawAction, RawGates, RawPgBouncer, RawPhase, RawRoute, RawStep};
 
 use super::problem::{Notebook, Place};
 use super::profile::SchemaChangePolicy;
@@ -167,7 +167,6 @@ impl RawPipeline {
 
 /// One item of `tables`; plain text is a rule with only `from`.
 pub(super) struct RawRule {
-    pub place: Place,
     pub from: Option<Placed<String>>,
     pub to: Option<Placed<String>>,
     pub columns: Vec<(Placed<String>, Placed<String>)>,
@@ -177,23 +176,17 @@ pub(super) struct RawRule {
 impl RawRule {
     fn read(item: Item<'_>, notes: &Notebook<'_>) -> Self {
         match item {
-            Item::Text(from) => Self {
-                place: from.place.clone(),
-                from: Some(from),
-                to: None,
-                columns: Vec::new(),
-                exclude: Field::Absent,
-            },
+            Item::Text(from) => Self { from: Some(from), to: None, columns: Vec::new(), exclude: Field::Absent },
             Item::Table(t) => {
-                let from = t.text("from");
                 let missing = "A table rule needs `from`: the table's name on the source.";
-                Self {
-                    from: from.required(notes, &t.place, missing).cloned(),
+                let rule = Self {
+                    from: t.text("from").required(notes, &t.place, missing).cloned(),
                     to: t.text("to").given().cloned(),
                     columns: t.pairs("columns"),
                     exclude: t.texts("exclude"),
-                    place: t.finish(),
-                }
+                };
+                t.finish();
+                rule
             }
         }
     }

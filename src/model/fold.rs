@@ -2,8 +2,9 @@
 
 use crate::model::event::{Entry, Event, PhaseDeclared, PipelineDeclared};
 use crate::model::ids::{PhaseId, PipelineId, Seq, StepId};
-use crate::model::phase::{IllegalTransition, PhaseKind, PhaseStatus};
+use crate::model::phase::{IllegalTransition, PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::pipeline::PipelineRecord;
+use crate::model::plan::Plan;
 use crate::model::step::{StepRecord, StepStatus};
 use crate::model::verification::TableVerification;
 use chrono::{DateTime, Utc};
@@ -23,6 +24,8 @@ pub struct PhaseRecord {
     pub approvals: u32,
     /// Where it stands.
     pub status: PhaseStatus,
+    /// The plan that was printed last, forward or back.
+    pub plan: Option<Plan>,
     /// Its steps in the order in which they were first begun.
     pub steps: Vec<StepRecord>,
     /// When its status last changed.
@@ -160,6 +163,7 @@ impl Migration {
             | Event::EngineStarted { .. }
             | Event::EngineStopped { .. }
             | Event::CommandRejected { .. }
+            | Event::Planned { .. }
             | Event::Pipeline { .. }
             | Event::Verified { .. }
             | Event::Repaired { .. }
@@ -206,8 +210,12 @@ impl Migration {
                     })?;
                     record.changed_at = entry.at;
                     record.changed_seq = entry.seq;
-                    if matches!(event, crate::model::phase::PhaseEvent::Started) {
+                    if matches!(event, PhaseEvent::Started) {
                         record.started_at = Some(entry.at);
+                    }
+                    if matches!(event, PhaseEvent::RolledBack) {
+                        // Nothing of it stands any more: a new run begins with its first step. The journal keeps the history.
+                        record.steps.clear();
                     }
                 }
             }
@@ -232,6 +240,11 @@ impl Migration {
                 }
             }
             Event::Unknown => self.unknown_events += 1,
+            Event::Planned { plan } => {
+                if let Some(record) = self.phases.iter_mut().find(|p| p.id == plan.phase) {
+                    record.plan = Some(plan.clone());
+                }
+            }
             Event::CommandRejected { .. } | Event::Repaired { .. } => {}
         }
         self.head = entry.seq;
@@ -255,6 +268,7 @@ impl Migration {
                     pipelines: declared.pipelines.clone(),
                     approvals: declared.approvals,
                     status: PhaseStatus::Pending,
+                    plan: None,
                     steps: Vec::new(),
                     changed_at: entry.at,
                     changed_seq: entry.seq,

@@ -163,11 +163,12 @@ fn suggested_order(name: &str, kind: PhaseKind) -> String {
 }
 
 fn checked_order(order: &Placed<Vec<Placed<String>>>, raw: &RawProfile, cx: Context<'_>) -> Option<Vec<String>> {
-    let declared = || raw.phases.iter().map(|phase| phase.name.as_str());
-    let valid = || ladder::default_names().chain(declared().filter(|name| ladder::kind_named(name).is_none()));
+    let own = raw.phases.iter().map(|phase| phase.name.as_str()).filter(|name| ladder::kind_named(name).is_none());
+    let mut valid: Vec<&str> = ladder::default_names().collect();
+    valid.extend(own);
     let mut sound = true;
     for item in &order.value {
-        sound &= cx.resolves(item, "phase", valid().collect::<Vec<_>>().into_iter());
+        sound &= cx.resolves(item, "phase", valid.iter().copied());
         if phase_named(raw, &item.value).is_some_and(|phase| !phase.enabled.or(true)) {
             cx.notes.add(
                 &item.place,

@@ -2,7 +2,7 @@
 //! chunk is one, not when a loop ended (C10).
 
 use crate::model::progress::{CopyProgress, TableProgress};
-use crate::pipelines::copier::control::{Control, Wish};
+use crate::pipelines::copier::control::{Control, Lane, Wish};
 use crate::pipelines::copier::pacing::Pacer;
 use crate::pipelines::copier::route::CopierRoute;
 use crate::pipelines::copier::status::CopierStatus;
@@ -53,6 +53,11 @@ impl Copy<'_> {
     /// [`StoreError`]; finished chunks stay, and calling again goes on after them.
     pub async fn run(&self) -> Result<CopyEnd, StoreError> {
         let (route, spec) = (self.route, &self.route.capture);
+        // Until the lanes of the readers exist, this one keeps a pause from being confirmed while the snapshot is being set up.
+        let mut setting_up = self.control.enter();
+        if setting_up.unless_paused().await == Wish::Stop {
+            return Ok(CopyEnd::Interrupted);
+        }
         let state = route.target.target().state(&route.apply).await?;
         let resumed = state.origin.is_some();
         let snapshot = if resumed { self.resume(&state).await? } else { self.begin().await? };
@@ -75,7 +80,9 @@ impl Copy<'_> {
             .min(route.target.target().load_parallelism())
             .max(1);
         let queue = Mutex::new(queue);
-        let lanes = (0..workers).map(|_| self.lane(&queue, &*snapshot));
+        let lanes: Vec<_> =
+            (0..workers).map(|_| self.lane(self.control.enter(), &queue, &*snapshot)).collect();
+        drop(setting_up);
         futures_util::future::try_join_all(lanes).await?;
         drop(snapshot);
         if !queue.lock().unwrap_or_else(PoisonError::into_inner).is_empty() {
@@ -203,12 +210,11 @@ impl Copy<'_> {
     }
 
     /// One reader with its loader; takes chunks until there are none, or a pause or stop is wanted.
-    async fn lane(&self, queue: &Mutex<VecDeque<Chunk>>, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
-        let mut control = self.control.clone();
+    async fn lane(&self, mut lane: Lane, queue: &Mutex<VecDeque<Chunk>>, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
         let mut reader = snapshot.reader().await?;
         let mut loader = self.route.target.target().loader(&self.route.apply).await?;
         loop {
-            if control.unless_paused().await == Wish::Stop {
+            if lane.unless_paused().await == Wish::Stop {
                 return Ok(());
             }
             self.pacer.admit().await;
