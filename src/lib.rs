@@ -2,5 +2,7 @@
 
 pub mod config;
 pub mod model;
+pub mod report;
 pub mod stores;
+pub mod tui;
 pub mod wire;
