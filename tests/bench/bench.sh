@@ -134,7 +134,6 @@ write_profile() {
 		url = "file:$work/target.url"
 
 		[pipelines.bench]
-		kind = "copier"
 		from = "source"
 		to = "target"
 		tables = [$tables]
