@@ -27,3 +27,6 @@ pub mod snapshot;
 pub mod store;
 mod stream;
 pub mod target;
+
+#[cfg(test)]
+mod tests;

@@ -82,18 +82,15 @@ pub fn value(row: &SqliteRow, column: usize) -> Result<Value, Unreadable> {
     if raw.is_null() {
         return Ok(Value::Null);
     }
-    let class = raw.type_info().name().to_owned();
-    let decoded = match class.as_str() {
+    let is_text = raw.type_info().name() == "TEXT";
+    let decoded = match raw.type_info().name() {
         "INTEGER" => <i64 as Decode<Sqlite>>::decode(raw).map(Value::Int),
         "REAL" => <f64 as Decode<Sqlite>>::decode(raw).map(Value::Float),
         "TEXT" => <String as Decode<Sqlite>>::decode(raw).map(Value::Text),
         "BLOB" => <Vec<u8> as Decode<Sqlite>>::decode(raw).map(Value::Bytes),
         other => return Err(unreadable(format!("unknown storage class {other}"))),
     };
-    decoded.map_err(|e| match class.as_str() {
-        "TEXT" => unreadable(format!("TEXT that is not valid UTF-8 ({e})")),
-        _ => unreadable(e.to_string()),
-    })
+    decoded.map_err(|e| unreadable(if is_text { format!("TEXT that is not valid UTF-8 ({e})") } else { e.to_string() }))
 }
 
 /// Columns `from..to` of a result row.

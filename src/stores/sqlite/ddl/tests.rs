@@ -32,11 +32,15 @@ fn a_table_that_is_carried_as_it_is_keeps_its_clauses() {
 fn names_change_everywhere_but_in_functions_collations_and_text() {
     let own = renames(("t", "neu er"), &[("id", "id"), ("a", "b"), ("c", "c")], &["gone"]);
     let parent = renames(("p", "q"), &[("x", "y")], &[]);
-    let sql = "CREATE TABLE \"t\" (id INT, a TEXT CHECK(a<>'a' AND a(a)||t.a>='1.5e-3'), gone BLOB, c INT REFERENCES p(x)                ON DELETE SET NULL NOT NULL, PRIMARY KEY (a,id), CONSTRAINT a CHECK (gone > 1)                FOREIGN KEY (a) REFERENCES \"p\"(\"x\") MATCH full DEFERRABLE INITIALLY DEFERRED) WITHOUT ROWID";
+    let sql = "CREATE TABLE \"t\" (id INT, a TEXT CHECK(a<>'a' AND a(a)||t.a>='1.5e-3'), gone BLOB, c INT REFERENCES p(x) \
+         ON DELETE SET NULL NOT NULL, PRIMARY KEY (a,id), CONSTRAINT a CHECK (gone > 1) \
+         FOREIGN KEY (a) REFERENCES \"p\"(\"x\") MATCH full DEFERRABLE INITIALLY DEFERRED) WITHOUT ROWID";
     let done = create_table(sql, &own, &set(&[own.clone(), parent])).unwrap();
     assert_eq!(
         done.sql,
-        "CREATE TABLE \"neu er\" (\"id\" INT, \"b\" TEXT CHECK(\"b\"<>'a' AND a(\"b\")||\"neu er\".\"b\">='1.5e-3'),          \"c\" INT REFERENCES \"q\" (\"y\") ON DELETE SET NULL NOT NULL, PRIMARY KEY (\"b\",id),          FOREIGN KEY (\"b\") REFERENCES \"q\" (\"y\") MATCH full DEFERRABLE INITIALLY DEFERRED) WITHOUT ROWID"
+        "CREATE TABLE \"neu er\" (\"id\" INT, \"b\" TEXT CHECK(\"b\"<>'a' AND a(\"b\")||\"neu er\".\"b\">='1.5e-3'), \
+         \"c\" INT REFERENCES \"q\" (\"y\") ON DELETE SET NULL NOT NULL, PRIMARY KEY (\"b\",id), \
+         FOREIGN KEY (\"b\") REFERENCES \"q\" (\"y\") MATCH full DEFERRABLE INITIALLY DEFERRED) WITHOUT ROWID"
     );
     assert_eq!(done.left_out, ["CONSTRAINT a CHECK (gone > 1) of t: it needs a column that is not carried"]);
 }
@@ -44,7 +48,8 @@ fn names_change_everywhere_but_in_functions_collations_and_text() {
 #[test]
 fn foreign_keys_that_leave_the_set_are_left_out() {
     let own = renames(("child", "child"), &[("id", "id"), ("p", "p"), ("q", "q")], &[]);
-    let sql = "CREATE TABLE child (id INTEGER PRIMARY KEY, p INT NOT NULL CONSTRAINT fk REFERENCES parents ON DELETE CASCADE                ON UPDATE NO ACTION NOT DEFERRABLE CHECK (p > 0), q INT, FOREIGN KEY (q) REFERENCES [other one] (a), UNIQUE (q))";
+    let sql = "CREATE TABLE child (id INTEGER PRIMARY KEY, p INT NOT NULL CONSTRAINT fk REFERENCES parents ON DELETE CASCADE \
+         ON UPDATE NO ACTION NOT DEFERRABLE CHECK (p > 0), q INT, FOREIGN KEY (q) REFERENCES [other one] (a), UNIQUE (q))";
     let done = create_table(sql, &own, &set(std::slice::from_ref(&own))).unwrap();
     assert_eq!(
         done.sql,
