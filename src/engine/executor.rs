@@ -159,7 +159,8 @@ async fn fail(
     error: StepError,
 ) -> Result<(), AppendError> {
     let StepError::Failed { mut reason, mut policy, .. } = error else { return Ok(()) };
-    if phase.kind == PhaseKind::Cutover {
+    // Without steps nothing was begun by us now: there is nothing to undo and nothing to claim.
+    if phase.kind == PhaseKind::Cutover && !begun.is_empty() {
         if past_no_return(context, begun) {
             policy = FailurePolicy::Complete;
             reason.next = format!("the fence stands: retry completes what is left ({})", reason.next);

@@ -248,7 +248,8 @@ async fn backfill(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, Step
         let maps = mapping::resolve(core, id).await?;
         let route = core.route(id, Traffic::Source, &maps)?;
         let chunk_bytes = core.pipeline(id)?.chunk_bytes;
-        steps.push(Box::new(CopyStep { pipeline: id.clone(), route, chunk_bytes }));
+        let capture = route.source.capture().statements(&route.capture).await?;
+        steps.push(Box::new(CopyStep { pipeline: id.clone(), route, capture, chunk_bytes }));
         steps.extend(objects(core, id, SchemaPart::Keys).await?);
     }
     Ok(steps)
@@ -354,9 +355,11 @@ async fn retire(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepEr
     let mut steps: Vec<StepRef> = Vec::new();
     for id in &phase.pipelines {
         let maps = mapping::resolve(core, id).await?;
+        let reverse = core.route(id, Traffic::Target, &maps)?;
         steps.push(Box::new(RetireStep {
             pipeline: id.clone(),
-            reverse: core.route(id, Traffic::Target, &maps)?,
+            capture: reverse.source.capture().statements(&reverse.capture).await?,
+            reverse,
             forward: core.route(id, Traffic::Source, &maps)?,
         }));
     }

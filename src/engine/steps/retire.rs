@@ -17,13 +17,15 @@ pub struct RetireStep {
     pub reverse: CopierRoute,
     /// Forward route.
     pub forward: CopierRoute,
+    /// Statements of the reverse capture with their undo, for the plan.
+    pub capture: Vec<(String, String)>,
 }
 
 #[async_trait]
 impl Step for RetireStep {
     fn planned(&self) -> PlannedStep {
         let mut does = vec!["-- a last marker: the old side holds everything up to here".to_owned()];
-        does.extend(self.reverse.source.capture().statements(&self.reverse.capture).into_iter().map(|(_, undo)| undo));
+        does.extend(self.capture.iter().map(|(_, undo)| undo.clone()));
         does.retain(|line| !line.is_empty());
         does.push(format!(
             "-- remove Godwit's checkpoints on {} and {}",

@@ -91,7 +91,7 @@ impl Step for TurnPumpsStep {
         let mut does = Vec::new();
         for turning in &self.0.turning {
             let current = &turning.current;
-            does.extend(current.source.capture().statements(&current.capture).into_iter().map(|(_, undo)| undo));
+            does.extend(turning.current_capture.iter().map(|(_, undo)| undo.clone()));
             does.push(format!(
                 "-- {}: apply changes of {} to {}",
                 turning.pipeline,

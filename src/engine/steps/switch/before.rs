@@ -16,9 +16,9 @@ impl Step for WayBackStep {
         let mut does = Vec::new();
         let mut undo = Vec::new();
         for turning in &self.0.turning {
-            for (statement, back) in turning.opposite.source.capture().statements(&turning.opposite.capture) {
-                does.push(statement);
-                undo.push(back);
+            for (statement, back) in &turning.opposite_capture {
+                does.push(statement.clone());
+                undo.push(back.clone());
             }
         }
         undo.reverse();
