@@ -4,7 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 pub enum CockpitError {
     /// The terminal could not be set up.
-    #[error("the terminal cannot be prepared for the cockpit: {0}; try `godwit status --watch`, which needs no cockpit")]
+    #[error(
+        "the terminal cannot be prepared for the cockpit: {0}; try `godwit status --watch`, which needs no cockpit"
+    )]
     Prepare(#[source] std::io::Error),
     /// The terminal could not be given back as it was.
     #[error("the terminal could not be restored: {0}; type `reset` and press Enter")]

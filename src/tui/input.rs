@@ -204,8 +204,7 @@ const TYPED: &[Context] = &[Fields, Line, Filter];
 const COVERS: &[Context] = &[Detail, Help, Waiting, Ended];
 const ENDED: &[Context] = &[Detail, Help, Ended];
 const REFUSES: &[Context] = &[Confirm, Leaving];
-const COPIES: &[Context] =
-    &[On(Overview), On(Phases), On(Pipelines), On(Verification), On(Journal), Detail, Ended];
+const COPIES: &[Context] = &[On(Overview), On(Phases), On(Pipelines), On(Verification), On(Journal), Detail, Ended];
 
 /// The table. For one key in one context the first line that is open wins, so that `P` can pause and resume.
 pub static BINDINGS: &[Binding] = &[
@@ -246,7 +245,8 @@ pub static BINDINGS: &[Binding] = &[
     bind(&[Key::of(KeyCode::Down), Key::char('j')], Intent::Move(Motion::Down), TEXTS, "down"),
     bind(&[Key::of(KeyCode::PageUp), Key::control('b')], Intent::Move(Motion::PageUp), TEXTS, "page up"),
     bind(&[Key::of(KeyCode::PageDown), Key::control('f')], Intent::Move(Motion::PageDown), SCREENS, "page down"),
-    bind(&[Key::of(KeyCode::PageDown), Key::control('f')], Intent::Move(Motion::PageDown), READINGS, "page down").shown(4),
+    bind(&[Key::of(KeyCode::PageDown), Key::control('f')], Intent::Move(Motion::PageDown), READINGS, "page down")
+        .shown(4),
     bind(&[Key::of(KeyCode::Home), Key::char('g')], Intent::Move(Motion::Top), TEXTS, "first"),
     bind(&[Key::of(KeyCode::End), Key::char('G')], Intent::Move(Motion::Bottom), TEXTS, "last"),
     bind(&[Key::of(KeyCode::Enter)], Intent::Open, OPENING, "detail").shown(22),

@@ -48,7 +48,8 @@ pub fn forecast(seconds: u64) -> String {
 
 /// Bytes in units of 1000.
 pub fn bytes(number: u64) -> String {
-    const UNITS: [(&str, u64); 4] = [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+    const UNITS: [(&str, u64); 4] =
+        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     for (unit, size) in UNITS {
         if number >= size {
             let tenths = u128::from(number) * 10 / u128::from(size);

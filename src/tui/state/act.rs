@@ -189,16 +189,22 @@ impl Act {
             Self::Run => format!("Asks for {name} to run. {}", approvals_needed(picture, target)),
             Self::Approve => format!("Consents to this plan. With enough approvals {name} starts at once."),
             Self::Withdraw => format!("Takes the request for {name} back; approvals given so far are void."),
-            Self::Pause => format!("Finishes what is in flight, then nothing of {name} runs. Sources keep their logs meanwhile."),
+            Self::Pause => {
+                format!("Finishes what is in flight, then nothing of {name} runs. Sources keep their logs meanwhile.")
+            }
             Self::Resume => format!("{name} goes on where it stands."),
             Self::Retry => format!("Tries the failed step of {name} again; what is done stays done."),
             Self::Rollback => format!("Takes {name} and every later phase back, by the plan below."),
             Self::Skip => format!("Declares {name} unnecessary: later phases no longer wait for it."),
-            Self::PausePipeline => format!("Finishes the batches in flight, then {name} moves nothing. The source keeps its log meanwhile."),
+            Self::PausePipeline => format!(
+                "Finishes the batches in flight, then {name} moves nothing. The source keeps its log meanwhile."
+            ),
             Self::ResumePipeline => format!("{name} goes on from its checkpoint."),
             Self::Throttle => format!("Changes one limit of {name} at once."),
             Self::Verify => match target {
-                Target::Whole => "Compares all tables with their sources. Reads both sides, changes nothing.".to_owned(),
+                Target::Whole => {
+                    "Compares all tables with their sources. Reads both sides, changes nothing.".to_owned()
+                }
                 _ => format!("Compares {name} with its source. Reads both sides, changes nothing."),
             },
             Self::Repair => match target {

@@ -186,7 +186,10 @@ impl Dialog {
             (Stage::Waiting, Answer::Planned { plan, .. }) => {
                 let changed = self.plan.as_ref().is_some_and(|seen| seen.hash != plan.hash);
                 let message = if changed {
-                    format!("asked; but the plan changed meanwhile and is now {}: read it before approving", plan.short_hash())
+                    format!(
+                        "asked; but the plan changed meanwhile and is now {}: read it before approving",
+                        plan.short_hash()
+                    )
                 } else {
                     format!("asked; plan {} waits for approval", plan.short_hash())
                 };
@@ -326,8 +329,10 @@ fn check_lines(check: &crate::model::check::Check) -> Vec<String> {
         Verdict::Fail => "! fail",
         Verdict::NotCheckable => "? not checkable",
     };
-    let place: Vec<&str> =
-        [check.store.as_ref().map_or("", |s| s.as_str()), check.subject.as_str()].into_iter().filter(|s| !s.is_empty()).collect();
+    let place: Vec<&str> = [check.store.as_ref().map_or("", |s| s.as_str()), check.subject.as_str()]
+        .into_iter()
+        .filter(|s| !s.is_empty())
+        .collect();
     let place = if place.is_empty() { String::new() } else { format!(" ({})", place.join(" ")) };
     let mut lines = vec![format!("{mark}  {}{place}: {}", check.id, check.evidence)];
     if !check.fix.is_empty() {

@@ -101,9 +101,12 @@ fn of_phase(phase: &PhaseRecord, picture: &Picture, observe: bool) -> Next {
         }
         PhaseStatus::RollingBack => Next::of("ROLLING BACK", Tone::Warn, format!("{id}{}", doing(phase)), phase),
         PhaseStatus::Running => Next::of("RUNNING", Tone::Busy, format!("{id}{}", doing(phase)), phase),
-        PhaseStatus::Pausing => {
-            Next::of("PAUSING", Tone::Warn, format!("{id}: a pause was requested, work in flight is being finished"), phase)
-        }
+        PhaseStatus::Pausing => Next::of(
+            "PAUSING",
+            Tone::Warn,
+            format!("{id}: a pause was requested, work in flight is being finished"),
+            phase,
+        ),
         PhaseStatus::Resuming => Next::of("RESUMING", Tone::Busy, format!("{id}: a resume was requested"), phase),
         PhaseStatus::Paused => {
             let keys = keys(&[(Act::Resume, "P")]);
@@ -115,7 +118,12 @@ fn of_phase(phase: &PhaseRecord, picture: &Picture, observe: bool) -> Next {
                 None => "waiting for operator (approve: A)",
                 Some(_) => "waiting for an approver",
             };
-            Next::of("READY", Tone::Call, format!("{id}, {given} of {} approvals, {who}", phase.approvals.max(1)), phase)
+            Next::of(
+                "READY",
+                Tone::Call,
+                format!("{id}, {given} of {} approvals, {who}", phase.approvals.max(1)),
+                phase,
+            )
         }
         PhaseStatus::Blocked { reasons } => {
             let first = reasons.first().map_or("a gate is not green", String::as_str);
