@@ -42,6 +42,11 @@ impl Field {
         }
     }
 
+    /// Removes the last character.
+    pub fn erase(&mut self) {
+        self.value.pop();
+    }
+
     /// Goes to the next or the one before among the choices. False when the field has none.
     pub fn cycle(&mut self, forward: bool) -> bool {
         let Must::OneOf(choices) = &self.must else { return false };

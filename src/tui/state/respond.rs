@@ -7,6 +7,7 @@ use crate::tui::state::cockpit::{Cockpit, FilterLine};
 use crate::tui::state::command_line::{CommandLine, Typed};
 use crate::tui::state::copied::copied;
 use crate::tui::state::dialog::{Dialog, Wish};
+use crate::tui::state::field::Field;
 use crate::tui::state::filter::Filter;
 use crate::tui::state::list::Motion;
 use crate::tui::state::next::next;
@@ -111,7 +112,7 @@ impl Cockpit {
                 Wish::Stay
             }
             Intent::Erase => {
-                dialog.edit(|field| drop(field.value.pop()));
+                dialog.edit(Field::erase);
                 Wish::Stay
             }
             Intent::EraseAll => {
@@ -139,7 +140,9 @@ impl Cockpit {
         match intent {
             Intent::Type(c) if !c.is_control() => line.text.push(c),
             Intent::Erase if line.text.is_empty() => self.command_line = None,
-            Intent::Erase => drop(line.text.pop()),
+            Intent::Erase => {
+                line.text.pop();
+            }
             Intent::EraseAll => line.text.clear(),
             Intent::Complete => {
                 let mut line = line.clone();
@@ -186,7 +189,9 @@ impl Cockpit {
         let Some(line) = &mut self.filter_line else { return };
         match intent {
             Intent::Type(c) if !c.is_control() => line.text.push(c),
-            Intent::Erase => drop(line.text.pop()),
+            Intent::Erase => {
+                line.text.pop();
+            }
             Intent::EraseAll => line.text.clear(),
             Intent::Submit => {
                 self.filter_line = None;
