@@ -8,5 +8,6 @@ pub mod model;
 pub mod pipelines;
 pub mod report;
 pub mod stores;
+pub mod tui;
 pub mod verify;
 pub mod wire;
