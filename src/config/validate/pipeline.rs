@@ -41,9 +41,10 @@ fn one(pipeline: &RawPipeline, raw: &RawProfile, stores: &[StoreConfig], cx: Con
         let sentence = format!("This build has no pipelines of kind `{}`; it has copier.", names::shown(&kind.value));
         notes.add_near(&kind.place, sentence, &kind.value, ["copier"]);
     }
-    let from = pipeline.from.required(notes, &pipeline.place, "A pipeline needs `from`: the source store.");
-    let to = pipeline.to.required(notes, &pipeline.place, "A pipeline needs `to`: the target store.");
-    let tables = pipeline.tables.required(notes, &pipeline.place, "A pipeline needs `tables`: what it moves.");
+    let from = pipeline.from.required("from", notes, &pipeline.place, "A pipeline needs `from`: the source store.");
+    let to = pipeline.to.required("to", notes, &pipeline.place, "A pipeline needs `to`: the target store.");
+    let tables =
+        pipeline.tables.required("tables", notes, &pipeline.place, "A pipeline needs `tables`: what it moves.");
     let known = |name: &&Placed<String>| cx.resolves(name, "store", store_names(raw));
     let (from, to) = (from.filter(known), to.filter(known));
     let (source, target) = (store_named(stores, from), store_named(stores, to));
