@@ -40,7 +40,7 @@ pub fn format(duration: Duration) -> String {
     if ms == 0 {
         return "0s".to_owned();
     }
-    match UNITS.iter().find(|(_, unit_ms)| ms % unit_ms == 0) {
+    match UNITS.iter().find(|(_, unit_ms)| ms.is_multiple_of(*unit_ms)) {
         Some((unit, unit_ms)) => format!("{}{unit}", ms / unit_ms),
         None => format!("{ms}ms"),
     }

@@ -151,7 +151,9 @@ impl<'a> Notebook<'a> {
         self.meant.borrow().contains(&table.child(key, 0..0).key)
     }
 
+    /// Invariant: no sentence holds a character that could move the cursor, whatever names the profile has.
     fn push(&self, place: &Place, sentence: String, nearest: Option<String>) {
+        let sentence = names::visible(&sentence);
         let problem = Problem { at: None, key: place.key.clone(), sentence, nearest };
         self.found.borrow_mut().push((place.offset, problem));
     }

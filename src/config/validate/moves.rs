@@ -145,7 +145,8 @@ fn note_circle(walk: &[&Move<'_>], closing: &Move<'_>, cx: Context<'_>) {
         circle.iter().map(|m| format!("{}.{}", m.source_store, names::shown(m.from))).collect();
     stops.extend(stops.first().cloned());
     let sentence = format!(
-        "Changes would go in a circle: {}. Leave one of these pipelines out; the way back after a cutover is set up by Godwit itself.",
+        "Changes would go in a circle: {}. Leave one of these pipelines out; the way back after a cutover is set up \
+         by Godwit itself.",
         stops.join(" -> ")
     );
     cx.notes.add(last.place, sentence);
