@@ -7,5 +7,6 @@ pub mod model;
 pub mod pipelines;
 pub mod report;
 pub mod stores;
+pub mod telemetry;
 pub mod verify;
 pub mod wire;

@@ -80,8 +80,7 @@ impl Copy<'_> {
             .min(route.target.target().load_parallelism())
             .max(1);
         let queue = Mutex::new(queue);
-        let lanes: Vec<_> =
-            (0..workers).map(|_| self.lane(self.control.enter(), &queue, &*snapshot)).collect();
+        let lanes: Vec<_> = (0..workers).map(|_| self.lane(self.control.enter(), &queue, &*snapshot)).collect();
         drop(setting_up);
         futures_util::future::try_join_all(lanes).await?;
         drop(snapshot);
@@ -210,7 +209,12 @@ impl Copy<'_> {
     }
 
     /// One reader with its loader; takes chunks until there are none, or a pause or stop is wanted.
-    async fn lane(&self, mut lane: Lane, queue: &Mutex<VecDeque<Chunk>>, snapshot: &dyn Snapshot) -> Result<(), StoreError> {
+    async fn lane(
+        &self,
+        mut lane: Lane,
+        queue: &Mutex<VecDeque<Chunk>>,
+        snapshot: &dyn Snapshot,
+    ) -> Result<(), StoreError> {
         let mut reader = snapshot.reader().await?;
         let mut loader = self.route.target.target().loader(&self.route.apply).await?;
         loop {

@@ -72,7 +72,7 @@ impl Shop {
     async fn audit_with(&self, records: &[Record]) -> Audit {
         let monolith = self.files.monolith();
         let serving = Serving { customers: &monolith, orders: &monolith, payments: &monolith };
-        super::audit(records, serving, &self.files.reference()).await.unwrap()
+        audit(records, serving, &self.files.reference()).await.unwrap()
     }
 }
 
