@@ -8,6 +8,7 @@ pub mod model;
 pub mod pipelines;
 pub mod report;
 pub mod stores;
+pub mod telemetry;
 pub mod tui;
 pub mod verify;
 pub mod wire;

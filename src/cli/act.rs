@@ -167,9 +167,10 @@ fn reached(session: &Session, goal: &Goal, since: Seq, verified: Option<usize>) 
                     Exit::Rejected,
                     format!("the request for {id} was withdrawn, expired, or its plan changed: see `godwit log`"),
                 ))),
-                (Goal::Finished(_), PhaseStatus::Blocked { reasons }) => {
-                    Some(Err(Failure::new(Exit::Rejected, format!("the phase {id} is blocked: {}", reasons.join("; ")))))
-                }
+                (Goal::Finished(_), PhaseStatus::Blocked { reasons }) => Some(Err(Failure::new(
+                    Exit::Rejected,
+                    format!("the phase {id} is blocked: {}", reasons.join("; ")),
+                ))),
                 _ => None,
             }
         }

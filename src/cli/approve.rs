@@ -26,7 +26,10 @@ pub async fn run(args: &ConsentArgs, out: Output) -> Outcome {
         Some(status) => {
             return Err(Failure::new(
                 Exit::Rejected,
-                format!("{phase} is {} and asks for no approval; ask for it first with `godwit run {phase}`", status.word()),
+                format!(
+                    "{phase} is {} and asks for no approval; ask for it first with `godwit run {phase}`",
+                    status.word()
+                ),
             ));
         }
         None => {
@@ -47,7 +50,9 @@ pub async fn run(args: &ConsentArgs, out: Output) -> Outcome {
     consent::ask(
         &format!("Approve plan {} of {phase}?", plan.short_hash()),
         args.yes,
-        &format!("there is no terminal to ask on: read the plan with `godwit plan {phase}`, then give --yes --plan HASH"),
+        &format!(
+            "there is no terminal to ask on: read the plan with `godwit plan {phase}`, then give --yes --plan HASH"
+        ),
     )?;
     let confirm =
         consent::typed_name(args.acting.confirm.as_deref(), session.migration.env.as_deref(), phase.as_str())?;

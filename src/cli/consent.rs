@@ -14,7 +14,9 @@ const SHORTEST_HASH: usize = 12;
 pub fn same_plan(given: &str, plan: &Plan) -> Result<(), Failure> {
     let given = given.to_ascii_lowercase();
     if given.len() < SHORTEST_HASH {
-        return Err(Failure::usage(format!("`{given}` is too short: give at least the first {SHORTEST_HASH} characters of the plan's hash")));
+        return Err(Failure::usage(format!(
+            "`{given}` is too short: give at least the first {SHORTEST_HASH} characters of the plan's hash"
+        )));
     }
     if plan.hash.starts_with(&given) {
         return Ok(());

@@ -33,7 +33,8 @@ pub async fn ensure(profile: &Path, chosen: &Chosen, environment: &[(&'static st
             if Connection::open(&chosen.place.socket, "cli").await.is_ok() {
                 return Ok(());
             }
-            let ended = child.try_wait().map_err(|e| Failure::new(Exit::Io, format!("cannot watch the engine: {e}")))?;
+            let ended =
+                child.try_wait().map_err(|e| Failure::new(Exit::Io, format!("cannot watch the engine: {e}")))?;
             if let Some(status) = ended {
                 return Err(Failure::new(
                     Exit::EngineFailed,
@@ -60,6 +61,7 @@ pub async fn ensure(profile: &Path, chosen: &Chosen, environment: &[(&'static st
 fn spawn(profile: &Path, place: &Place, environment: &[(&'static str, PathBuf)]) -> Result<Child, Failure> {
     let log_path = place.log();
     let log = telemetry::open(&log_path).map_err(|e| Failure::file("open the engine's log", &log_path, &e))?;
+    let profile = std::path::absolute(profile).map_err(|e| Failure::file("find", profile, &e))?;
     let program = std::env::current_exe()
         .map_err(|e| Failure::new(Exit::EngineFailed, format!("cannot find the path of this program: {e}")))?;
     Command::new(&program)

@@ -1,10 +1,34 @@
 //! The command line: arguments, one file per command, plain and JSON output.
 
+pub mod act;
+pub mod approve;
 pub mod args;
+pub mod assess;
 pub mod choice;
+pub mod consent;
 pub mod demo;
+pub mod down;
 pub mod exit;
 pub mod failure;
+pub mod gates;
+pub mod history;
+pub mod lag;
+pub mod launch;
+pub mod log;
 pub mod output;
+pub mod pause;
+pub mod plan;
+pub mod progress;
 pub mod prompt;
+pub mod reading;
+pub mod report;
+pub mod resume;
+pub mod retry;
+pub mod rollback;
+pub mod run;
 pub mod session;
+pub mod skip;
+pub mod status;
+pub mod throttle;
+pub mod verify;
+pub mod withdraw;

@@ -13,6 +13,7 @@ use crate::model::verification::{DriftCounts, TableVerification};
 pub fn subject(entry: &Entry) -> &str {
     match &entry.event {
         Event::Phase { phase, .. } | Event::Step { phase, .. } => phase.as_str(),
+        Event::Planned { plan } => plan.phase.as_str(),
         Event::Pipeline { pipeline, .. } | Event::Verified { pipeline, .. } | Event::Repaired { pipeline, .. } => {
             pipeline.as_str()
         }
@@ -50,6 +51,13 @@ pub fn sentence(entry: &Entry) -> String {
         Event::Verified { pipeline, tables } => of_verification(pipeline.as_str(), tables),
         Event::Repaired { pipeline, table, rows, by, .. } => {
             format!("{by} repaired {} of {table} in {pipeline}", counted(usize_of(*rows), "row"))
+        }
+        Event::Planned { plan } => {
+            let way = match plan.direction {
+                Direction::Forward => "",
+                Direction::Rollback => " back",
+            };
+            format!("plan {} of {}{way} made: {}", plan.short_hash(), plan.phase, counted(plan.steps.len(), "step"))
         }
         Event::Unknown => "an event that this version of godwit does not know; a newer one wrote it".to_owned(),
     }
@@ -125,6 +133,7 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
             format!("{by} took the limit {knob} off {pipeline}")
         }
         PipelineEvent::Throttle { knob, value, by } => format!("{by} set {knob} of {pipeline} to {value}"),
+        PipelineEvent::Mapped { tables, .. } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
         PipelineEvent::Removed => format!("{pipeline} and its captures were removed"),
     }
 }

@@ -45,7 +45,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "report", may: MODEL },
     Layer { name: "config", may: MODEL },
     Layer { name: "tui", may: &["model", "wire::client", "config", "report"] },
-    Layer { name: "telemetry", may: &[] },
+    Layer { name: "telemetry", may: &["report"] },
     Layer { name: "model", may: &[] },
 ];
 

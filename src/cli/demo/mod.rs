@@ -3,11 +3,14 @@
 pub mod audit;
 pub mod chance;
 pub mod drift;
+pub mod driver;
 pub mod layout;
 pub mod ledger;
 pub mod operation;
 pub mod routing;
+pub mod script;
 pub mod shop;
+pub mod stage;
 pub mod verdict;
 pub mod workload;
 pub mod writer;

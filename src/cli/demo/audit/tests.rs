@@ -72,7 +72,7 @@ impl Shop {
     async fn audit_with(&self, records: &[Record]) -> Audit {
         let monolith = self.files.monolith();
         let serving = Serving { customers: &monolith, orders: &monolith, payments: &monolith };
-        super::audit(records, serving, &self.files.reference()).await.unwrap()
+        audit(records, serving, &self.files.reference()).await.unwrap()
     }
 }
 
@@ -99,7 +99,7 @@ async fn every_kind_of_loss_is_found() {
             "last change",
             "UPDATE customers SET city = 'city 1', change_ref = 'payment1-000009', changes = 2 WHERE id = 7",
         ),
-        ("customer", "DELETE FROM customers WHERE ref = 'payment1-000005'"),
+        ("customer", "DELETE FROM customers WHERE ref = 'payment1-000004'"),
         ("customer of the first data", "UPDATE customers SET name = 'Nobody' WHERE id = 9"),
         ("decrement", "UPDATE stock SET level = level + 2, moves = moves - 1 WHERE product_id = 1"),
         ("stock row", "DELETE FROM stock WHERE product_id = 3"),
