@@ -10,13 +10,13 @@ use crate::model::ids::{PipelineId, StoreId};
 use crate::model::pipeline::{PipelineEvent, PipelineRecord, Traffic};
 use crate::model::sample::Samples;
 use crate::model::table::TableMap;
-use crate::pipelines::copier::control::Controller;
+use crate::pipelines::copier::control::{Controller, Wish};
 use crate::pipelines::copier::route::CopierRoute;
 use crate::stores::{OpenOptions, StoreRef, registry};
 use crate::wire::place::Place;
 use secrecy::ExposeSecret;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::watch;
 
 /// Shared by commands, executor, fleet and sampler.
@@ -33,8 +33,8 @@ pub struct Core {
     pub fleet: Fleet,
     /// Published readings.
     pub samples: watch::Sender<Samples>,
-    /// The phase in work: its controller.
-    pub active: Mutex<Option<Controller>>,
+    /// The phase in work: its controller. `None`: no phase is being carried out or taken back.
+    pub active: watch::Sender<Option<Controller>>,
     /// Held writers of a switch in work. An async mutex because guards are used across awaits.
     pub switch: tokio::sync::Mutex<Option<SwitchSession>>,
     /// Set once to end the engine, with the reason.
@@ -99,12 +99,21 @@ impl Core {
 
     /// The controller of the phase in work.
     pub fn controller(&self) -> Option<Controller> {
-        self.active.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.active.borrow().clone()
     }
 
     /// Sets or clears the controller of the phase in work.
     pub fn set_controller(&self, controller: Option<Controller>) {
-        *self.active.lock().unwrap_or_else(PoisonError::into_inner) = controller;
+        self.active.send_replace(controller);
+    }
+
+    /// Stops the phase in work between two of its steps, and waits until nothing of it runs.
+    pub async fn stop_phase(&self) {
+        if let Some(controller) = self.controller() {
+            controller.wish(Wish::Stop);
+        }
+        // The sender lives in `self`, so the channel cannot close while we wait.
+        let _ = self.active.subscribe().wait_for(Option::is_none).await;
     }
 
     /// Asks the engine to end.

@@ -23,7 +23,9 @@ pub struct Guard {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
     /// The target changed after the decision was made.
-    #[error("{phase} changed meanwhile: it is {now} since {seq}; look again and repeat the command if it still makes sense")]
+    #[error(
+        "{phase} changed meanwhile: it is {now} since {seq}; look again and repeat the command if it still makes sense"
+    )]
     Stale {
         /// The phase.
         phase: PhaseId,
@@ -165,7 +167,11 @@ async fn append(
         && let Some(phase) = migration.phase(&guard.phase)
         && phase.changed_seq > guard.unchanged_since
     {
-        return Err(AppendError::Stale { phase: guard.phase.clone(), now: phase.status.word(), seq: phase.changed_seq });
+        return Err(AppendError::Stale {
+            phase: guard.phase.clone(),
+            now: phase.status.word(),
+            seq: phase.changed_seq,
+        });
     }
     // Everything is tried on a copy first, so that the journal never gets a row that a replay would refuse.
     let at = Utc::now();
@@ -190,7 +196,12 @@ async fn append(
     Ok(entries)
 }
 
-fn step(trial: &mut Migration, event: Event, at: chrono::DateTime<Utc>, all: &mut Vec<Event>) -> Result<(), AppendError> {
+fn step(
+    trial: &mut Migration,
+    event: Event,
+    at: chrono::DateTime<Utc>,
+    all: &mut Vec<Event>,
+) -> Result<(), AppendError> {
     let entry = Entry { seq: Seq(trial.head.0 + 1), at, event };
     trial.apply(&entry).map_err(AppendError::Illegal)?;
     all.push(entry.event);

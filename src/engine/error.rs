@@ -9,7 +9,9 @@ use std::path::PathBuf;
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// Another engine owns the migration.
-    #[error("another engine owns the migration {migration}: {owner}; attach to it with `godwit attach`, or stop it with `godwit down`")]
+    #[error(
+        "another engine owns the migration {migration}: {owner}; attach to it with `godwit attach`, or stop it with `godwit down`"
+    )]
     Owned {
         /// Migration.
         migration: String,

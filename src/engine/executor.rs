@@ -11,7 +11,7 @@ use crate::model::phase::{PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::plan::Direction;
 use crate::model::reason::{FailurePolicy, Reason};
 use crate::model::step::{StepEvent, StepStatus};
-use crate::pipelines::copier::control::{self, Controller, Lane, Wish};
+use crate::pipelines::copier::control::{self, Controller, Wish};
 use std::time::Duration;
 
 /// How often a step that met a passing error is tried by itself before the phase fails.
@@ -68,7 +68,12 @@ async fn phase_event(context: &StepContext, event: PhaseEvent) -> Result<(), App
     context.core.dispatcher.append(vec![Event::Phase { phase: context.phase.clone(), event }]).await.map(|_| ())
 }
 
-async fn step_event(context: &StepContext, step: &StepId, direction: Direction, event: StepEvent) -> Result<(), AppendError> {
+async fn step_event(
+    context: &StepContext,
+    step: &StepId,
+    direction: Direction,
+    event: StepEvent,
+) -> Result<(), AppendError> {
     let event = Event::Step { phase: context.phase.clone(), step: step.clone(), direction, event };
     context.core.dispatcher.append(vec![event]).await.map(|_| ())
 }
@@ -147,9 +152,15 @@ async fn done(context: &StepContext, step: &StepId, outcome: Outcome) -> Result<
 }
 
 /// Ends a phase that failed. A cutover that has not passed its point of no return is undone first: writers go on, the copy stays.
-async fn fail(context: &StepContext, phase: &PhaseRecord, begun: &[Box<dyn Step>], error: StepError) -> Result<(), AppendError> {
+async fn fail(
+    context: &StepContext,
+    phase: &PhaseRecord,
+    begun: &[Box<dyn Step>],
+    error: StepError,
+) -> Result<(), AppendError> {
     let StepError::Failed { mut reason, mut policy, .. } = error else { return Ok(()) };
-    if phase.kind == PhaseKind::Cutover {
+    // Without steps nothing was begun by us now: there is nothing to undo and nothing to claim.
+    if phase.kind == PhaseKind::Cutover && !begun.is_empty() {
         if past_no_return(context, begun) {
             policy = FailurePolicy::Complete;
             reason.next = format!("the fence stands: retry completes what is left ({})", reason.next);
@@ -162,7 +173,8 @@ async fn fail(context: &StepContext, phase: &PhaseRecord, begun: &[Box<dyn Step>
                 Err(stuck) => {
                     // Never "cancelled" without proof (C05).
                     policy = FailurePolicy::Mend;
-                    reason.next = format!("the automatic undo failed as well ({stuck}): retry it with `godwit rollback`");
+                    reason.next =
+                        format!("the automatic undo failed as well ({stuck}): retry it with `godwit rollback`");
                 }
             }
         }
@@ -172,9 +184,7 @@ async fn fail(context: &StepContext, phase: &PhaseRecord, begun: &[Box<dyn Step>
 
 /// True when a step that is the point of no return is done.
 fn past_no_return(context: &StepContext, steps: &[Box<dyn Step>]) -> bool {
-    record(context).is_some_and(|r| {
-        steps.iter().map(|s| s.planned()).any(|p| p.point_of_no_return && r.is_done(&p.id))
-    })
+    record(context).is_some_and(|r| steps.iter().map(|s| s.planned()).any(|p| p.point_of_no_return && r.is_done(&p.id)))
 }
 
 /// Takes the begun steps back in reverse order; stops at the first that cannot be taken back.
@@ -200,7 +210,8 @@ pub async fn take_back(context: &StepContext, steps: &[Box<dyn Step>]) -> Result
                     pause *= 2;
                 }
                 Err(StepError::Failed { reason, .. }) => {
-                    step_event(context, &id, Direction::Rollback, StepEvent::UndoFailed { reason: reason.clone() }).await?;
+                    step_event(context, &id, Direction::Rollback, StepEvent::UndoFailed { reason: reason.clone() })
+                        .await?;
                     return Ok(Err(reason));
                 }
                 Err(StepError::Interrupted) => {
@@ -220,7 +231,8 @@ pub fn spawn_rollback(core: &CoreRef, targets: Vec<PhaseId>, plan: String, by: O
     core.set_controller(Some(controller));
     tokio::spawn(async move {
         for phase in targets {
-            let context = StepContext { core: core.clone(), phase: phase.clone(), control: control.clone(), by: by.clone() };
+            let context =
+                StepContext { core: core.clone(), phase: phase.clone(), control: control.clone(), by: by.clone() };
             match roll_back(&context, &plan).await {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -274,7 +286,10 @@ async fn switch_back(context: &StepContext, steps: &[Box<dyn Step>]) -> Result<R
                 if past_no_return(context, begun) {
                     return Ok(Err(Reason::new(
                         reason.what,
-                        format!("the new side is fenced: `godwit rollback` again completes what is left ({})", reason.next),
+                        format!(
+                            "the new side is fenced: `godwit rollback` again completes what is left ({})",
+                            reason.next
+                        ),
                     )));
                 }
                 if let Err(undo) = take_back(context, begun).await? {

@@ -50,7 +50,10 @@ impl Fleet {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .entry(pipeline.clone())
-            .or_insert_with(|| PipelineRoom { status: CopierStatus::default(), knobs: watch::Sender::new(Knobs::default()) })
+            .or_insert_with(|| PipelineRoom {
+                status: CopierStatus::default(),
+                knobs: watch::Sender::new(Knobs::default()),
+            })
             .clone()
     }
 

@@ -12,6 +12,7 @@ pub mod error;
 pub mod executor;
 pub mod fleet;
 pub mod gate;
+pub mod knobs;
 pub mod ladder;
 pub mod link;
 pub mod mapping;

@@ -94,7 +94,11 @@ pub async fn plan(core: &CoreRef, phase: &PhaseRecord, direction: Direction) -> 
                         for step in steps.iter().rev() {
                             let mut step = step.planned();
                             let Some(known) = target.step(&step.id) else { continue };
-                            step.does = if known.made.is_empty() { step.undo.clone() } else { known.made.iter().rev().cloned().collect() };
+                            step.does = if known.made.is_empty() {
+                                step.undo.clone()
+                            } else {
+                                known.made.iter().rev().cloned().collect()
+                            };
                             if step.does.is_empty() {
                                 continue;
                             }
@@ -149,8 +153,12 @@ fn way_back(kind: PhaseKind, direction: Direction) -> &'static str {
         (PhaseKind::Cutover, Direction::Rollback) => {
             "before the fence: automatic undo, the new side serves on. After it: the cutover can be asked for again; no acknowledged write is lost"
         }
-        (PhaseKind::Assess | PhaseKind::Verify | PhaseKind::Watch, Direction::Forward) => "nothing is changed, so there is nothing to take back",
-        (_, Direction::Forward) => "`godwit rollback` removes only what the journal says that Godwit made; the source is not touched, no write is lost",
+        (PhaseKind::Assess | PhaseKind::Verify | PhaseKind::Watch, Direction::Forward) => {
+            "nothing is changed, so there is nothing to take back"
+        }
+        (_, Direction::Forward) => {
+            "`godwit rollback` removes only what the journal says that Godwit made; the source is not touched, no write is lost"
+        }
         (_, Direction::Rollback) => "the phase can be asked for again; the source is not touched, no write is lost",
     }
 }
@@ -240,7 +248,8 @@ async fn backfill(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, Step
         let maps = mapping::resolve(core, id).await?;
         let route = core.route(id, Traffic::Source, &maps)?;
         let chunk_bytes = core.pipeline(id)?.chunk_bytes;
-        steps.push(Box::new(CopyStep { pipeline: id.clone(), route, chunk_bytes }));
+        let capture = route.source.capture().statements(&route.capture).await?;
+        steps.push(Box::new(CopyStep { pipeline: id.clone(), route, capture, chunk_bytes }));
         steps.extend(objects(core, id, SchemaPart::Keys).await?);
     }
     Ok(steps)
@@ -304,9 +313,10 @@ async fn secure(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepEr
                 if !store.access().account_exists(account).await? {
                     continue;
                 }
-                for (at, (statement, undo)) in store.access().grants(account, &tables).await?.into_iter().enumerate() {
+                for (statement, undo) in store.access().grants(account, &tables).await? {
                     steps.push(Box::new(SqlStep {
-                        id: StepId(format!("{id}/grant {account} {}", at + 1)),
+                        // Named by its text: after a partial run fewer rights are missing, and numbers would shift.
+                        id: StepId(format!("{id}/{statement}")),
                         title: format!("Give {account} a right on {}", store.id()),
                         store: store.clone(),
                         statement,
@@ -345,9 +355,11 @@ async fn retire(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepEr
     let mut steps: Vec<StepRef> = Vec::new();
     for id in &phase.pipelines {
         let maps = mapping::resolve(core, id).await?;
+        let reverse = core.route(id, Traffic::Target, &maps)?;
         steps.push(Box::new(RetireStep {
             pipeline: id.clone(),
-            reverse: core.route(id, Traffic::Target, &maps)?,
+            capture: reverse.source.capture().statements(&reverse.capture).await?,
+            reverse,
             forward: core.route(id, Traffic::Source, &maps)?,
         }));
     }

@@ -1,6 +1,7 @@
 //! Where applications' traffic goes: routing file, command, HTTP call, PgBouncer. Every switch is safe to run twice.
 
-use crate::config::profile::Route;
+use crate::config::profile::{Route, SecretSource};
+use crate::config::secret;
 use crate::engine::core::{Core, CoreRef};
 use crate::engine::steps::step::{StepContext, StepError};
 use crate::model::pipeline::Traffic;
@@ -81,11 +82,15 @@ pub async fn switch_all(context: &StepContext, serves: Traffic) -> Result<String
             }
         });
     }
-    Ok(if done.is_empty() { "the phase has no routes: applications follow the fence's error".to_owned() } else { done.join("; ") })
+    Ok(if done.is_empty() {
+        "the phase has no routes: applications follow the fence's error".to_owned()
+    } else {
+        done.join("; ")
+    })
 }
 
-async fn bouncer(admin: &crate::config::profile::SecretSource) -> Result<Bouncer, StepError> {
-    let url = crate::config::secret::resolve(admin)
+async fn bouncer(admin: &SecretSource) -> Result<Bouncer, StepError> {
+    let url = secret::resolve(admin)
         .map_err(|e| StepError::mend(e.to_string(), "mend the secret of the PgBouncer route, then retry"))?;
     Ok(Bouncer::connect(url.expose_secret()).await?)
 }
@@ -116,7 +121,10 @@ fn services_text(core: &Core, serves: Traffic) -> String {
 /// Replaces the routing file: written beside it, synced, renamed over it, directory synced. A reader sees the old or the new one.
 fn switch_file(core: &CoreRef, path: &Path, serves: Traffic) -> Result<String, StepError> {
     let failed = |what: &str, error: std::io::Error| {
-        StepError::retry(format!("cannot {what} the routing file {}: {error}", path.display()), "mend the path or its rights, then retry")
+        StepError::retry(
+            format!("cannot {what} the routing file {}: {error}", path.display()),
+            "mend the path or its rights, then retry",
+        )
     };
     let known: Value = match std::fs::read_to_string(path) {
         Ok(text) => serde_json::from_str(&text).unwrap_or(Value::Null),
@@ -154,7 +162,10 @@ fn replace_file(path: &Path, content: &[u8]) -> std::io::Result<()> {
 /// Replaces the line of one database in a PgBouncer file, or adds it after `[databases]`.
 fn rewrite_databases(path: &Path, database: &str, target: &str) -> Result<(), StepError> {
     let failed = |error: std::io::Error| {
-        StepError::retry(format!("cannot rewrite {}: {error}", path.display()), "mend the path or its rights, then retry")
+        StepError::retry(
+            format!("cannot rewrite {}: {error}", path.display()),
+            "mend the path or its rights, then retry",
+        )
     };
     let text = std::fs::read_to_string(path).map_err(failed)?;
     let new = with_database(&text, database, target).ok_or_else(|| {
@@ -186,7 +197,11 @@ fn with_database(text: &str, database: &str, target: &str) -> Option<String> {
 ///
 /// # Errors
 /// [`StepError`] with the exit code and the last line of its stderr.
-pub async fn run_command(argv: &[String], environment: &[(String, String)], timeout: Duration) -> Result<(), StepError> {
+pub async fn run_command(
+    argv: &[String],
+    environment: &[(String, String)],
+    timeout: Duration,
+) -> Result<(), StepError> {
     let Some((program, arguments)) = argv.split_first() else {
         return Err(StepError::mend("the command is empty", "mend the profile"));
     };
@@ -198,7 +213,9 @@ pub async fn run_command(argv: &[String], environment: &[(String, String)], time
         .output();
     let next = "mend the command, then retry: it must be safe to run twice";
     match tokio::time::timeout(timeout, output).await {
-        Err(_) => Err(StepError::retry(format!("{program} did not end within {} s and was ended", timeout.as_secs()), next)),
+        Err(_) => {
+            Err(StepError::retry(format!("{program} did not end within {} s and was ended", timeout.as_secs()), next))
+        }
         Ok(Err(error)) => Err(StepError::mend(format!("{program} cannot be started: {error}"), next)),
         Ok(Ok(output)) if output.status.success() => Ok(()),
         Ok(Ok(output)) => {
@@ -213,9 +230,11 @@ pub async fn run_command(argv: &[String], environment: &[(String, String)], time
 ///
 /// # Errors
 /// [`StepError`] with the status or the failure.
-pub async fn call(url: &str, method: &str, body: String, timeout: Duration) -> Result<u16, StepError> {
-    let (url, method) = (url.to_owned(), method.to_owned());
-    let shown = crate::config::secret::redact_url(&url);
+pub async fn call(url: &SecretSource, method: &str, body: String, timeout: Duration) -> Result<u16, StepError> {
+    let shown = secret::origin(url);
+    let url =
+        secret::resolve(url).map_err(|e| StepError::mend(e.to_string(), "mend the secret of the URL, then retry"))?;
+    let (url, method) = (url.expose_secret().to_owned(), method.to_owned());
     let called = tokio::task::spawn_blocking(move || {
         let agent = ureq::Agent::new_with_config(
             ureq::Agent::config_builder().timeout_global(Some(timeout)).http_status_as_error(false).build(),
@@ -252,7 +271,10 @@ mod tests {
         let argv = |script: &str| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
         let long = Duration::from_secs(20);
         run_command(&argv("exit 0"), &[], long).await.unwrap();
-        let error = format!("{:?}", run_command(&argv("echo first >&2; echo no route >&2; exit 3"), &[], long).await.unwrap_err());
+        let error = format!(
+            "{:?}",
+            run_command(&argv("echo first >&2; echo no route >&2; exit 3"), &[], long).await.unwrap_err()
+        );
         assert!(error.contains("no route") && error.contains('3'), "{error}");
         let hung = run_command(&argv("exec tail -f /dev/null"), &[], Duration::from_millis(200)).await;
         assert!(format!("{:?}", hung.unwrap_err()).contains("did not end"));

@@ -26,6 +26,8 @@ pub struct PhaseRecord {
     pub status: PhaseStatus,
     /// The plan that was printed last, forward or back.
     pub plan: Option<Plan>,
+    /// Hash of the plan under which it is being taken back; it may be another phase's, when later phases go with it.
+    pub rollback_plan: Option<String>,
     /// Its steps in the order in which they were first begun.
     pub steps: Vec<StepRecord>,
     /// When its status last changed.
@@ -213,6 +215,9 @@ impl Migration {
                     if matches!(event, PhaseEvent::Started) {
                         record.started_at = Some(entry.at);
                     }
+                    if let PhaseEvent::RollbackStarted { plan, .. } = event {
+                        record.rollback_plan = Some(plan.clone());
+                    }
                     if matches!(event, PhaseEvent::RolledBack) {
                         // Nothing of it stands any more: a new run begins with its first step. The journal keeps the history.
                         record.steps.clear();
@@ -269,6 +274,7 @@ impl Migration {
                     approvals: declared.approvals,
                     status: PhaseStatus::Pending,
                     plan: None,
+                    rollback_plan: None,
                     steps: Vec::new(),
                     changed_at: entry.at,
                     changed_seq: entry.seq,

@@ -18,6 +18,7 @@ pub fn subject(entry: &Entry) -> &str {
             pipeline.as_str()
         }
         Event::CommandRejected { by, .. } => by.as_str(),
+        Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
         Event::EngineStarted { .. } | Event::EngineStopped { .. } => "engine",
         Event::Unknown => "?",
@@ -37,6 +38,13 @@ pub fn sentence(entry: &Entry) -> String {
         }
         Event::EngineStopped { why } => format!("engine stopped: {why}"),
         Event::CommandRejected { by, command, why } => format!("refused \"{command}\" from {by}: {why}"),
+        Event::Planned { plan } => {
+            let way = match plan.direction {
+                Direction::Forward => "plan",
+                Direction::Rollback => "roll back plan",
+            };
+            format!("{way} {} of {} printed: {}", plan.short_hash(), plan.phase, counted(plan.steps.len(), "step"))
+        }
         Event::Phase { phase, event } => of_phase(phase.as_str(), event),
         Event::Step { step, direction, event, .. } => of_step(step.as_str(), *direction, event),
         Event::Pipeline { pipeline, event } => of_pipeline(pipeline.as_str(), event),
@@ -107,6 +115,7 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::State { state: PipelineState::Failed { reason } } => format!("{pipeline} failed: {reason}"),
         PipelineEvent::State { state } => format!("{pipeline} is {}", state.word()),
         PipelineEvent::Stage { stage } => format!("{pipeline} entered the stage {}", stage.word()),
+        PipelineEvent::Mapped { tables } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
         PipelineEvent::Origin { position, captured } => {
             format!("{pipeline} captures its {} from {position}", captured.word())
         }

@@ -2,14 +2,30 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::sqlite::connect::path_of;
+use crate::stores::sqlite::store::SqliteStore;
 use crate::stores::{OpenOptions, Result, StoreRef};
+use std::sync::Arc;
 
 /// Opens a store by its engine word. Does not connect.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`] for an unknown engine, [`ErrorKind::NotFound`] for a URL that cannot be read; never contains the URL.
-pub fn open(engine: &str, options: OpenOptions, _url: &str) -> Result<StoreRef> {
-    Err(unknown(&options.id, engine))
+pub fn open(engine: &str, options: OpenOptions, url: &str) -> Result<StoreRef> {
+    match engine {
+        "sqlite" => {
+            let path = path_of(url).map_err(|why| {
+                StoreError::new(
+                    &options.id,
+                    Operation::Connect,
+                    ErrorKind::NotFound,
+                    format!("the url cannot be read: {why}"),
+                )
+            })?;
+            Ok(Arc::new(SqliteStore::new(options, path)))
+        }
+        _ => Err(unknown(&options.id, engine)),
+    }
 }
 
 fn unknown(id: &StoreId, engine: &str) -> StoreError {

@@ -59,8 +59,10 @@ start_servers() {
     # shellcheck source=/dev/null
     . "$work/lab/env"
     export pg1=${GODWIT_LAB_PG1%postgres} pg2=${GODWIT_LAB_PG2%postgres}
-    # shellcheck source=../lab/servers.sh
-    PATH=$(. "$lab_scripts/servers.sh" && postgres_bin):$PATH
+    local bin
+    # shellcheck source=/dev/null disable=SC2031
+    bin=$(. "$lab_scripts/servers.sh" && postgres_bin)
+    PATH=$bin:$PATH
 }
 
 # sql DATABASE-URL STATEMENT...: each in a transaction of its own; prints bare values.
@@ -132,7 +134,6 @@ write_profile() {
 		url = "file:$work/target.url"
 
 		[pipelines.bench]
-		kind = "copier"
 		from = "source"
 		to = "target"
 		tables = [$tables]

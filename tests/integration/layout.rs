@@ -3,7 +3,7 @@
 use super::source::{BlockKind, Source, repository, rust_files};
 use std::path::Path;
 
-/// Everything that the top of the repository may hold; besides these only what git and cargo make.
+/// Everything that the top of the repository may hold; besides these only what git, cargo and proptest make.
 const TOP_LEVEL: &[&str] = &[
     "Cargo.toml",
     "Cargo.lock",
@@ -20,7 +20,7 @@ const TOP_LEVEL: &[&str] = &[
     ".gitignore",
     ".rustfmt.toml",
 ];
-const MADE_BY_TOOLS: &[&str] = &[".git", "target"];
+const MADE_BY_TOOLS: &[&str] = &[".git", "proptest-regressions", "target"];
 
 /// Above this a file needs to be cut along the nouns in it.
 const LONGEST_FILE: usize = 700;

@@ -21,6 +21,8 @@ pub struct CopyStep {
     pub pipeline: PipelineId,
     /// Forward route.
     pub route: CopierRoute,
+    /// Statements that make the capture, with their undo, for the plan.
+    pub capture: Vec<(String, String)>,
     /// Size of a chunk.
     pub chunk_bytes: u64,
 }
@@ -28,8 +30,7 @@ pub struct CopyStep {
 #[async_trait]
 impl Step for CopyStep {
     fn planned(&self) -> PlannedStep {
-        let (mut does, mut undo): (Vec<String>, Vec<String>) =
-            self.route.source.capture().statements(&self.route.capture).into_iter().unzip();
+        let (mut does, mut undo): (Vec<String>, Vec<String>) = self.capture.iter().cloned().unzip();
         undo.reverse();
         for map in &self.route.apply.tables {
             does.push(format!(
@@ -85,7 +86,10 @@ impl Step for CopyStep {
                     core.note(&self.pipeline, PipelineEvent::CopyComplete { rows, chunks }).await;
                     core.note(&self.pipeline, PipelineEvent::Stage { stage: Stage::CatchUp }).await;
                     core.note(&self.pipeline, PipelineEvent::State { state: PipelineState::Stopped }).await;
-                    return Ok(Outcome::seen(format!("{rows} rows in {chunks} chunks are on {}", self.route.target.id())));
+                    return Ok(Outcome::seen(format!(
+                        "{rows} rows in {chunks} chunks are on {}",
+                        self.route.target.id()
+                    )));
                 }
                 Ok(CopyEnd::Interrupted) => return Err(StepError::Interrupted),
                 Err(error) if error.policy() == Policy::Retry => {

@@ -1,6 +1,7 @@
 //! The profile's own steps: a statement, a command, an HTTP call.
 
 use crate::config::profile::CustomStep;
+use crate::config::secret;
 use crate::engine::route::{call, run_command};
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::model::ids::StepId;
@@ -37,9 +38,10 @@ impl Step for ProfileStep {
         let (does, undo) = match &self.step {
             CustomStep::Sql { statement, undo, .. } => (statement.clone(), undo.clone()),
             CustomStep::Command { argv, undo, .. } => (argv.join(" "), undo.join(" ")),
-            CustomStep::Http { url, method, undo_url, .. } => {
-                (format!("{method} {url}"), if undo_url.is_empty() { String::new() } else { format!("{method} {undo_url}") })
-            }
+            CustomStep::Http { url, method, undo_url, .. } => (
+                format!("{method} {}", secret::origin(url)),
+                undo_url.as_ref().map_or_else(String::new, |undo| format!("{method} {}", secret::origin(undo))),
+            ),
         };
         PlannedStep {
             id: StepId(format!("own/{}", self.name())),
@@ -60,9 +62,9 @@ impl Step for ProfileStep {
             CustomStep::Command { argv, timeout, .. } => {
                 run_command(argv, &[], *timeout).await.map(|()| Outcome::seen("exit code 0"))
             }
-            CustomStep::Http { url, method, timeout, .. } => {
-                call(url, method, String::new(), *timeout).await.map(|status| Outcome::seen(format!("HTTP status {status}")))
-            }
+            CustomStep::Http { url, method, timeout, .. } => call(url, method, String::new(), *timeout)
+                .await
+                .map(|status| Outcome::seen(format!("HTTP status {status}"))),
         }
     }
 
@@ -70,7 +72,7 @@ impl Step for ProfileStep {
         match &self.step {
             CustomStep::Sql { undo, .. } if !undo.is_empty() => self.sql(undo).await?,
             CustomStep::Command { undo, timeout, .. } if !undo.is_empty() => run_command(undo, &[], *timeout).await?,
-            CustomStep::Http { undo_url, method, timeout, .. } if !undo_url.is_empty() => {
+            CustomStep::Http { undo_url: Some(undo_url), method, timeout, .. } => {
                 call(undo_url, method, String::new(), *timeout).await?;
             }
             CustomStep::Sql { .. } | CustomStep::Command { .. } | CustomStep::Http { .. } => {

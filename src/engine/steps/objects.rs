@@ -25,8 +25,10 @@ impl Step for MapStep {
             .maps
             .iter()
             .map(|m| {
-                let key: Vec<&str> = m.key.iter().filter_map(|&i| m.columns.get(i)).map(|c| c.source.as_str()).collect();
-                let key = if key.is_empty() { "no key, whole rows".to_owned() } else { format!("key {}", key.join(", ")) };
+                let key: Vec<&str> =
+                    m.key.iter().filter_map(|&i| m.columns.get(i)).map(|c| c.source.as_str()).collect();
+                let key =
+                    if key.is_empty() { "no key, whole rows".to_owned() } else { format!("key {}", key.join(", ")) };
                 format!("-- {} -> {}: {} columns, {key}", m.source, m.target, m.columns.len())
             })
             .collect();

@@ -17,15 +17,21 @@ pub struct RetireStep {
     pub reverse: CopierRoute,
     /// Forward route.
     pub forward: CopierRoute,
+    /// Statements of the reverse capture with their undo, for the plan.
+    pub capture: Vec<(String, String)>,
 }
 
 #[async_trait]
 impl Step for RetireStep {
     fn planned(&self) -> PlannedStep {
         let mut does = vec!["-- a last marker: the old side holds everything up to here".to_owned()];
-        does.extend(self.reverse.source.capture().statements(&self.reverse.capture).into_iter().map(|(_, undo)| undo));
+        does.extend(self.capture.iter().map(|(_, undo)| undo.clone()));
         does.retain(|line| !line.is_empty());
-        does.push(format!("-- remove Godwit's checkpoints on {} and {}", self.forward.source.id(), self.forward.target.id()));
+        does.push(format!(
+            "-- remove Godwit's checkpoints on {} and {}",
+            self.forward.source.id(),
+            self.forward.target.id()
+        ));
         PlannedStep {
             id: StepId(format!("{}/retire", self.pipeline)),
             title: format!("End the reverse sync to {}; its tables stay, fenced", self.forward.source.id()),
@@ -61,6 +67,9 @@ impl Step for RetireStep {
     }
 
     async fn undo(&self, _context: &StepContext, _made: &[String]) -> Result<String, StepError> {
-        Err(StepError::mend("the reverse sync is ended: there is no way back", "plan a new migration in the other direction"))
+        Err(StepError::mend(
+            "the reverse sync is ended: there is no way back",
+            "plan a new migration in the other direction",
+        ))
     }
 }

@@ -34,8 +34,14 @@ impl Step for PumpStep {
     fn planned(&self) -> PlannedStep {
         PlannedStep {
             id: StepId(format!("{}/pump", self.pipeline)),
-            title: format!("Apply changes of {} to {} until it follows", self.route.source.id(), self.route.target.id()),
-            does: vec!["-- stream and apply changes; a marker through the log proves that nothing is behind".to_owned()],
+            title: format!(
+                "Apply changes of {} to {} until it follows",
+                self.route.source.id(),
+                self.route.target.id()
+            ),
+            does: vec![
+                "-- stream and apply changes; a marker through the log proves that nothing is behind".to_owned(),
+            ],
             undo: vec!["-- stop applying; the source keeps its log".to_owned()],
             point_of_no_return: false,
         }

@@ -197,7 +197,12 @@ impl Pass<'_> {
 ///
 /// # Errors
 /// [`StepError`]; rows repaired before the failure stay repaired.
-pub async fn repair_drift(core: &CoreRef, pipeline: &PipelineId, drift: &[Drift], by: &Operator) -> Result<u64, StepError> {
+pub async fn repair_drift(
+    core: &CoreRef,
+    pipeline: &PipelineId,
+    drift: &[Drift],
+    by: &Operator,
+) -> Result<u64, StepError> {
     let Some(forward) = core.maps(pipeline) else { return Ok(0) };
     let serving = core.record(pipeline).traffic;
     let route = core.route(pipeline, serving, &forward)?;
@@ -220,7 +225,8 @@ pub async fn repair_drift(core: &CoreRef, pipeline: &PipelineId, drift: &[Drift]
         }
         let rows = keys.len() as u64;
         let keys = keys.into_iter().take(crate::verify::compare::SAMPLE_ROWS).collect();
-        let event = Event::Repaired { pipeline: pipeline.clone(), table: map.source.to_string(), keys, rows, by: by.clone() };
+        let event =
+            Event::Repaired { pipeline: pipeline.clone(), table: map.source.to_string(), keys, rows, by: by.clone() };
         core.dispatcher.append(vec![event]).await?;
     }
     if serving == Traffic::Target {

@@ -67,11 +67,12 @@ impl Pacer {
         self.status.update(|s| s.throttled_by = vec![format!("rate limit: {rate} rows/s (knob rows_per_second)")]);
         // A knob that is turned while we wait must not find us asleep for the old limit's time.
         let mut knobs = self.knobs.clone();
-        tokio::select! {
-            () = tokio::time::sleep_until(until) => {}
-            _ = knobs.wait_for(|k| k.rows_per_second != Some(rate)) => {
-                *self.next_free.lock().await = Instant::now();
-            }
+        let turned = tokio::select! {
+            () = tokio::time::sleep_until(until) => false,
+            turned = knobs.wait_for(|k| k.rows_per_second != Some(rate)) => turned.is_ok(),
+        };
+        if turned {
+            *self.next_free.lock().await = Instant::now();
         }
         self.status.update(|s| s.throttled_by.clear());
     }

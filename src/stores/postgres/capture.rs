@@ -202,15 +202,15 @@ pub async fn type_names(connection: &mut Connection, pairs: &[(u32, i32)]) -> Ou
 
 #[async_trait]
 impl Capture for PgCapture {
-    fn statements(&self, spec: &CaptureSpec) -> Vec<(String, String)> {
+    async fn statements(&self, spec: &CaptureSpec) -> Result<Vec<(String, String)>> {
         let name = object_name(&spec.name);
-        vec![
+        Ok(vec![
             (publication(spec), format!("DROP PUBLICATION IF EXISTS {}", quote::ident(&name))),
             (
                 format!("CREATE_REPLICATION_SLOT {} LOGICAL pgoutput EXPORT_SNAPSHOT", quote::ident(&name)),
                 format!("SELECT pg_drop_replication_slot({})", quote::literal(&name)),
             ),
-        ]
+        ])
     }
 
     async fn prepare(&self, spec: &CaptureSpec, snapshot: bool) -> Result<(CaptureOrigin, Option<Box<dyn Snapshot>>)> {

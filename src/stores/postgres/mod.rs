@@ -1,6 +1,7 @@
 //! PostgreSQL.
 
 pub mod address;
+pub mod bouncer;
 pub mod capture;
 pub mod chunk;
 pub mod columns;

@@ -9,7 +9,10 @@ use async_trait::async_trait;
 
 /// The error of an undo that must not be: after the fence the way back is a switch of its own.
 fn no_undo() -> StepError {
-    StepError::mend("this step comes after the point of no return", "retry completes the phase; a roll back switches back")
+    StepError::mend(
+        "this step comes after the point of no return",
+        "retry completes the phase; a roll back switches back",
+    )
 }
 
 /// Lets applications write to the side that is entered.
@@ -58,7 +61,10 @@ pub struct RouteStep(pub PartyRef);
 #[async_trait]
 impl Step for RouteStep {
     fn planned(&self) -> PlannedStep {
-        let does = vec![format!("-- point every route of the phase at the {} side; let held clients go on", self.0.leaving.other().word())];
+        let does = vec![format!(
+            "-- point every route of the phase at the {} side; let held clients go on",
+            self.0.leaving.other().word()
+        )];
         self.0.planned("route", "Switch the routes".to_owned(), does, Vec::new())
     }
 
@@ -85,8 +91,13 @@ impl Step for TurnPumpsStep {
         let mut does = Vec::new();
         for turning in &self.0.turning {
             let current = &turning.current;
-            does.extend(current.source.capture().statements(&current.capture).into_iter().map(|(_, undo)| undo));
-            does.push(format!("-- {}: apply changes of {} to {}", turning.pipeline, current.target.id(), current.source.id()));
+            does.extend(turning.current_capture.iter().map(|(_, undo)| undo.clone()));
+            does.push(format!(
+                "-- {}: apply changes of {} to {}",
+                turning.pipeline,
+                current.target.id(),
+                current.source.id()
+            ));
         }
         does.retain(|line| !line.is_empty());
         let side = self.0.leaving.word();

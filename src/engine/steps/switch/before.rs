@@ -16,15 +16,20 @@ impl Step for WayBackStep {
         let mut does = Vec::new();
         let mut undo = Vec::new();
         for turning in &self.0.turning {
-            for (statement, back) in turning.opposite.source.capture().statements(&turning.opposite.capture) {
-                does.push(statement);
-                undo.push(back);
+            for (statement, back) in &turning.opposite_capture {
+                does.push(statement.clone());
+                undo.push(back.clone());
             }
         }
         undo.reverse();
         undo.retain(|line| !line.is_empty());
         let side = self.0.leaving.other().word();
-        self.0.planned("way-back", format!("Prepare change capture on the {side} side, so that there is a way back"), does, undo)
+        self.0.planned(
+            "way-back",
+            format!("Prepare change capture on the {side} side, so that there is a way back"),
+            does,
+            undo,
+        )
     }
 
     async fn check(&self, _context: &StepContext) -> Result<Option<Outcome>, StepError> {

@@ -66,6 +66,14 @@ impl FenceStep {
         })
     }
 
+    /// Whether the fence stands on any store that is left: then the switch happened.
+    ///
+    /// # Errors
+    /// [`StepError`] when a store cannot be asked.
+    pub async fn stands(&self) -> Result<bool, StepError> {
+        Ok(self.standing().await?.1)
+    }
+
     async fn passed(&self, context: &StepContext) -> Outcome {
         for turning in &self.0.turning {
             let event = PipelineEvent::Traffic { serves: self.0.leaving.other() };
@@ -84,7 +92,11 @@ impl Step for FenceStep {
             .iter()
             .map(|(store, spec, _)| {
                 let names: Vec<String> = spec.tables.iter().map(ToString::to_string).collect();
-                format!("-- {}: fence on {} and COMMIT, in the transaction that holds the locks", store.id(), names.join(", "))
+                format!(
+                    "-- {}: fence on {} and COMMIT, in the transaction that holds the locks",
+                    store.id(),
+                    names.join(", ")
+                )
             })
             .collect();
         let title = format!("POINT OF NO RETURN: fence the {} side", self.0.leaving.word());
@@ -117,7 +129,12 @@ impl Step for FenceStep {
         };
         match tokio::time::timeout(remaining, still).await {
             Ok(result) => result?,
-            Err(_) => return Err(StepError::retry("the downtime budget was used up before the fence", "ask for the phase again")),
+            Err(_) => {
+                return Err(StepError::retry(
+                    "the downtime budget was used up before the fence",
+                    "ask for the phase again",
+                ));
+            }
         }
         let token = crate::engine::barrier::token("switch");
         let mut failure = None;
@@ -165,7 +182,10 @@ impl FenceStep {
             let (core, pipeline) = (context.core.clone(), turning.pipeline.clone());
             core.fleet.start(&core, &pipeline, self.0.leaving, turning.current.clone()).await;
             PipelineBarrier { core, pipeline, patience: PATIENCE }.pass().await.map_err(|why| {
-                StepError::retry(format!("pipeline {} did not drain after the fence: {why}", turning.pipeline), "retry the phase")
+                StepError::retry(
+                    format!("pipeline {} did not drain after the fence: {why}", turning.pipeline),
+                    "retry the phase",
+                )
             })?;
         }
         Ok(())

@@ -109,7 +109,11 @@ impl Step for DrainStep {
             for (_, guard) in &mut session.guards {
                 guard.still_held().await?;
             }
-            Ok(Outcome::seen(format!("the marker came out of {} pipelines; writers held for {} ms", self.0.turning.len(), session.held_ms())))
+            Ok(Outcome::seen(format!(
+                "the marker came out of {} pipelines; writers held for {} ms",
+                self.0.turning.len(),
+                session.held_ms()
+            )))
         })
         .await
     }
@@ -178,7 +182,9 @@ pub struct SequenceStep(pub PartyRef);
 #[async_trait]
 impl Step for SequenceStep {
     fn planned(&self) -> PlannedStep {
-        let does = vec!["-- read every sequence behind the moved tables; move its counterpart past the highest value".to_owned()];
+        let does = vec![
+            "-- read every sequence behind the moved tables; move its counterpart past the highest value".to_owned(),
+        ];
         self.0.planned("sequences", "Move sequences past the highest value handed out".to_owned(), does, Vec::new())
     }
 

@@ -25,6 +25,10 @@ pub struct Turning {
     pub current: CopierRoute,
     /// Afterwards: captures the side that is entered, keeps the side that is left current.
     pub opposite: CopierRoute,
+    /// Statements of the present capture with their undo, for the plan.
+    pub current_capture: Vec<(String, String)>,
+    /// Statements of the opposite capture with their undo, for the plan.
+    pub opposite_capture: Vec<(String, String)>,
 }
 
 /// Everybody in one switch.
@@ -51,10 +55,14 @@ impl Party {
         let mut turning = Vec::new();
         for pipeline in &phase.pipelines {
             let maps = mapping::resolve(core, pipeline).await?;
+            let current = core.route(pipeline, leaving, &maps)?;
+            let opposite = core.route(pipeline, leaving.other(), &maps)?;
             turning.push(Turning {
                 pipeline: pipeline.clone(),
-                current: core.route(pipeline, leaving, &maps)?,
-                opposite: core.route(pipeline, leaving.other(), &maps)?,
+                current_capture: current.source.capture().statements(&current.capture).await?,
+                opposite_capture: opposite.source.capture().statements(&opposite.capture).await?,
+                current,
+                opposite,
             });
         }
         if turning.is_empty() {
