@@ -18,9 +18,13 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         return Err(format!("The unit is missing: {examples}."));
     }
     let Some((_, unit_ms)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        return Err(match unit.starts_with('.') {
-            true => format!("Fractions are not read (1.5s is 1500ms): {examples}."),
-            false => format!("`{}` is not a unit of time: {examples}.", super::names::shown(unit)),
+        let word = unit.trim();
+        return Err(if unit.starts_with('.') {
+            format!("Fractions are not read (1.5s is 1500ms): {examples}.")
+        } else if UNITS.iter().any(|(name, _)| *name == word) {
+            format!("Leave the blank out: {examples}.")
+        } else {
+            format!("`{}` is not a unit of time: {examples}.", super::names::shown(word))
         });
     };
     let total_ms = number.parse::<u64>().ok().and_then(|n| n.checked_mul(*unit_ms));
@@ -36,7 +40,7 @@ pub fn format(duration: Duration) -> String {
     if ms == 0 {
         return "0s".to_owned();
     }
-    match UNITS.iter().find(|(_, unit_ms)| ms % unit_ms == 0) {
+    match UNITS.iter().find(|(_, unit_ms)| ms.is_multiple_of(*unit_ms)) {
         Some((unit, unit_ms)) => format!("{}{unit}", ms / unit_ms),
         None => format!("{ms}ms"),
     }

@@ -62,7 +62,8 @@ pub(super) fn impossible(phases: &[Phase], pipelines: &[PipelineId]) -> Vec<(Pha
             && let Some(pipeline) = shared(earlier, phase)
         {
             let sentence = format!(
-                "Pipeline `{pipeline}` goes through {} twice, in `{}` and in `{}`; say with `pipelines` which of them each is about.",
+                "Pipeline `{pipeline}` goes through {} twice, in `{}` and in `{}`; say with `pipelines` which of them \
+                 each is about.",
                 phase.kind, earlier.id, phase.id
             );
             problems.push((phase.id.clone(), sentence));

@@ -70,7 +70,10 @@ pub(super) fn check(
         Err(error) => {
             let offset = error.span().map_or(0, |span| span.start);
             let place = Place { offset, key: String::new() };
-            notes.add(&place, format!("This is not TOML: {}.", names::visible(error.message())));
+            notes.add(
+                &place,
+                format!("This is not TOML: {}. Nothing else could be checked.", names::visible(error.message())),
+            );
             None
         }
     };

@@ -4,7 +4,7 @@
 //! text -> toml::de::DeTable (positions) -> raw (types, unknown keys) -> validate (names, rules) -> Profile
 //! ```
 //!
-//! Every layer writes what it finds into one [`problem::Notebook`] and goes on, so that an operator gets all problems of
+//! Every layer writes what it finds into one `problem::Notebook` and goes on, so that an operator gets all problems of
 //! a profile at once. Secrets are only named here; [`secret`] reads them at the moment they are used.
 
 pub mod duration;

@@ -50,7 +50,12 @@ pub(super) fn visible(text: &str) -> String {
 
 /// `a, b and c`, for lists of valid words.
 pub(super) fn listed<'n>(words: impl IntoIterator<Item = &'n str>) -> String {
-    let words: Vec<String> = words.into_iter().take(20).map(shown).collect();
+    let mut rest = words.into_iter();
+    let mut words: Vec<String> = rest.by_ref().take(20).map(shown).collect();
+    match rest.count() {
+        0 => {}
+        more => words.push(format!("{more} more")),
+    }
     match words.split_last() {
         None => "none".to_owned(),
         Some((only, [])) => only.clone(),

@@ -1,7 +1,9 @@
 //! What is wrong with a profile: where, which key, why and what to write instead.
 
 use super::names;
+use serde::Serialize;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use std::path::{Path, PathBuf};
 const LISTED: usize = 200;
 
 /// One thing that is wrong.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     /// Line and column, both from 1; the column counts characters. `None` when the file itself could not be read.
     pub at: Option<(usize, usize)>,
@@ -33,7 +35,7 @@ impl fmt::Display for Problem {
 }
 
 /// Everything that is wrong with one profile, sorted by position. Never empty.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProfileProblems {
     /// The file as it was named.
     pub path: PathBuf,
@@ -109,12 +111,14 @@ impl Place {
 pub(super) struct Notebook<'a> {
     text: &'a str,
     found: RefCell<Vec<(usize, Problem)>>,
+    /// Paths of keys that are missing only because they are misspelt.
+    meant: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Notebook<'a> {
     /// An empty notebook for the profile with this text.
     pub fn new(text: &'a str) -> Self {
-        Self { text, found: RefCell::new(Vec::new()) }
+        Self { text, found: RefCell::default(), meant: RefCell::default() }
     }
 
     /// Notes a problem.
@@ -134,7 +138,22 @@ impl<'a> Notebook<'a> {
         self.push(place, sentence.into(), nearest.map(names::shown));
     }
 
+    /// Notes an unknown key of `table`, and remembers which key was probably meant.
+    pub fn add_misspelt(&self, table: &Place, place: &Place, sentence: String, written: &str, valid: &[&str]) {
+        self.add_near(place, sentence, written, valid.iter().copied());
+        if let Some((_, Problem { nearest: Some(key), .. })) = self.found.borrow().last() {
+            self.meant.borrow_mut().insert(table.child(key, 0..0).key);
+        }
+    }
+
+    /// True when a misspelling of this key of `table` was noted.
+    pub fn was_meant(&self, table: &Place, key: &str) -> bool {
+        self.meant.borrow().contains(&table.child(key, 0..0).key)
+    }
+
+    /// Invariant: no sentence holds a character that could move the cursor, whatever names the profile has.
     fn push(&self, place: &Place, sentence: String, nearest: Option<String>) {
+        let sentence = names::visible(&sentence);
         let problem = Problem { at: None, key: place.key.clone(), sentence, nearest };
         self.found.borrow_mut().push((place.offset, problem));
     }

@@ -158,7 +158,7 @@ impl RawPipeline {
                 "apply" => Ok(SchemaChangePolicy::Apply),
                 _ => Err("This must be \"stop\", \"ignore\" or \"apply\".".to_owned()),
             }),
-            throttle: t.table("throttle", "a throttle").map(RawThrottle::read).unwrap_or_default(),
+            throttle: t.table("throttle", "`throttle`").map(RawThrottle::read).unwrap_or_default(),
             chunk_size: t.size("chunk_size", 64 << 10, 1 << 30),
             place: t.finish(),
         }
@@ -180,7 +180,7 @@ impl RawRule {
             Item::Table(t) => {
                 let missing = "A table rule needs `from`: the table's name on the source.";
                 let rule = Self {
-                    from: t.text("from").required(notes, &t.place, missing).cloned(),
+                    from: t.text("from").required("from", notes, &t.place, missing).cloned(),
                     to: t.text("to").given().cloned(),
                     columns: t.pairs("columns"),
                     exclude: t.texts("exclude"),
@@ -204,7 +204,7 @@ impl RawThrottle {
     fn read(t: Table<'_>) -> Self {
         let raw = Self {
             target_lag: t.duration("target_lag", 10 * MS, DAY),
-            source_load: t.number("source_load", 0.0, 16.0),
+            source_load: t.number("source_load", 0.0, 16.0, "the load per core, 0.7 for 70 %"),
             rows_per_second: t.integer("rows_per_second", 1, 1_000_000_000),
             workers: t.integer("workers", 1, 64),
         };

@@ -16,7 +16,7 @@ pub fn parse(text: &str) -> Result<u64, String> {
 
 /// Writes a size in the largest unit that holds it without a fraction.
 pub fn format(bytes: u64) -> String {
-    match UNITS.iter().find(|(_, unit)| bytes >= *unit && bytes % unit == 0) {
+    match UNITS.iter().find(|(_, unit)| bytes >= *unit && bytes.is_multiple_of(*unit)) {
         Some((name, unit)) => format!("{}{name}", bytes / unit),
         None => format!("{bytes}B"),
     }

@@ -20,6 +20,7 @@ impl Surroundings<'_> {
         let expanded = template::expand(text, self.lookup).map_err(|problem| problem.to_string())?;
         match expanded.trim() {
             "" => Err("The path is empty.".to_owned()),
+            path if path.starts_with("~") => Err("`~` is not expanded; write ${HOME}.".to_owned()),
             _ if expanded.contains('\0') => Err("The path holds a NUL byte.".to_owned()),
             _ => Ok(self.base.join(expanded)),
         }

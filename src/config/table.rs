@@ -44,9 +44,9 @@ impl<T> Field<T> {
         !matches!(self, Self::Absent)
     }
 
-    /// The value; notes `sentence` at `owner` when the key is missing.
-    pub fn required(&self, notes: &Notebook<'_>, owner: &Place, sentence: &str) -> Option<&Placed<T>> {
-        if let Self::Absent = self {
+    /// The value; notes `sentence` at `owner` when `key` is missing, unless a misspelling of it was noted.
+    pub fn required(&self, key: &str, notes: &Notebook<'_>, owner: &Place, sentence: &str) -> Option<&Placed<T>> {
+        if !self.is_written() && !notes.was_meant(owner, key) {
             notes.add(owner, sentence);
         }
         self.given()
@@ -114,7 +114,7 @@ impl<'a> Table<'a> {
                     names::listed(asked.iter().copied())
                 ),
             };
-            self.notes.add_near(&place, sentence, written, asked.iter().copied());
+            self.notes.add_misspelt(&self.place, &place, sentence, written, &asked);
         }
         self.place
     }
@@ -212,8 +212,8 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// A number above `above` and at most `most`.
-    pub fn number(&self, key: &'static str, above: f64, most: f64) -> Field<f64> {
+    /// A number above `above` and at most `most`. `what` says what it measures.
+    pub fn number(&self, key: &'static str, above: f64, most: f64, what: &str) -> Field<f64> {
         let Some((place, value)) = self.find(key) else { return Field::Absent };
         let number = match value {
             DeValue::Float(number) => number.as_str().parse::<f64>().ok(),
@@ -224,7 +224,7 @@ impl<'a> Table<'a> {
         match number.filter(|n| *n > above && *n <= most) {
             Some(value) => Field::Given(Placed { value, place }),
             None => {
-                self.notes.add(&place, format!("This must be more than {above} and at most {most}."));
+                self.notes.add(&place, format!("This is {what}: more than {above} and at most {most}."));
                 Field::Refused
             }
         }
@@ -318,7 +318,7 @@ impl<'a> Table<'a> {
                 Some(Table::new(self.notes, self.written_at(key).unwrap_or(place), what, entries))
             }
             other => {
-                self.refuse::<()>(&place, "a table", other);
+                self.refuse::<()>(&place, "a table: keys in braces, or below a line in brackets", other);
                 None
             }
         }
@@ -374,7 +374,7 @@ impl<'a> Table<'a> {
     /// The items of a list with their places; an empty list is noted.
     fn items(&self, place: &Place, array: &'a DeArray<'a>) -> Vec<(Place, &'a DeValue<'a>)> {
         if array.is_empty() {
-            self.notes.add(place, "The list is empty; name at least one item, or leave the key out.");
+            self.notes.add(place, "The list is empty: name at least one item.");
         }
         array.iter().enumerate().map(|(i, item)| (place.item(i, item.span()), item.get_ref())).collect()
     }

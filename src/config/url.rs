@@ -108,19 +108,19 @@ fn secrets(text: &str, sure: bool) -> Vec<Range<usize>> {
 
 /// The `user:password` before the `@`, in what follows `://`.
 fn login(rest: &str, sure: bool) -> Option<&str> {
+    // An unescaped `/`, `?`, `#` or `@` in a password ends the authority too early, so a careful reader goes to the last `@`.
+    let last = || rest.rfind('@').map(|at| &rest[..at]);
+    if !sure {
+        return last();
+    }
     let authority = &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())];
     if let Some(at) = authority.rfind('@') {
         return Some(&rest[..at]);
     }
-    // An unescaped `/`, `?` or `#` in a password ends the authority too early. A host with a port looks the same when the
-    // password begins with digits, so a URL is refused for it only when that cannot be a port.
-    let port_like = authority
-        .rsplit_once(':')
-        .is_none_or(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()) || port.starts_with("${"));
-    if sure && port_like {
-        return None;
-    }
-    rest.rfind('@').map(|at| &rest[..at])
+    // `host:5432/path?mail=a@b` is sound and holds no login; where no port stands, `user:pass/word@host` was meant.
+    let port = authority.rsplit_once(':').map_or("", |(_, port)| port);
+    let port_like = port.bytes().all(|b| b.is_ascii_digit()) || port.starts_with("${");
+    if port_like { None } else { last() }
 }
 
 /// The parts of a `scheme://` URL in which a variable's value must be percent-encoded: the login and the parameters.

@@ -5,16 +5,6 @@ use super::profile::Window;
 use chrono::{DateTime, Days, MappedLocalTime, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc, Weekday};
 use chrono_tz::{TZ_VARIANTS, Tz};
 
-const DAYS: [(&str, Weekday); 7] = [
-    ("Mon", Weekday::Mon),
-    ("Tue", Weekday::Tue),
-    ("Wed", Weekday::Wed),
-    ("Thu", Weekday::Thu),
-    ("Fri", Weekday::Fri),
-    ("Sat", Weekday::Sat),
-    ("Sun", Weekday::Sun),
-];
-
 const FORM: &str = "write days, times and a time zone, such as \"Sat 22:00-02:00 Asia/Seoul\", \
                     \"Mon-Fri 09:00-17:00 Europe/Berlin\" or \"daily 01:00-05:00 UTC\"";
 
@@ -121,19 +111,11 @@ fn parse_days(text: &str) -> Result<Vec<Weekday>, String> {
     Ok(days)
 }
 
+/// Short and full English names, in any case.
 fn parse_day(text: &str) -> Result<Weekday, String> {
-    match DAYS.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
-        Some((_, day)) => Ok(*day),
-        None => {
-            let near = names::nearest(text, DAYS.iter().map(|(name, _)| *name));
-            Err(match near {
-                Some(name) => format!("`{}` is not a day. Did you mean `{name}`?", names::shown(text)),
-                None => {
-                    format!("`{}` is not a day: write Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily.", names::shown(text))
-                }
-            })
-        }
-    }
+    text.parse().map_err(|_| {
+        format!("`{}` is not a day: write Mon, Tue, Wed, Thu, Fri, Sat, Sun or daily.", names::shown(text))
+    })
 }
 
 fn parse_time(text: &str) -> Result<NaiveTime, String> {
@@ -151,7 +133,9 @@ fn parse_zone(text: &str) -> Result<Tz, String> {
     if let Ok(zone) = text.parse::<Tz>() {
         return Ok(zone);
     }
-    let near = names::nearest(text, TZ_VARIANTS.iter().map(|zone| zone.name())).or_else(|| {
+    // The nearest name to an abbreviation such as KST is another abbreviation, at the other end of the world.
+    let long = Some(text).filter(|text| text.len() > 4);
+    let near = long.and_then(|text| names::nearest(text, TZ_VARIANTS.iter().map(|zone| zone.name()))).or_else(|| {
         TZ_VARIANTS
             .iter()
             .map(|zone| zone.name())

@@ -127,7 +127,7 @@ impl Core {
 /// # Errors
 /// [`EngineError`] when the secret cannot be read or the engine is not known.
 pub fn open_store(config: &StoreConfig) -> Result<StoreRef, EngineError> {
-    let url = crate::config::secret::resolve(&config.url)?;
+    let url = crate::config::secret::resolve_store_url(config)?;
     let options = OpenOptions {
         id: config.id.clone(),
         statement_timeout: config.statement_timeout,

@@ -33,7 +33,7 @@ impl RawPhase {
             approvals: t.integer("approvals", 1, 9),
             approval_ttl: t.duration("approval_ttl", MINUTE, 30 * DAY),
             window: t.parsed("window", "text in quotes", Window::parse),
-            gates: t.table("gates", "a phase's gates").map(RawGates::read).unwrap_or_default(),
+            gates: t.table("gates", "`gates`").map(RawGates::read).unwrap_or_default(),
             routes: t.one_or_more_tables("route", "a route").into_iter().filter_map(RawRoute::read).collect(),
             route_place: t.written_at("route"),
             steps: t.one_or_more_tables("steps", "a step").into_iter().filter_map(RawStep::read).collect(),

@@ -17,8 +17,10 @@ pub(super) fn validate(raw: &RawProfile, cx: Context<'_>) -> Option<Migration> {
         return None;
     };
     let missing = "A migration needs `name`: it names the journal's directory, the socket and the replication slots.";
-    let name = migration.name.required(cx.notes, &migration.place, missing)?;
-    cx.check_name(&name.value, &name.place, NameRule::Slot, "The name of the migration");
+    let name = migration.name.required("name", cx.notes, &migration.place, missing);
+    if let Some(name) = name {
+        cx.check_name(&name.value, &name.place, NameRule::Slot, "The name of the migration");
+    }
     if let Some(env) = migration.env.given() {
         // A misspelt "production" would switch the typed confirmations off without a word.
         let like_production = ["prod", "prd", "live"].contains(&env.value.to_lowercase().as_str())
@@ -41,7 +43,7 @@ pub(super) fn validate(raw: &RawProfile, cx: Context<'_>) -> Option<Migration> {
         cx.check_name(word, &group.place, NameRule::Account, "The name of the group");
     }
     Some(Migration {
-        name: name.value.clone(),
+        name: name?.value.clone(),
         env: migration.env.value(),
         downtime_budget: migration.downtime_budget.or(DOWNTIME_BUDGET),
         socket_group: migration.socket_group.value(),

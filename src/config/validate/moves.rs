@@ -52,6 +52,10 @@ fn moves<'a>(raw: &'a RawProfile, stores: &'a [StoreConfig]) -> Vec<Move<'a>> {
         else {
             continue;
         };
+        // A store as its own target is noted with the pipeline.
+        if place(source) == place(target) {
+            continue;
+        }
         for rule in pipeline.tables.given().iter().flat_map(|list| &list.value) {
             let (Some(from), Some(to)) = (&rule.from, target_name(rule, Some(target.engine))) else { continue };
             moves.push(Move {
@@ -132,10 +136,6 @@ fn note_circle(walk: &[&Move<'_>], closing: &Move<'_>, cx: Context<'_>) {
     let first = walk.iter().position(|m| m.target == closing.target).unwrap_or(0);
     let mut circle: Vec<&Move<'_>> = walk[first..].to_vec();
     circle.reverse();
-    if circle.len() == 1 {
-        // A table copied onto itself: its store is its own target, which is noted there.
-        return;
-    }
     // Told from the pipeline that comes first in the file, and noted at the one that closes the circle.
     if let Some(start) = (0..circle.len()).min_by_key(|i| circle[*i].place.offset) {
         circle.rotate_left(start);
@@ -145,7 +145,8 @@ fn note_circle(walk: &[&Move<'_>], closing: &Move<'_>, cx: Context<'_>) {
         circle.iter().map(|m| format!("{}.{}", m.source_store, names::shown(m.from))).collect();
     stops.extend(stops.first().cloned());
     let sentence = format!(
-        "Changes would go in a circle: {}. Leave one of these pipelines out; the way back after a cutover is set up by Godwit itself.",
+        "Changes would go in a circle: {}. Leave one of these pipelines out; the way back after a cutover is set up \
+         by Godwit itself.",
         stops.join(" -> ")
     );
     cx.notes.add(last.place, sentence);

@@ -133,7 +133,7 @@ fn order(raw: &RawProfile, cx: Context<'_>) -> Option<Vec<String>> {
             for phase in raw.phases.iter().filter(|p| p.enabled.or(true) && ladder::kind_named(&p.name).is_none()) {
                 if let Some(kind) = phase.kind.given().and_then(|kind| ladder::kind_named(&kind.value)) {
                     let sentence = format!(
-                        "`{}` is not in the default ladder. Say where it stands, for example:\n    {}",
+                        "`{}` is not in the default ladder. Say where it stands, for example {} in [ladder].",
                         names::shown(&phase.name),
                         suggested_order(&phase.name, kind)
                     );
@@ -159,7 +159,7 @@ fn suggested_order(name: &str, kind: PhaseKind) -> String {
             names.push(format!("\"{}\"", names::shown(name)));
         }
     }
-    format!("[ladder] with order = [{}]", names.join(", "))
+    format!("order = [{}]", names.join(", "))
 }
 
 fn checked_order(order: &Placed<Vec<Placed<String>>>, raw: &RawProfile, cx: Context<'_>) -> Option<Vec<String>> {

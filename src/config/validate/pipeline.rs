@@ -17,7 +17,9 @@ const LONGEST_IDENTIFIER: usize = 63;
 /// The sound pipelines, in file order.
 pub(super) fn validate(raw: &RawProfile, stores: &[StoreConfig], cx: Context<'_>) -> Vec<Pipeline> {
     if raw.pipelines.is_empty() {
-        cx.notes.add(&Place::file(), "The profile has no pipelines, so nothing would be moved. Declare [pipelines.NAME] with from, to and tables.");
+        let sentence = "The profile has no pipelines, so nothing would be moved. \
+                        Declare [pipelines.NAME] with from, to and tables.";
+        cx.notes.add(&Place::file(), sentence);
     }
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
     for name in pipeline_names(raw) {
@@ -41,9 +43,10 @@ fn one(pipeline: &RawPipeline, raw: &RawProfile, stores: &[StoreConfig], cx: Con
         let sentence = format!("This build has no pipelines of kind `{}`; it has copier.", names::shown(&kind.value));
         notes.add_near(&kind.place, sentence, &kind.value, ["copier"]);
     }
-    let from = pipeline.from.required(notes, &pipeline.place, "A pipeline needs `from`: the source store.");
-    let to = pipeline.to.required(notes, &pipeline.place, "A pipeline needs `to`: the target store.");
-    let tables = pipeline.tables.required(notes, &pipeline.place, "A pipeline needs `tables`: what it moves.");
+    let from = pipeline.from.required("from", notes, &pipeline.place, "A pipeline needs `from`: the source store.");
+    let to = pipeline.to.required("to", notes, &pipeline.place, "A pipeline needs `to`: the target store.");
+    let tables =
+        pipeline.tables.required("tables", notes, &pipeline.place, "A pipeline needs `tables`: what it moves.");
     let known = |name: &&Placed<String>| cx.resolves(name, "store", store_names(raw));
     let (from, to) = (from.filter(known), to.filter(known));
     let (source, target) = (store_named(stores, from), store_named(stores, to));
@@ -142,7 +145,8 @@ fn check_table(name: &Placed<String>, engine: Option<Engine>, cx: Context<'_>) {
         format!("`{shown}` has too many dots: write `schema.table` or `table`; the store says which database it is.")
     } else if parts.iter().any(|part| !is_identifier(part)) {
         format!(
-            "`{shown}` cannot be the name of a table: each part has 1 to {LONGEST_IDENTIFIER} bytes, and no blanks around it."
+            "`{shown}` cannot be the name of a table: each part has 1 to {LONGEST_IDENTIFIER} bytes, and no blanks \
+             around it."
         )
     } else {
         return;

@@ -13,12 +13,11 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
 const HTTP_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What an entry of PgBouncer's `[databases]` may have.
-const ENTRY_KEYS: [&str; 20] = [
+const ENTRY_KEYS: [&str; 19] = [
     "dbname",
     "host",
     "port",
     "user",
-    "password",
     "auth_user",
     "auth_query",
     "auth_dbname",
@@ -107,21 +106,25 @@ fn pgbouncer(raw: &RawPgBouncer, budget: Duration, cx: Context<'_>) -> Option<Ro
     let (notes, owner) = (cx.notes, &raw.place);
     let admin = raw.admin.given().and_then(|admin| admin_url(admin, cx));
     let database = raw.database.required(
+        "database",
         notes,
         owner,
         "A PgBouncer route needs `database`: the entry that applications connect to.",
     );
     let file = raw.file.required(
+        "file",
         notes,
         owner,
         "A PgBouncer route needs `file`: the file with that entry in its [databases] section.",
     );
     let source = raw.source.required(
+        "source",
         notes,
         owner,
         "A PgBouncer route needs `source`: the entry's connect string while the source serves.",
     );
     let target = raw.target.required(
+        "target",
         notes,
         owner,
         "A PgBouncer route needs `target`: the entry's connect string while the target serves.",

@@ -14,8 +14,14 @@ pub(super) fn validate(raw: &RawProfile, cx: Context<'_>) -> Vec<Service> {
 
 fn one(service: &RawService, raw: &RawProfile, cx: Context<'_>) -> Option<Service> {
     cx.check_name(&service.name, &service.place, NameRule::Word, "The name of the service");
-    let store = service.store.required(cx.notes, &service.place, "A service needs `store`: the store that it owns.");
-    let owns = service.owns.required(cx.notes, &service.place, "A service needs `owns`: the tables that belong to it.");
+    let store =
+        service.store.required("store", cx.notes, &service.place, "A service needs `store`: the store that it owns.");
+    let owns = service.owns.required(
+        "owns",
+        cx.notes,
+        &service.place,
+        "A service needs `owns`: the tables that belong to it.",
+    );
     for entry in [owns, service.accounts.given()].into_iter().flatten().flat_map(|list| &list.value) {
         if entry.value.trim().is_empty() || entry.value.chars().any(char::is_control) {
             cx.notes.add(&entry.place, format!("`{}` cannot be a name.", names::shown(&entry.value)));

@@ -18,7 +18,8 @@ pub(super) fn validate(phase: &RawPhase, raw: &RawProfile, cx: Context<'_>) -> V
     let mut seen = BTreeSet::new();
     let mut steps = Vec::new();
     for step in &phase.steps {
-        let name = step.name.required(cx.notes, &step.place, "A step needs `name`, for the plan and the journal.");
+        let name =
+            step.name.required("name", cx.notes, &step.place, "A step needs `name`, for the plan and the journal.");
         if let Some(name) = name {
             // Godwit's own steps have a `/` in their names, so these never meet.
             cx.check_name(&name.value, &name.place, NameRule::Word, "The name of the step");
@@ -36,7 +37,8 @@ fn one(step: &RawStep, name: Option<&Placed<String>>, raw: &RawProfile, cx: Cont
     let name_text = || name.map(|name| name.value.clone());
     match &step.action {
         RawAction::Sql { statement, store, undo, check } => {
-            let store = store.required(cx.notes, &step.place, "An SQL step needs `store`: where the statement runs.");
+            let store =
+                store.required("store", cx.notes, &step.place, "An SQL step needs `store`: where the statement runs.");
             let store = store.filter(|store| cx.resolves(store, "store", store_names(raw)));
             for text in [statement, undo, check].into_iter().filter_map(Field::given) {
                 if text.value.trim().is_empty() {

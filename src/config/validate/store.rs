@@ -29,7 +29,7 @@ fn one(raw: &RawStore, cx: Context<'_>) -> Option<StoreConfig> {
     cx.check_name(&raw.name, &raw.place, NameRule::Word, "The name of the store");
     let engine = engine(raw, cx);
     let missing = "A store needs `url`: \"${NAME}\" from the environment, \"file:/path\" or \"command:prog args\".";
-    let url = raw.url.required(cx.notes, &raw.place, missing)?;
+    let url = raw.url.required("url", cx.notes, &raw.place, missing)?;
     // A secret is refused even where the engine is not known.
     let source = match engine {
         Some(engine) => source::store_url(&url.value, engine, cx.around),
@@ -48,8 +48,12 @@ fn one(raw: &RawStore, cx: Context<'_>) -> Option<StoreConfig> {
 fn engine(raw: &RawStore, cx: Context<'_>) -> Option<Engine> {
     let words = || ENGINES.into_iter().map(Engine::as_str);
     let choice = names::listed(words());
-    let written =
-        raw.engine.required(cx.notes, &raw.place, &format!("A store needs `engine`. This build has {choice}."))?;
+    let written = raw.engine.required(
+        "engine",
+        cx.notes,
+        &raw.place,
+        &format!("A store needs `engine`. This build has {choice}."),
+    )?;
     let engine = ENGINES.into_iter().find(|engine| engine.as_str() == written.value);
     if engine.is_none() {
         let sentence = format!("This build has no engine `{}`; it has {choice}.", names::shown(&written.value));

@@ -115,7 +115,11 @@ fn weight(entry: &Entry) -> mark::Mark {
         Event::Verified { .. } => (Tone::Plain, ' '),
         Event::CommandRejected { .. } => (Tone::Warn, '!'),
         Event::Repaired { .. } => (Tone::Warn, '~'),
-        Event::ProfileLoaded { .. } | Event::EngineStarted { .. } | Event::EngineStopped { .. } | Event::Unknown => {
+        Event::ProfileLoaded { .. }
+        | Event::Planned { .. }
+        | Event::EngineStarted { .. }
+        | Event::EngineStopped { .. }
+        | Event::Unknown => {
             (Tone::Dim, ' ')
         }
     }
