@@ -119,8 +119,6 @@ fn weight(entry: &Entry) -> mark::Mark {
         | Event::Planned { .. }
         | Event::EngineStarted { .. }
         | Event::EngineStopped { .. }
-        | Event::Unknown => {
-            (Tone::Dim, ' ')
-        }
+        | Event::Unknown => (Tone::Dim, ' '),
     }
 }
