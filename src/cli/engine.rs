@@ -14,8 +14,7 @@ use crate::telemetry;
 pub async fn run(args: &EngineArgs) -> Outcome {
     let profile = load(&args.profile)?;
     let place = Chosen::named(profile.migration.name.clone()).place;
-    telemetry::start(&place.log(), !args.detached)
-        .map_err(|error| Failure::file("log to", &place.log(), &error))?;
+    telemetry::start(&place.log(), !args.detached).map_err(|error| Failure::file("log to", &place.log(), &error))?;
     serve(EngineOptions { profile, place, detached: args.detached })
         .await
         .map_err(|error| Failure::new(Exit::EngineFailed, error.to_string()))?;

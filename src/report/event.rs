@@ -17,7 +17,6 @@ pub fn subject(entry: &Entry) -> &str {
             pipeline.as_str()
         }
         Event::CommandRejected { by, .. } => by.as_str(),
-        Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
         Event::EngineStarted { .. } | Event::EngineStopped { .. } => "engine",
         Event::Unknown => "?",
@@ -50,13 +49,6 @@ pub fn sentence(entry: &Entry) -> String {
         Event::Verified { pipeline, tables } => of_verification(pipeline.as_str(), tables),
         Event::Repaired { pipeline, table, rows, by, .. } => {
             format!("{by} repaired {} of {table} in {pipeline}", counted(usize_of(*rows), "row"))
-        }
-        Event::Planned { plan } => {
-            let way = match plan.direction {
-                Direction::Forward => "",
-                Direction::Rollback => " back",
-            };
-            format!("plan {} of {}{way} made: {}", plan.short_hash(), plan.phase, counted(plan.steps.len(), "step"))
         }
         Event::Unknown => "an event that this version of godwit does not know; a newer one wrote it".to_owned(),
     }
@@ -131,7 +123,6 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
             format!("{by} took the limit {knob} off {pipeline}")
         }
         PipelineEvent::Throttle { knob, value, by } => format!("{by} set {knob} of {pipeline} to {value}"),
-        PipelineEvent::Mapped { tables, .. } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
         PipelineEvent::Removed => format!("{pipeline} and its captures were removed"),
     }
 }

@@ -134,6 +134,12 @@ impl Driver {
         })
         .await?;
         let plan = self.plan(Action::Run { phase: id.clone() }).await?;
+        // Consent is given on what was seen: the rows that the request caused come first.
+        self.wait(&format!("the request for {id} to be journaled"), ACCEPT_TIMEOUT, |session| {
+            let status = &session.migration.phase(&phase)?.status;
+            matches!(status, PhaseStatus::AwaitingApproval { plan: asked, .. } if *asked == plan.hash).then_some(Ok(()))
+        })
+        .await?;
         self.insist(Action::Approve { phase: id.clone(), plan: plan.hash }).await?;
         self.wait(&format!("{id} to succeed"), limit, |session| {
             let record = session.migration.phase(&phase)?;

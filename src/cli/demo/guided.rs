@@ -10,8 +10,8 @@ use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::model::phase::{PhaseKind, PhaseStatus};
 use crate::model::pipeline::Stage as PipelineStage;
-use crate::tui::coach::{Coach, Note};
 use crate::tui::CockpitOptions;
+use crate::tui::coach::{Coach, Note};
 use chrono::Utc;
 use std::time::Duration;
 
@@ -51,7 +51,11 @@ async fn settle(stage: &Stage, out: Output) -> Result<Sides, Failure> {
 
 /// What to say beyond "press this key": what is worth looking at.
 fn coach() -> Coach {
-    let note = |phase, status: &PhaseStatus, text: &str| Note { phase, status: status.word().to_owned(), text: text.to_owned() };
+    let note = |phase, status: &PhaseStatus, text: &str| Note {
+        phase,
+        status: status.word().to_owned(),
+        text: text.to_owned(),
+    };
     Coach {
         notes: vec![
             note(

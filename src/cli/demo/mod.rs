@@ -2,8 +2,10 @@
 
 pub mod audit;
 pub mod chance;
+pub mod command;
 pub mod drift;
 pub mod driver;
+pub mod guided;
 pub mod layout;
 pub mod ledger;
 pub mod operation;

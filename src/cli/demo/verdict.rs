@@ -40,12 +40,28 @@ pub struct Verdict {
     pub given_up: u64,
     /// Acknowledged orders that a reader did not find.
     pub stale_reads: u64,
+    /// Cutovers and roll backs that the script made; `None` when a person made them.
+    pub expected_switches: Option<(u64, u64)>,
     /// Findings, one sentence each.
     pub notes: Vec<String>,
 }
 
 impl Verdict {
-    /// True only if nothing was lost, doubled, given up or differs, and something was written at all.
+    /// Says how many switches the applications must have seen.
+    #[must_use]
+    pub fn after_switches(mut self, cutovers: u64, rollbacks: u64) -> Self {
+        if (self.cutovers, self.rollbacks) != (cutovers, rollbacks) {
+            self.notes.push(format!(
+                "the applications saw {} cutovers and {} roll backs, and there were {cutovers} and {rollbacks}",
+                self.cutovers, self.rollbacks
+            ));
+        }
+        self.expected_switches = Some((cutovers, rollbacks));
+        self
+    }
+
+    /// True only if nothing was lost, doubled, given up or differs, the applications followed every switch, and something was
+    /// written at all.
     pub fn is_ok(&self) -> bool {
         self.acknowledged > 0
             && self.lost == 0
@@ -53,6 +69,7 @@ impl Verdict {
             && self.drift.unwrap_or(0) == 0
             && self.given_up == 0
             && self.stale_reads == 0
+            && self.expected_switches.is_none_or(|switches| switches == (self.cutovers, self.rollbacks))
     }
 
     /// The exit code that follows.
@@ -112,6 +129,7 @@ pub async fn reach(files: &Files, size: ShopSize, sides: Sides) -> Result<Verdic
         rollbacks,
         given_up: found.given_up,
         stale_reads: found.stale_reads,
+        expected_switches: None,
         notes,
     })
 }

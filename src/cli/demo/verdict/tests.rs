@@ -11,6 +11,7 @@ fn verdict() -> Verdict {
         rollbacks: 1,
         given_up: 0,
         stale_reads: 0,
+        expected_switches: Some((2, 1)),
         notes: Vec::new(),
     }
 }
@@ -32,6 +33,7 @@ fn each_count_alone_makes_it_fail() {
         |v| v.drift = Some(1),
         |v| v.given_up = 1,
         |v| v.stale_reads = 1,
+        |v| v.cutovers = 1,
     ] {
         let mut spoilt = verdict();
         spoil(&mut spoilt);
