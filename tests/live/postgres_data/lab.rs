@@ -23,7 +23,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 pub struct Database {
     pub link: Link,
     admin: Address,
-    name: String,
+    pub name: String,
 }
 
 impl Database {
@@ -70,7 +70,8 @@ impl Database {
         for table in tables {
             let name = TableName::in_schema("public", table);
             let sql = format!(
-                "SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(a.attnum = ANY (i.indkey), false)
+                "SET search_path = pg_catalog;
+                 SELECT a.attname, format_type(a.atttypid, a.atttypmod), coalesce(a.attnum = ANY (i.indkey), false)
                    FROM pg_attribute a LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
                   WHERE a.attrelid = {}::regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
                   ORDER BY a.attnum",
@@ -115,7 +116,11 @@ impl Database {
 
 async fn open(address: &Address) -> Connection {
     let purpose = Purpose::Statements { timeout: Duration::ZERO };
-    Connection::open(address, purpose, CONNECT).await.unwrap_or_else(|e| panic!("{}: {e}", address.redacted()))
+    let mut connection =
+        Connection::open(address, purpose, CONNECT).await.unwrap_or_else(|e| panic!("{}: {e}", address.redacted()));
+    // Tests write names as an application would; Godwit itself pins the path to pg_catalog.
+    connection.query("SET search_path = public").await.unwrap();
+    connection
 }
 
 /// Polls a state for up to 30 s.
@@ -224,9 +229,10 @@ impl Pump {
                 match item {
                     CaptureItem::Change(change) => changes.push(change),
                     CaptureItem::Commit { position, .. } | CaptureItem::Progress { position } => {
-                        self.push(&mut changes).await;
+                        // Changes of many source transactions go together: one push for a batch, not one for a commit.
                         self.applied = position;
                         if seen {
+                            self.push(&mut changes).await;
                             self.commit().await;
                             return;
                         }

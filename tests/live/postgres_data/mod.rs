@@ -3,4 +3,5 @@
 mod capture;
 mod copy;
 mod lab;
+mod speed;
 mod sync;
