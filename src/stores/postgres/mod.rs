@@ -3,6 +3,7 @@
 pub mod address;
 pub mod apply;
 pub mod batch;
+pub mod bouncer;
 pub mod capture;
 pub mod checkpoint;
 pub mod chunk;

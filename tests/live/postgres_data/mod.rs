@@ -1,5 +1,6 @@
 //! The data path of PostgreSQL: snapshot, capture, load and apply between two servers.
 
+mod bouncer;
 mod capture;
 mod copy;
 mod lab;
