@@ -3,3 +3,6 @@
 #[cfg(test)]
 #[path = "../lab/mod.rs"]
 mod lab;
+
+#[cfg(test)]
+mod postgres_data;

@@ -69,6 +69,11 @@ impl Connection {
         self.in_transaction
     }
 
+    /// True in the middle of an exchange (a COPY that has not ended).
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
     /// Changes the longest wait for the next byte from the server.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
