@@ -33,7 +33,8 @@ struct Holder {
 
 /// Holders of granted locks that conflict with EXCLUSIVE. Only ACCESS SHARE (plain reading) does not.
 ///
-/// A prepared transaction has no process: its row in `pg_locks` names it as `-1/xid` (verified on 15).
+/// A prepared transaction has no process. What `virtualtransaction` shows for it differs between versions (`-1/xid`, or the id of the session that is
+/// long gone), but its lock on its own transaction id carries the same one, and that id is in `pg_prepared_xacts`.
 const HOLDERS: &str = "
     SELECT l.pid, p.gid, coalesce(a.usename::text, p.owner::text) AS login, a.application_name AS application,
            coalesce(a.xact_start, p.prepared) AS started_at, a.query,
@@ -44,7 +45,8 @@ const HOLDERS: &str = "
                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
                AND relation::int8 = ANY ($1)) AS l
       LEFT JOIN pg_stat_activity a ON a.pid = l.pid
-      LEFT JOIN pg_prepared_xacts p ON l.pid IS NULL AND l.virtualtransaction = '-1/' || p.transaction::text
+      LEFT JOIN (pg_locks x JOIN pg_prepared_xacts p ON p.transaction = x.transactionid AND x.locktype = 'transactionid' AND x.pid IS NULL)
+        ON l.pid IS NULL AND x.virtualtransaction = l.virtualtransaction
      WHERE l.pid IS DISTINCT FROM pg_backend_pid() AND coalesce(a.application_name, '') NOT LIKE $2 || '%'
      ORDER BY 5 NULLS LAST, 1";
 
