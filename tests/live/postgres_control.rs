@@ -1,5 +1,6 @@
 //! The control path on a real PostgreSQL: everything but the data's way through a pipeline.
 
+mod checksum;
 mod freeze;
 mod inspect;
 mod lab;

@@ -63,7 +63,6 @@ impl Lab {
         open(&self.url)
     }
 
-
     /// Removes the database; what still runs in it is ended.
     pub async fn finish(self) {
         let Self { server, name, sql, store, .. } = self;
