@@ -5,4 +5,6 @@
 mod lab;
 
 #[cfg(test)]
+mod postgres_control;
+#[cfg(test)]
 mod postgres_data;

@@ -91,7 +91,9 @@ impl TurnPumpsStep {
     async fn begin_opposite(&self, context: &StepContext, turning: &Turning) -> Result<(), StepError> {
         let opposite = &turning.opposite;
         let record = context.core.record(&turning.pipeline);
-        let Some(position) = record.origin.filter(|_| record.captured == Some(self.0.leaving.other())) else { return Ok(()) };
+        let Some(position) = record.origin.filter(|_| record.captured == Some(self.0.leaving.other())) else {
+            return Ok(());
+        };
         let state = opposite.target.target().state(&opposite.apply).await?;
         let Some(known) = state.origin else { return Ok(()) };
         if state.applied.unwrap_or(known.position) < position {

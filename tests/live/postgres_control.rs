@@ -1,0 +1,7 @@
+//! The control path on a real PostgreSQL: everything but the data's way through a pipeline.
+
+mod checksum;
+mod freeze;
+mod inspect;
+mod lab;
+mod sequences;
