@@ -90,8 +90,7 @@ fn failed(link: &Link, failure: Failure) -> StoreError {
 /// The last run of digits before the SQLSTATE that our error text appends.
 fn last_number(message: &str) -> Option<String> {
     let message = message.rsplit_once(" (SQLSTATE").map_or(message, |(text, _)| text);
-    let digits = message.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
-    digits.last().map(str::to_owned)
+    message.rsplit(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]
