@@ -15,6 +15,7 @@ pub mod key_order;
 pub mod quote;
 pub mod relation;
 pub mod row_hash;
+pub mod schema;
 pub mod sequences;
 pub mod side;
 pub mod store;
