@@ -13,6 +13,7 @@ use std::collections::HashMap;
 #[derive(sqlx::FromRow)]
 struct ConstraintRow {
     oid: i64,
+    index: i64,
     relation: i64,
     name: String,
     kind: String,
@@ -25,13 +26,13 @@ struct ConstraintRow {
 
 /// Constraints that were made on their table itself; partitions inherit the others. Kinds: p, u, x, c, f; NOT NULL belongs to the column.
 const CONSTRAINTS: &str = "
-    SELECT c.oid::int8 AS oid, c.conrelid::int8 AS relation, c.conname::text AS name, c.contype::text AS kind,
+    SELECT c.oid::int8 AS oid, CASE WHEN c.contype IN ('p', 'u', 'x') THEN c.conindid::int8 ELSE 0 END AS index, c.conrelid::int8 AS relation, c.conname::text AS name, c.contype::text AS kind,
            coalesce(c.conkey, '{}') AS columns, pg_get_constraintdef(c.oid) AS definition, c.confrelid::int8 AS referenced,
            CASE WHEN c.confrelid <> 0 THEN c.confrelid::regclass::text END AS referenced_name,
            coalesce(i.indisreplident, false) AS is_identity
       FROM pg_constraint c LEFT JOIN pg_index i ON i.indexrelid = c.conindid AND c.contype IN ('p', 'u', 'x')
      WHERE c.conrelid::int8 = ANY ($1) AND c.conparentid = 0 AND c.coninhcount = 0 AND c.contype IN ('p', 'u', 'x', 'c', 'f')
-     ORDER BY array_position(ARRAY['p', 'u', 'x', 'c', 'f'], c.contype::text), c.conrelid, c.conname";
+     ORDER BY array_position(ARRAY['p', 'u', 'x', 'c', 'f'], c.contype::text), array_position($1, c.conrelid::int8), c.conname";
 
 /// Adds what belongs to the mapped tables.
 pub async fn add(
@@ -41,7 +42,19 @@ pub async fn add(
 ) -> Result<(), sqlx::Error> {
     let oids: Vec<i64> = relations.iter().map(|r| r.oid).collect();
     let rows: Vec<ConstraintRow> = sqlx::query_as(CONSTRAINTS).bind(&oids).fetch_all(&mut *connection).await?;
-    let depends = dependencies::read(connection, "pg_constraint", rows.iter().map(|r| r.oid).collect()).await?;
+    let mut depends =
+        dependencies::read(&mut *connection, "pg_constraint", rows.iter().map(|r| r.oid).collect()).await?;
+    // Which operator classes and functions a unique or exclusion constraint needs is written down at its index.
+    let mut of_indexes =
+        dependencies::read(&mut *connection, "pg_class", rows.iter().map(|r| r.index).collect()).await?;
+    for row in &rows {
+        if let Some(of_index) = of_indexes.remove(&row.index) {
+            let own = depends.entry(row.oid).or_default();
+            own.columns.extend(of_index.columns);
+            own.functions.extend(of_index.functions);
+            own.extensions.extend(of_index.extensions);
+        }
+    }
     let by_oid: HashMap<i64, &SourceRelation> = relations.iter().map(|r| (r.oid, r)).collect();
     for row in &rows {
         let Some(relation) = by_oid.get(&row.relation) else { continue };

@@ -21,7 +21,7 @@ const LEFT_OUT: &str = "
     UNION ALL
     SELECT stxrelid::int8, format('statistics %s on %s: extended statistics are not moved; make them on the target: %s', stxname, stxrelid::regclass, pg_get_statisticsobjdef(oid))
       FROM pg_statistic_ext WHERE stxrelid::int8 = ANY ($1)
-    ORDER BY 1, 2";
+    ORDER BY 2";
 
 /// Adds comments and names what stays behind.
 pub async fn add(
@@ -37,7 +37,7 @@ pub async fn add(
     }
     let comments: Vec<(i64, i32, String)> = sqlx::query_as(
         "SELECT objoid::int8, objsubid, description FROM pg_description
-          WHERE classoid = 'pg_class'::regclass AND objoid::int8 = ANY ($1) ORDER BY 1, 2",
+          WHERE classoid = 'pg_class'::regclass AND objoid::int8 = ANY ($1) ORDER BY array_position($1, objoid::int8), 2",
     )
     .bind(&oids)
     .fetch_all(connection)

@@ -38,7 +38,7 @@ const INDEXES: &str = "
       FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
      WHERE i.indrelid::int8 = ANY ($1) AND i.indislive AND NOT c.relispartition
        AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
-     ORDER BY i.indrelid, c.relname";
+     ORDER BY array_position($1, i.indrelid::int8), c.relname";
 
 /// Adds the indexes of all mapped tables: the one that is a replica identity with the keys, the others with the rest.
 pub async fn add(

@@ -112,13 +112,14 @@ fn definition(
     depends: &HashMap<i64, Dependencies>,
 ) -> Option<String> {
     let mut text = format!("{} {}", quote::ident(target), column.type_name);
-    if let Some(collation) = &column.collation {
-        text.push_str(&format!(" COLLATE {collation}"));
-    }
+    // The grammar wants the compression before the collation.
     match column.compression.as_deref() {
         Some("l") => text.push_str(" COMPRESSION lz4"),
         Some("p") => text.push_str(" COMPRESSION pglz"),
         _ => {}
+    }
+    if let Some(collation) = &column.collation {
+        text.push_str(&format!(" COLLATE {collation}"));
     }
     let own: Vec<&MappedSequence> =
         sequences.iter().filter(|s| s.map == relation.map && s.used.column == column.name).collect();
