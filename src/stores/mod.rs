@@ -11,7 +11,6 @@
 //! - methods are cancel-safe in this sense: dropping the future may lose the connection, never a committed checkpoint.
 
 pub mod error;
-pub mod fake;
 pub mod fault;
 pub mod postgres;
 pub mod registry;
@@ -177,7 +176,7 @@ pub struct Retention {
 #[async_trait]
 pub trait Capture: Send + Sync {
     /// The statements that `prepare` will run with their undo, for the plan.
-    fn statements(&self, spec: &CaptureSpec) -> Vec<(String, String)>;
+    async fn statements(&self, spec: &CaptureSpec) -> Result<Vec<(String, String)>>;
     /// Makes what capturing needs (publication and slot; log table and triggers). With `snapshot`, also opens a consistent
     /// snapshot at exactly the origin. Refuses if the capture exists already. Idempotent after a crash through [`Capture::drop_capture`].
     async fn prepare(&self, spec: &CaptureSpec, snapshot: bool) -> Result<(CaptureOrigin, Option<Box<dyn Snapshot>>)>;

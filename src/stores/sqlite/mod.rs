@@ -1,1 +1,32 @@
-//! SQLite.
+//! SQLite: one file is one store.
+
+pub mod access;
+pub mod activity;
+pub mod apply;
+pub mod capability;
+pub mod capture;
+mod catalogue;
+pub mod checksum;
+pub mod connect;
+mod control;
+mod ddl;
+pub mod error;
+mod fence;
+pub mod freeze;
+mod held;
+mod insert;
+pub mod inventory;
+mod keys;
+mod log;
+pub mod preflight;
+pub mod quote;
+mod row;
+pub mod schema;
+pub mod sequences;
+pub mod snapshot;
+pub mod store;
+mod stream;
+pub mod target;
+
+#[cfg(test)]
+mod tests;

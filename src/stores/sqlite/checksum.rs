@@ -1,0 +1,163 @@
+//! Comparing: SQLite has no hash in its SQL, so rows are read into this process (where the "server" is anyway) and hashed here.
+//!
+//! A row is written as its values one after the other, each as a byte for its class, its length and its bytes, and hashed with
+//! 128-bit XXH3. Rows are combined by a wrapping sum: it does not depend on their order, and unlike xor it does not cancel
+//! when a row is there twice (or any difference is repeated an even number of times).
+
+use super::connect::{Mode, Session};
+use super::keys::KeyedTable;
+use super::row::Args;
+use super::store::SqliteStore;
+use crate::model::table::TableMap;
+use crate::model::value::{Key, Row, Value};
+use crate::stores::error::{ErrorKind, Operation};
+use crate::stores::{Checksum, KeyRange, MapSide, RangeSum, Result};
+use async_trait::async_trait;
+use xxhash_rust::xxh3::Xxh3;
+
+/// The one method; the number changes when the encoding does.
+const METHOD: &str = "sqlite-xxh3-v1";
+
+/// Hashes rows, reusing its buffer.
+#[derive(Default)]
+struct RowHasher {
+    encoded: Vec<u8>,
+}
+
+impl RowHasher {
+    fn hash(&mut self, row: &Row) -> u128 {
+        self.encoded.clear();
+        for value in row {
+            match value {
+                Value::Null => self.add(0, &[]),
+                Value::Int(v) => self.add(1, &v.to_le_bytes()),
+                Value::Float(v) => self.add(2, &v.to_bits().to_le_bytes()),
+                Value::Text(v) => self.add(3, v.as_bytes()),
+                Value::Bytes(v) => self.add(4, v),
+                Value::Literal(v) => self.add(5, v.as_bytes()),
+            }
+        }
+        let mut hasher = Xxh3::new();
+        hasher.update(&self.encoded);
+        hasher.digest128()
+    }
+
+    fn add(&mut self, class: u8, bytes: &[u8]) {
+        self.encoded.push(class);
+        self.encoded.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.encoded.extend_from_slice(bytes);
+    }
+}
+
+impl SqliteStore {
+    async fn each_row(
+        &self,
+        map: &TableMap,
+        side: MapSide,
+        range: &KeyRange,
+        method: &str,
+        mut each: impl FnMut(&KeyedTable, Row) + Send,
+    ) -> Result<()> {
+        if method != METHOD {
+            return Err(self.db.error(Operation::Compare, ErrorKind::Unsupported, format!("no method {method}")));
+        }
+        let mut session = self.db.open(Mode::Read, Operation::Compare).await?;
+        let keyed = KeyedTable::of(map, side);
+        let args = keyed.arguments(&session, range)?;
+        // One statement is one view: a range is never half before and half after a commit.
+        let decoder = keyed.decoder(&session);
+        session
+            .each_row(&keyed.select(range, None), args, |raw| {
+                each(&keyed, decoder.decode(raw)?);
+                Ok(())
+            })
+            .await
+    }
+}
+
+#[async_trait]
+impl Checksum for SqliteStore {
+    async fn methods(&self, _map: &TableMap, _side: MapSide) -> Result<Vec<String>> {
+        Ok(vec![METHOD.to_owned()])
+    }
+
+    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, _method: &str) -> Result<Vec<KeyRange>> {
+        let mut session = self.db.open(Mode::Read, Operation::Compare).await?;
+        KeyedTable::of(map, side).ranges(&mut session, rows).await
+    }
+
+    async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum> {
+        let (mut sum, mut hasher) = (RangeSum::default(), RowHasher::default());
+        self.each_row(map, side, range, method, |_, row| {
+            sum.rows += 1;
+            sum.hash = sum.hash.wrapping_add(hasher.hash(&row));
+        })
+        .await?;
+        Ok(sum)
+    }
+
+    async fn row_sums(
+        &self,
+        map: &TableMap,
+        side: MapSide,
+        range: &KeyRange,
+        method: &str,
+    ) -> Result<Vec<(Key, u128)>> {
+        let (mut sums, mut hasher) = (Vec::new(), RowHasher::default());
+        let keyless = map.key.is_empty();
+        self.each_row(map, side, range, method, |keyed, row| {
+            let hash = hasher.hash(&row);
+            let key = if keyless { vec![Value::Bytes(hash.to_be_bytes().to_vec())] } else { keyed.key_of(&row) };
+            sums.push((key, hash));
+        })
+        .await?;
+        Ok(sums)
+    }
+
+    async fn rows(&self, map: &TableMap, side: MapSide, keys: &[Key]) -> Result<Vec<Option<Row>>> {
+        let mut session = self.db.open(Mode::Read, Operation::Compare).await?;
+        let keyed = KeyedTable::of(map, side);
+        if map.key.is_empty() {
+            let why = "rows of a table without a key cannot be looked up";
+            return Err(session.fail(ErrorKind::Unsupported, why).about(keyed.name.clone()));
+        }
+        session.script("BEGIN").await?;
+        let mut rows = Vec::with_capacity(keys.len());
+        for key in keys {
+            rows.push(lookup(&mut session, &keyed, key).await?);
+        }
+        Ok(rows)
+    }
+}
+
+async fn lookup(session: &mut Session, keyed: &KeyedTable, key: &Key) -> Result<Option<Row>> {
+    let args = Args::new().values(key.iter().cloned()).map_err(|why| session.fail(ErrorKind::Rejected, why))?;
+    let found = session.raw_rows(&keyed.select_one(), args).await?;
+    found.first().map(|raw| keyed.decoder(session).decode(raw)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_of_different_classes_or_cuts_differ() {
+        let mut hasher = RowHasher::default();
+        let text = |s: &str| Value::Text(s.to_owned());
+        let rows = [
+            vec![Value::Int(1)],
+            vec![Value::Float(1.0)],
+            vec![text("1")],
+            vec![Value::Bytes(b"1".to_vec())],
+            vec![Value::Null],
+            vec![text("")],
+            vec![text("ab"), text("c")],
+            vec![text("a"), text("bc")],
+            vec![text("a\0bc")],
+        ];
+        let mut sums: Vec<u128> = rows.iter().map(|row| hasher.hash(row)).collect();
+        sums.sort_unstable();
+        sums.dedup();
+        assert_eq!(sums.len(), rows.len());
+    }
+}

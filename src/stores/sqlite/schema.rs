@@ -1,0 +1,117 @@
+//! Schemas: from the source's own CREATE statements to those of a target.
+
+use super::catalogue::CatalogueTable;
+use super::connect::Mode;
+use super::ddl::{self, Renames};
+use super::inventory::existing;
+use super::quote::{folded, ident};
+use super::row::{self, Args};
+use super::store::SqliteStore;
+use crate::model::schema::{SchemaPart, SchemaScript, SchemaStatement};
+use crate::model::table::{Generation, TableMap};
+use crate::stores::error::{ErrorKind, Operation};
+use crate::stores::{Result, Schema};
+use async_trait::async_trait;
+use std::collections::HashMap;
+
+#[async_trait]
+impl Schema for SqliteStore {
+    async fn script(&self, maps: &[TableMap]) -> Result<SchemaScript> {
+        let mut session = self.db.open(Mode::Read, Operation::Build).await?;
+        let mut found = Vec::with_capacity(maps.len());
+        for map in maps {
+            found.push(existing(&mut session, &map.source).await?);
+        }
+        let parents: HashMap<String, Renames> =
+            maps.iter().zip(&found).map(|(map, table)| (folded(&table.name), renames(map, table))).collect();
+        let mut script = SchemaScript::default();
+        let mut rest = Vec::new();
+        for (map, table) in maps.iter().zip(&found) {
+            let odd = |why: String| session.fail(ErrorKind::Unsupported, why).about(map.source.to_string());
+            let own = renames(map, table);
+            let rewritten = ddl::create_table(&table.sql, &own, &parents).map_err(odd)?;
+            script.left_out.extend(rewritten.left_out);
+            script.statements.push(SchemaStatement {
+                part: SchemaPart::Tables,
+                object: format!("table {}", map.target.name),
+                statement: rewritten.sql,
+                undo: format!("DROP TABLE {}", ident(&map.target.name)),
+            });
+            let objects = session
+                .rows(
+                    "SELECT type, name, sql FROM sqlite_schema WHERE tbl_name = ?1 AND type IN ('index', 'trigger') \
+                     AND sql IS NOT NULL AND name NOT LIKE 'godwit\\_%' ESCAPE '\\' ORDER BY type, name",
+                    Args::new().text(&table.name),
+                )
+                .await?;
+            for object in &objects {
+                let (kind, name, sql) = (row::text(object, 0), row::text(object, 1), row::text(object, 2));
+                if kind == "trigger" {
+                    script.left_out.push(format!("trigger {name} on {}: its effects are copied as rows", table.name));
+                    continue;
+                }
+                let odd = |why: String| session.fail(ErrorKind::Unsupported, why).about(name.to_owned());
+                match ddl::create_index(sql, &own).map_err(odd)? {
+                    Some(statement) => rest.push(SchemaStatement {
+                        part: SchemaPart::Rest,
+                        object: format!("index {name}"),
+                        statement,
+                        undo: format!("DROP INDEX {}", ident(name)),
+                    }),
+                    None => script.left_out.push(format!("index {name}: it needs a column that is not carried")),
+                }
+            }
+        }
+        let views =
+            session.rows("SELECT name, sql FROM sqlite_schema WHERE type = 'view' ORDER BY name", Args::new()).await?;
+        let reads_one = |sql: &str| found.iter().any(|table| ddl::mentions(sql, &table.name));
+        for view in views.iter().filter(|view| reads_one(row::text(view, 1))) {
+            script.left_out.push(format!("view {}: views are not built on the target", row::text(view, 0)));
+        }
+        script.statements.extend(rest);
+        Ok(script)
+    }
+
+    async fn exists(&self, statement: &SchemaStatement) -> Result<bool> {
+        let mut session = self.db.open(Mode::Read, Operation::Build).await?;
+        let (kind, name) = statement.object.split_once(' ').unwrap_or(("", &statement.object));
+        let there = session
+            .first(
+                "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE",
+                Args::new().text(kind).text(name),
+            )
+            .await?;
+        Ok(there.is_some())
+    }
+
+    async fn execute(&self, sql: &str) -> Result<()> {
+        let mut session = self.db.open(Mode::Create, Operation::Build).await?;
+        session.begin_immediate(session.patience()).await?;
+        session.without_deadline();
+        match session.script(sql).await {
+            Ok(()) => session.commit().await,
+            Err(e) => {
+                session.roll_back().await;
+                Err(e)
+            }
+        }
+    }
+}
+
+/// What becomes of a table's names. Computed columns are not in the mapping, since their values are not copied, but they are carried.
+fn renames(map: &TableMap, table: &CatalogueTable) -> Renames {
+    let mut renames = Renames { table: (table.name.clone(), map.target.name.clone()), ..Renames::default() };
+    for column in &table.columns {
+        let mapped = map.columns.iter().find(|c| folded(&c.source) == folded(&column.name));
+        match mapped {
+            Some(mapped) => {
+                renames.columns.insert(folded(&column.name), mapped.target.clone());
+            }
+            None if column.generation == Generation::Computed => {
+                renames.columns.insert(folded(&column.name), column.name.clone());
+            }
+            None => renames.dropped.push(folded(&column.name)),
+        }
+    }
+    renames
+}

@@ -1,0 +1,9 @@
+//! Tests of the whole engine on files in a temporary directory.
+
+mod capture;
+mod equivalence;
+mod freeze;
+mod lab;
+mod preflight;
+mod schema;
+mod target;

@@ -1,0 +1,8 @@
+//! The data path of PostgreSQL: snapshot, capture, load and apply between two servers.
+
+mod bouncer;
+mod capture;
+mod copy;
+mod lab;
+mod speed;
+mod sync;

@@ -1,0 +1,10 @@
+//! What the cockpit shows and does: snapshots of every screen in every situation, and whole-program runs by keys.
+//!
+//! Snapshots are for people: look at them when they change. `INSTA_UPDATE=always` writes new ones.
+
+mod dialogs;
+mod fixture;
+mod keys;
+mod program;
+mod situations;
+mod speed;
