@@ -4,6 +4,7 @@ use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::bouncer::Bouncer;
+use crate::stores::postgres::store::PostgresStore;
 use crate::stores::sqlite::connect::path_of;
 use crate::stores::sqlite::store::SqliteStore;
 use crate::stores::{OpenOptions, Pooler, Result, StoreRef};
@@ -26,6 +27,7 @@ pub fn open(engine: &str, options: OpenOptions, url: &str) -> Result<StoreRef> {
             })?;
             Ok(Arc::new(SqliteStore::new(options, path)))
         }
+        "postgres" => Ok(Arc::new(PostgresStore::open(options, url)?)),
         _ => Err(unknown(&options.id, engine)),
     }
 }

@@ -4,4 +4,5 @@ mod checksum;
 mod freeze;
 mod inspect;
 mod lab;
+mod schema;
 mod sequences;

@@ -26,8 +26,8 @@ pub const APPLICATION: &str = "godwit";
 ///
 /// `row_security = off` makes a query fail where a policy would silently hide rows; `jit` is off because compiling costs more than a chunk's sum.
 const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; \
-     SET bytea_output = 'hex'; SET standard_conforming_strings = on; SET search_path = pg_catalog; SET row_security = off; \
-     SET jit = off; SET default_transaction_isolation = 'read committed'";
+     SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmloption = 'content'; SET array_nulls = on; SET standard_conforming_strings = on; SET search_path = pg_catalog; SET row_security = off; \
+     SET jit = off; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; SET idle_session_timeout = 0";
 
 /// Opens connections to one database.
 pub struct Connector {

@@ -12,6 +12,7 @@ use crate::model::change::Position;
 use crate::model::table::TableName;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::postgres::activity::{self, Blocker};
+use crate::stores::postgres::capture::MARKER_PREFIX;
 use crate::stores::postgres::connect::Connector;
 use crate::stores::postgres::holds::{self, Holds, Session};
 use crate::stores::postgres::relation::{self, Relation};
@@ -26,8 +27,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// Prefix of the logical messages that are markers; captures look for it.
-pub const MARKER_PREFIX: &str = "godwit";
 /// Shortest attempt to get the locks.
 const SHORTEST_ATTEMPT: Duration = Duration::from_millis(50);
 /// What a statement may take longer than the server's own limit before the connection is given up.
