@@ -269,8 +269,13 @@ async fn exercise(pipeline: &Pipeline<'_>, app: &mut App, turns: Vec<Turn>, reop
     (exact, anomalies + pump.map_or(0, |pump| pump.anomalies))
 }
 
+/// Few enough for every test run; `PROPTEST_CASES` asks for more.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 400, ..ProptestConfig::default() })]
 
     #[test]
     fn the_target_ends_equal_to_the_source(

@@ -131,7 +131,7 @@ async fn while_the_log_repeats_itself_rows_in_the_way_give_way() {
     applier.push(vec![insert(1, 1), update(1, 1, 9), insert(2, 1), update(1, 1, 9)]).await.unwrap();
     applier.commit(Position::LogRow(4)).await.unwrap();
     let rows = lab.app("b").await.dump("t", &["id", "u"]).await;
-    assert_eq!(rows, ["integer:X'31'|integer:X'39'", "integer:X'32'|integer:X'31'"].map(|r| r.replace("|", " |")));
+    assert_eq!(rows, ["integer:X'31'|integer:X'39'", "integer:X'32'|integer:X'31'"]);
     assert_eq!(kind(applier.push(vec![insert(3, 1)]).await), ErrorKind::Rejected);
 }
 
@@ -207,4 +207,50 @@ async fn the_inventory_describes_what_is_there() {
     assert!(lab.store("none").tables().await.unwrap().is_empty());
     assert!(!lab.path("none").exists());
     assert_eq!(kind(lab.store("none").table(&tables[0].name).await), ErrorKind::NotFound);
+}
+
+#[tokio::test]
+async fn zz_speed() {
+    let lab = Lab::new();
+    let mut app = lab.app("a").await;
+    app.run("CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT, b INT, c REAL, d TEXT, e INT); \
+      WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000) INSERT INTO t SELECT i, 'name ' || i, i * 7, i / 3.0, '2026-11-23T10:00:00Z', i % 5 FROM n").await;
+    let (source, target) = (lab.store("a"), lab.store("b"));
+    let pipeline = Pipeline::new("p", &source, &target, vec![map_of(&source, "t").await]);
+    pipeline.build().await;
+    let t = std::time::Instant::now();
+    let (origin, snapshot) = { use crate::stores::Capture; source.prepare(&pipeline.capture, true).await.unwrap() };
+    target.begin(&pipeline.apply, &origin).await.unwrap();
+    let snapshot = snapshot.unwrap();
+    let plan = snapshot.plan(0, 4 << 20).await.unwrap();
+    target.save_plan(&pipeline.apply, 0, &plan).await.unwrap();
+    eprintln!("plan {:?} {}", t.elapsed(), plan.chunks.len());
+    pipeline.copy_table(snapshot.as_ref(), 0, 1000).await;
+    eprintln!("copied {:?}", t.elapsed());
+    drop(snapshot);
+    let t = std::time::Instant::now();
+    app.run("UPDATE t SET b = b + 1 WHERE id <= 100000").await;
+    eprintln!("update {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    pipeline.drain().await;
+    eprintln!("drained 100k {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    app.run("INSERT INTO t SELECT id + 1000000, a, b, c, d, e FROM t WHERE id <= 100000").await;
+    eprintln!("insert {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    pipeline.drain().await;
+    eprintln!("drained 100k inserts {:?}", t.elapsed());
+    let t = std::time::Instant::now();
+    let map = &pipeline.apply.tables[0];
+    let x = source.sum(map, MapSide::Source, &KeyRange::default(), "sqlite-xxh3-v1").await.unwrap();
+    eprintln!("sum {:?} {}", t.elapsed(), x.rows);
+    assert_eq!(x, target.sum(map, MapSide::Target, &KeyRange::default(), "sqlite-xxh3-v1").await.unwrap());
+    let t = std::time::Instant::now();
+    let n = 2000;
+    app.run("DROP TABLE IF EXISTS q; CREATE TABLE q (id INTEGER PRIMARY KEY, v)").await;
+    for i in 0..n { app.run(&format!("INSERT INTO q VALUES ({i}, 1)")).await; }
+    eprintln!("plain insert {:?}", t.elapsed() / n);
+    let t = std::time::Instant::now();
+    for i in 0..n { app.run(&format!("INSERT INTO t(id, b) VALUES ({i} + 5000000, 1)")).await; }
+    eprintln!("captured insert {:?}", t.elapsed() / n);
 }
