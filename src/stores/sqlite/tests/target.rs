@@ -131,7 +131,7 @@ async fn while_the_log_repeats_itself_rows_in_the_way_give_way() {
     applier.push(vec![insert(1, 1), update(1, 1, 9), insert(2, 1), update(1, 1, 9)]).await.unwrap();
     applier.commit(Position::LogRow(4)).await.unwrap();
     let rows = lab.app("b").await.dump("t", &["id", "u"]).await;
-    assert_eq!(rows, ["integer:X'31'|integer:X'39'", "integer:X'32'|integer:X'31'"].map(|r| r.replace("|", " |")));
+    assert_eq!(rows, ["integer:X'31'|integer:X'39'", "integer:X'32'|integer:X'31'"]);
     assert_eq!(kind(applier.push(vec![insert(3, 1)]).await), ErrorKind::Rejected);
 }
 
