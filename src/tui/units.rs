@@ -19,10 +19,10 @@ pub fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     }
 }
 
-/// [`age`] with the word `ago`, except for `now`.
+/// [`age`] with the word `ago`, or `just now`.
 pub fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     let age = age(now, at);
-    if age == "now" { age } else { format!("{age} ago") }
+    if age == "now" { "just now".to_owned() } else { format!("{age} ago") }
 }
 
 /// A measured length of time.
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(after(7_199), "1 h");
         assert_eq!(after(172_800), "2 d");
         assert_eq!(ago(at + TimeDelta::seconds(70), at), "1 min ago");
-        assert_eq!(ago(at, at), "now");
+        assert_eq!(ago(at, at), "just now");
     }
 
     #[test]

@@ -5,6 +5,7 @@ use crate::model::gate::GateState;
 use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::step::StepEvent;
+use crate::report::event::grouped;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::copied::fields;
 use crate::tui::state::list::page;
@@ -45,7 +46,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     }
     let rows = journal.rows();
     let follow = if journal.follows() { "following" } else { "not following (f)" };
-    let remark = format!("{} rows, {follow}, times in {}", rows.len(), zone_word(cockpit.options.zone));
+    let remark = format!(
+        "{} row{}, {follow}, times in {}",
+        grouped(rows.len() as u64),
+        if rows.len() == 1 { "" } else { "s" },
+        zone_word(cockpit.options.zone)
+    );
     canvas.heading(area, 0, "journal", &remark);
     canvas.line(area, 1, &table::head(usize::from(area.width), &COLUMNS));
     let list = band(area, 2, usize::from(area.height));

@@ -84,7 +84,7 @@ pub fn tables(picture: &Picture) -> Vec<TableRow<'_>> {
 /// The word for a table's state, and whether it is good, open or bad.
 pub fn verdict(found: Option<&TableVerification>) -> (&'static str, Verdict) {
     match found {
-        None => ("never compared", Verdict::Open),
+        None => ("not compared", Verdict::Open),
         Some(found) if found.drift.total() > found.drift.unresolved => ("differs", Verdict::Bad),
         Some(found) if found.drift.unresolved > 0 => ("unresolved", Verdict::Open),
         Some(found) if found.is_verified() => ("verified", Verdict::Good),
@@ -109,6 +109,8 @@ pub enum Verdict {
 pub struct Freshness {
     /// Tables known.
     pub tables: usize,
+    /// Of them compared at least in part.
+    pub compared: usize,
     /// Of them proved equal by their last full pass.
     pub verified: usize,
     /// The oldest full pass; `None` when a table had none.
@@ -130,6 +132,7 @@ pub fn freshness(pipeline: &PipelineId, tables: &[TableRow<'_>]) -> Freshness {
             sum.changed_since = None;
             continue;
         };
+        sum.compared += 1;
         sum.verified += usize::from(found.is_verified());
         sum.drift.merge(found.drift);
         match found.full_pass_at {
