@@ -14,6 +14,7 @@
 //!   + orders        last full pass 4 min ago, 120 rows changed since, 0 unresolved
 //! ```
 
+use crate::model::ids::{PipelineId, StoreId};
 use crate::model::phase::PhaseStatus;
 use crate::model::pipeline::Traffic;
 use crate::model::sample::StoreSample;
@@ -23,7 +24,7 @@ use crate::tui::state::list::page;
 use crate::tui::state::next::{Next, next};
 use crate::tui::state::overview::PipelineRow;
 use crate::tui::state::picture::{LinkState, Picture};
-use crate::tui::state::verification::{freshness, tables};
+use crate::tui::state::verification::{Freshness, freshness, tables};
 use crate::tui::theme::Tone;
 use crate::tui::units::{age, ago, clock, zone_word};
 use crate::tui::widgets::canvas::Canvas;
@@ -67,8 +68,10 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     let ladder = ladder(picture, width.saturating_sub(1));
     let pipelines = cockpit.overview.pipelines(picture);
     let stores = cockpit.overview.stores(picture);
-    let drift = drift(picture);
-    let pipes: Vec<Ranked> = pipelines.iter().flat_map(|row| pipeline_rows(row, picture, width)).collect();
+    let drift = drift(picture, usize::from(area.height));
+    // Those that cannot be seen anyway are only counted.
+    let (shown, unseen) = pipelines.split_at(pipelines.len().min(usize::from(area.height)));
+    let pipes: Vec<Ranked> = shown.iter().flat_map(|row| pipeline_rows(row, picture, width)).collect();
 
     let mut row = 0;
     for line in &top {
@@ -94,10 +97,18 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     // Each section has a heading, pipelines also column heads.
     let shares = share(room.saturating_sub(4), [pipes.len(), drift.len(), stores.len().max(1)]);
     let head = Some(table::head(width, &PIPELINES));
-    let all = pipes.len();
+    let all = pipes.len() + unseen.len();
     row += section(canvas, area, row, "pipelines", all, &most_important(pipes, shares[0]), head);
     row += section_stores(canvas, area, row, cockpit, &stores, shares[2]);
-    row += section(canvas, area, row, "drift", drift.len(), drift.get(..shares[1]).unwrap_or(&drift), None);
+    row += section(
+        canvas,
+        area,
+        row,
+        "drift",
+        picture.migration.declared.len(),
+        drift.get(..shares[1]).unwrap_or(&drift),
+        None,
+    );
     latest(canvas, area, row, cockpit);
     0
 }
@@ -188,53 +199,53 @@ fn pipeline_rows(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<
     rows
 }
 
-/// Drift of each pipeline in one line.
-fn drift(picture: &Picture) -> Vec<Text<'static>> {
+/// Drift of each pipeline in one line, those that differ first; at most `most` of them.
+fn drift(picture: &Picture, most: usize) -> Vec<Text<'static>> {
     let tables = tables(picture);
-    let mut lines = Vec::new();
-    for declared in &picture.migration.declared {
-        let id = &declared.id;
-        let fresh = freshness(id, &tables);
-        let front =
-            |mark: mark::Mark| Text::of(mark.0, format!("  {} ", mark.1)).add(Tone::Strong, format!("{id:<12}  "));
-        if let Some(running) = picture.samples.verifying.get(id) {
-            let words = format!(
-                "comparing {}, {} of {} chunks, {} rows being looked at again",
-                running.table,
-                grouped(running.chunks_done),
-                grouped(running.chunks_total),
-                grouped(running.rechecking)
-            );
-            lines.push(front((Tone::Busy, '*')).plain(words));
-            continue;
-        }
-        let drifted = fresh.drift.missing + fresh.drift.extra + fresh.drift.changed;
-        let mark = match (drifted, fresh.verified) {
-            (0, 0) if fresh.drift.unresolved == 0 => (Tone::Dim, '.'),
-            (0, verified) if verified == fresh.tables => (Tone::Good, '+'),
-            (0, _) => (Tone::Warn, '?'),
-            _ => (Tone::Bad, '!'),
-        };
-        let (pass, since) = match (fresh.oldest_pass, fresh.changed_since) {
-            (Some(at), Some(rows)) => {
-                (format!("last full pass {}", ago(picture.now, at)), format!(", {} rows changed since", grouped(rows)))
-            }
-            (Some(at), None) => {
-                (format!("last full pass {}", ago(picture.now, at)), ", changes since unknown".to_owned())
-            }
-            (None, _) if fresh.compared > 0 => {
-                (format!("{} of {} tables compared", fresh.compared, fresh.tables), String::new())
-            }
-            (None, _) => ("not compared yet".to_owned(), String::new()),
-        };
-        let found = match (drifted, fresh.drift.unresolved) {
-            (0, 0) if fresh.compared == 0 => String::new(),
-            (0, unresolved) => format!(", {} unresolved", grouped(unresolved)),
-            _ => format!(", {}", drift_words(fresh.drift)),
-        };
-        lines.push(front(mark).plain(format!("{pass}{since}{found}")));
+    let fresh = freshness(&tables);
+    let of = |id: &PipelineId| fresh.get(id).copied().unwrap_or_default();
+    let mut ids: Vec<&PipelineId> = picture.migration.declared.iter().map(|declared| &declared.id).collect();
+    ids.sort_by_key(|id| of(id).drift.total() == 0);
+    ids.into_iter().take(most).map(|id| drift_line(id, of(id), picture)).collect()
+}
+
+fn drift_line(id: &PipelineId, fresh: Freshness, picture: &Picture) -> Text<'static> {
+    let front = |mark: mark::Mark| Text::of(mark.0, format!("  {} ", mark.1)).add(Tone::Strong, format!("{id:<12}  "));
+    if let Some(running) = picture.samples.verifying.get(id) {
+        let words = format!(
+            "comparing {}, {} of {} chunks",
+            running.table,
+            grouped(running.chunks_done),
+            grouped(running.chunks_total)
+        );
+        return front((Tone::Busy, '*')).plain(words);
     }
-    lines
+    let drifted = fresh.drift.missing + fresh.drift.extra + fresh.drift.changed;
+    let mark = match (drifted, fresh.verified) {
+        (0, 0) if fresh.drift.unresolved == 0 => (Tone::Dim, '.'),
+        (0, verified) if verified == fresh.tables => (Tone::Good, '+'),
+        (0, _) => (Tone::Warn, '?'),
+        _ => (Tone::Bad, '!'),
+    };
+    let pass = match fresh.oldest_pass {
+        Some(at) => {
+            let since = fresh.changed_since.map_or_else(|| "?".to_owned(), grouped);
+            format!("last full pass {}, {since} rows changed since", ago(picture.now, at))
+        }
+        None if fresh.compared > 0 => format!("{} of {} tables compared", fresh.compared, fresh.tables),
+        None => "not compared yet".to_owned(),
+    };
+    let found = match (drifted, fresh.drift.unresolved) {
+        (0, 0) if fresh.compared == 0 => String::new(),
+        (0, unresolved) => format!(", {} unresolved", grouped(unresolved)),
+        _ => format!("{}; ", drift_words(fresh.drift)),
+    };
+    // What differs goes first: it must not be cut off.
+    if drifted > 0 {
+        front(mark).add(Tone::Bad, found).plain(pass)
+    } else {
+        front(mark).plain(format!("{pass}{found}"))
+    }
 }
 
 /// Seconds do not matter while a store answers.
@@ -275,7 +286,7 @@ fn section_stores(
     area: Rect,
     row: usize,
     cockpit: &Cockpit,
-    stores: &[(&crate::model::ids::StoreId, &StoreSample)],
+    stores: &[(&StoreId, &StoreSample)],
     room: usize,
 ) -> usize {
     let picture = cockpit.picture();
