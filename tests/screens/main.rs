@@ -14,5 +14,6 @@ mod dialogs;
 mod fixture;
 mod keys;
 mod program;
+mod pty;
 mod situations;
 mod speed;

@@ -10,7 +10,7 @@ use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::copied::fields;
 use crate::tui::state::list::page;
 use crate::tui::theme::Tone;
-use crate::tui::units::{clock, moment, zone_word};
+use crate::tui::units::{clock_or_day, moment, zone_word};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark;
 use crate::tui::widgets::table::{self, Column, Row, band};
@@ -19,7 +19,7 @@ use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 4] = [
     Column::new("row", 6, 0).right(),
-    Column::new("time", 8, 0),
+    Column::new("time", 11, 0),
     Column::new("about", 12, 2),
     Column::new("what happened", 48, 0).grows(),
 ];
@@ -77,7 +77,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
         let tone = if mark.0 == Tone::Dim { Tone::Dim } else { Tone::Plain };
         let cells = vec![
             (Tone::Dim, line.entry.seq.to_string().into()),
-            (Tone::Dim, clock(cockpit.options.zone, line.entry.at).into()),
+            (Tone::Dim, clock_or_day(cockpit.options.zone, picture.now, line.entry.at).into()),
             (tone, line.subject.as_str().into()),
             (if mark.0 == Tone::Bad { Tone::Bad } else { tone }, line.sentence.as_str().into()),
         ];

@@ -26,7 +26,7 @@ use crate::tui::state::overview::PipelineRow;
 use crate::tui::state::picture::{LinkState, Picture};
 use crate::tui::state::verification::{Freshness, freshness, tables};
 use crate::tui::theme::Tone;
-use crate::tui::units::{age, ago, clock, zone_word};
+use crate::tui::units::{age, ago, clock, clock_or_day, zone_word};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark;
 use crate::tui::widgets::reading::{lag_cell, notes, runway_cell};
@@ -71,7 +71,9 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     let drift = drift(picture, usize::from(area.height));
     // Those that cannot be seen anyway are only counted.
     let (shown, unseen) = pipelines.split_at(pipelines.len().min(usize::from(area.height)));
-    let pipes: Vec<Ranked> = shown.iter().flat_map(|row| pipeline_rows(row, picture, width)).collect();
+    let pipes =
+        |whole| -> Vec<Ranked> { shown.iter().flat_map(|row| pipeline_rows(row, picture, width, whole)).collect() };
+    let whole = pipes(true);
 
     let mut row = 0;
     for line in &top {
@@ -95,10 +97,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
 
     let room = usize::from(area.height).saturating_sub(row);
     // Each section has a heading, pipelines also column heads.
-    let shares = share(room.saturating_sub(4), [pipes.len(), drift.len(), stores.len().max(1)]);
+    let shares = share(room.saturating_sub(4), [whole.len(), drift.len(), stores.len().max(1)]);
     let head = Some(table::head(width, &PIPELINES));
-    let all = pipes.len() + unseen.len();
-    row += section(canvas, area, row, "pipelines", all, &most_important(pipes, shares[0]), head);
+    let lines = if whole.len() > shares[0] { pipes(false) } else { whole };
+    let all = lines.len() + unseen.len();
+    row += section(canvas, area, row, "pipelines", all, &most_important(lines, shares[0]), head);
     row += section_stores(canvas, area, row, cockpit, &stores, shares[2]);
     row += section(
         canvas,
@@ -122,8 +125,8 @@ fn latest(canvas: &mut Canvas<'_>, area: Rect, row: usize, cockpit: &Cockpit) {
     let lines = &cockpit.picture().lines;
     canvas.heading(area, row, "latest", &format!("times in {}", zone_word(cockpit.options.zone)));
     for (at, line) in lines.iter().skip(lines.len().saturating_sub(room)).enumerate() {
-        let time = clock(cockpit.options.zone, line.entry.at);
-        let text = Text::of(Tone::Dim, format!("    {time}  ")).plain(line.sentence.as_str());
+        let time = clock_or_day(cockpit.options.zone, cockpit.picture().now, line.entry.at);
+        let text = Text::of(Tone::Dim, format!("    {time:<11}  ")).plain(line.sentence.as_str());
         canvas.line(area, row + 1 + at, &text);
     }
 }
@@ -170,8 +173,8 @@ fn ladder(picture: &Picture, width: usize) -> Vec<Text<'static>> {
     rows
 }
 
-/// A pipeline's row and, below it, what somebody should know.
-fn pipeline_rows(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<Ranked> {
+/// A pipeline's row and, below it, what somebody should know: whole sentences, or one row of each.
+fn pipeline_rows(row: &PipelineRow<'_>, picture: &Picture, width: usize, whole: bool) -> Vec<Ranked> {
     let record = row.record;
     let cells = vec![
         (Tone::Strong, Cow::Borrowed(row.id.as_str())),
@@ -186,15 +189,18 @@ fn pipeline_rows(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<
     let row_line = table::line(width, &PIPELINES, &Row { mark: mark::pipeline(&record.state), cells }, false);
     let mut rows = vec![(0, row_line)];
     for (tone, note) in notes(row, picture) {
-        // Two rows of each are enough to know; the pipelines screen has the rest.
-        let note = Text::new().plain("      ").add(tone, note).hang(8).wrap(width);
+        let note = Text::new().plain("      ").add(tone, note).hang(8);
         let rank = match tone {
             Tone::Bad => 1,
             Tone::Warn => 2,
             Tone::Busy => 3,
             _ => 4,
         };
-        rows.extend(note.into_iter().take(2).map(|line| (rank, line)));
+        if whole {
+            rows.extend(note.wrap(width).into_iter().map(|line| (rank, line)));
+        } else {
+            rows.push((rank, note));
+        }
     }
     rows
 }
