@@ -197,7 +197,9 @@ fn it_is_suspended_and_continued() {
     pty.shows("10.0.4.11");
     pty.keys.write_all(b"\x1a").unwrap();
     pty.until("it stops", |pty| pty.state() == 'T');
-    assert!(!pty.is_on_the_alternate_screen() && !pty.hides_the_cursor() && pty.is_cooked());
+    pty.until("the shell has its terminal", |pty| {
+        !pty.is_on_the_alternate_screen() && !pty.hides_the_cursor() && pty.is_cooked()
+    });
     kill(pty.pid(), Signal::SIGCONT).unwrap();
     pty.until("it is back", |pty| pty.is_on_the_alternate_screen() && pty.hides_the_cursor() && !pty.is_cooked());
     pty.shows("10.0.4.11");
@@ -205,7 +207,7 @@ fn it_is_suspended_and_continued() {
     // The same from outside.
     kill(pty.pid(), Signal::SIGTSTP).unwrap();
     pty.until("it stops", |pty| pty.state() == 'T');
-    assert!(!pty.is_on_the_alternate_screen() && pty.is_cooked());
+    pty.until("the shell has its terminal", |pty| !pty.is_on_the_alternate_screen() && pty.is_cooked());
     kill(pty.pid(), Signal::SIGCONT).unwrap();
     pty.until("it is back", |pty| pty.is_on_the_alternate_screen() && !pty.is_cooked());
     pty.shows("10.0.4.11");

@@ -8,7 +8,7 @@ use crate::model::step::StepEvent;
 use crate::report::event::grouped;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::copied::fields;
-use crate::tui::state::list::page;
+use crate::tui::state::list::page_around;
 use crate::tui::theme::Tone;
 use crate::tui::units::{clock_or_day, moment, zone_word};
 use crate::tui::widgets::canvas::Canvas;
@@ -69,7 +69,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     let shown = if journal.follows() {
         rows.len().saturating_sub(height)..rows.len()
     } else {
-        page(selected, rows.len(), height)
+        page_around(journal.anchor, selected, rows.len(), height)
     };
     for (at, index) in shown.enumerate() {
         let Some(line) = rows.get(index).and_then(|seq| picture.line(*seq)) else { continue };
