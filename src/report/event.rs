@@ -8,6 +8,7 @@ use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::plan::Direction;
 use crate::model::step::StepEvent;
 use crate::model::verification::{DriftCounts, TableVerification};
+use chrono::{DateTime, Utc};
 
 /// What an entry is about: a phase, a pipeline, or `engine`.
 pub fn subject(entry: &Entry) -> &str {
@@ -17,7 +18,6 @@ pub fn subject(entry: &Entry) -> &str {
             pipeline.as_str()
         }
         Event::CommandRejected { by, .. } => by.as_str(),
-        Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
         Event::EngineStarted { .. } | Event::EngineStopped { .. } => "engine",
         Event::Unknown => "?",
@@ -37,14 +37,7 @@ pub fn sentence(entry: &Entry) -> String {
         }
         Event::EngineStopped { why } => format!("engine stopped: {why}"),
         Event::CommandRejected { by, command, why } => format!("refused \"{command}\" from {by}: {why}"),
-        Event::Planned { plan } => {
-            let way = match plan.direction {
-                Direction::Forward => "plan",
-                Direction::Rollback => "roll back plan",
-            };
-            format!("{way} {} of {} printed: {}", plan.short_hash(), plan.phase, counted(plan.steps.len(), "step"))
-        }
-        Event::Phase { phase, event } => of_phase(phase.as_str(), event),
+        Event::Phase { phase, event } => of_phase(phase.as_str(), event, entry.at),
         Event::Step { step, direction, event, .. } => of_step(step.as_str(), *direction, event),
         Event::Pipeline { pipeline, event } => of_pipeline(pipeline.as_str(), event),
         Event::Verified { pipeline, tables } => of_verification(pipeline.as_str(), tables),
@@ -55,15 +48,16 @@ pub fn sentence(entry: &Entry) -> String {
     }
 }
 
-fn of_phase(phase: &str, event: &PhaseEvent) -> String {
+fn of_phase(phase: &str, event: &PhaseEvent, at: DateTime<Utc>) -> String {
     match event {
         PhaseEvent::Unlocked => format!("{phase} may be asked for: every earlier phase is finished"),
         PhaseEvent::Locked => format!("{phase} is pending again: an earlier phase was rolled back"),
         PhaseEvent::Blocked { reasons } => format!("{phase} is blocked: {}", reasons.join("; ")),
         PhaseEvent::PlanRequested { by, plan } => format!("{by} asked for {phase}, plan {}", short(plan)),
         PhaseEvent::Approved { approval, plan } => {
-            let until = approval.expires_at.format("%Y-%m-%d %H:%M UTC");
-            format!("{} approved {phase}, plan {}, valid until {until}", approval.by, short(plan))
+            let same_day = approval.expires_at.date_naive() == at.date_naive();
+            let until = approval.expires_at.format(if same_day { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" });
+            format!("{} approved {phase} until {until}, plan {}", approval.by, short(plan))
         }
         PhaseEvent::ApprovalVoid { why } => format!("the request for {phase} is void: {why}"),
         PhaseEvent::Started => format!("{phase} started"),
@@ -107,7 +101,6 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::State { state: PipelineState::Failed { reason } } => format!("{pipeline} failed: {reason}"),
         PipelineEvent::State { state } => format!("{pipeline} is {}", state.word()),
         PipelineEvent::Stage { stage } => format!("{pipeline} entered the stage {}", stage.word()),
-        PipelineEvent::Mapped { tables } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
         PipelineEvent::Origin { position, captured } => {
             format!("{pipeline} captures its {} from {position}", captured.word())
         }
@@ -201,7 +194,7 @@ mod tests {
     use crate::model::table::TableName;
 
     fn said(event: Event) -> String {
-        sentence(&Entry { seq: Seq(1), at: chrono::DateTime::UNIX_EPOCH, event })
+        sentence(&Entry { seq: Seq(1), at: DateTime::UNIX_EPOCH, event })
     }
 
     #[test]

@@ -141,6 +141,8 @@ impl Story {
             "orders/copy: the target refused a row: duplicate key value violates unique constraint \"orders_pkey\" (id 4711)",
             "remove the row that somebody wrote to orders-db.public.orders, then retry",
         );
+        let step = if id == "backfill" { "orders/copy".to_owned() } else { format!("{id}/work") };
+        self.step(id, &step, StepEvent::Failed { reason: Reason::new("the target refused a row", "") });
         self.phase(id, PhaseEvent::Failed { reason, policy })
     }
 
