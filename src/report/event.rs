@@ -13,7 +13,6 @@ use crate::model::verification::{DriftCounts, TableVerification};
 pub fn subject(entry: &Entry) -> &str {
     match &entry.event {
         Event::Phase { phase, .. } | Event::Step { phase, .. } => phase.as_str(),
-        Event::Planned { plan } => plan.phase.as_str(),
         Event::Pipeline { pipeline, .. } | Event::Verified { pipeline, .. } | Event::Repaired { pipeline, .. } => {
             pipeline.as_str()
         }
@@ -107,7 +106,6 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::State { state: PipelineState::Failed { reason } } => format!("{pipeline} failed: {reason}"),
         PipelineEvent::State { state } => format!("{pipeline} is {}", state.word()),
         PipelineEvent::Stage { stage } => format!("{pipeline} entered the stage {}", stage.word()),
-        PipelineEvent::Mapped { tables } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
         PipelineEvent::Origin { position, captured } => {
             format!("{pipeline} captures its {} from {position}", captured.word())
         }

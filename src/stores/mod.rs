@@ -11,7 +11,6 @@
 //! - methods are cancel-safe in this sense: dropping the future may lose the connection, never a committed checkpoint.
 
 pub mod error;
-pub mod fake;
 pub mod fault;
 pub mod postgres;
 pub mod registry;
