@@ -17,6 +17,7 @@ pub fn subject(entry: &Entry) -> &str {
             pipeline.as_str()
         }
         Event::CommandRejected { by, .. } => by.as_str(),
+        Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
         Event::EngineStarted { .. } | Event::EngineStopped { .. } => "engine",
         Event::Unknown => "?",
@@ -106,6 +107,7 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::State { state: PipelineState::Failed { reason } } => format!("{pipeline} failed: {reason}"),
         PipelineEvent::State { state } => format!("{pipeline} is {}", state.word()),
         PipelineEvent::Stage { stage } => format!("{pipeline} entered the stage {}", stage.word()),
+        PipelineEvent::Mapped { tables } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
         PipelineEvent::Origin { position, captured } => {
             format!("{pipeline} captures its {} from {position}", captured.word())
         }
