@@ -72,7 +72,7 @@ impl Comparison<'_> {
         };
         let (source, target) = (self.source.checksum(), self.target.checksum());
         let method = self.common_method(map).await?;
-        let ranges = source.ranges(map, MapSide::Source, RANGE_ROWS).await?;
+        let ranges = source.ranges(map, MapSide::Source, RANGE_ROWS, &method).await?;
         let mut result = TableResult { verification: fresh(map, ranges.len()), drift: Vec::new(), finished: false };
         for range in &ranges {
             let (here, there) = tokio::try_join!(

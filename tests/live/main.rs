@@ -3,3 +3,8 @@
 #[cfg(test)]
 #[path = "../lab/mod.rs"]
 mod lab;
+
+#[cfg(test)]
+mod postgres_control;
+#[cfg(test)]
+mod postgres_data;

@@ -236,6 +236,10 @@ impl Capture for PgCapture {
     /// commits between them.)
     async fn snapshot(&self, spec: &CaptureSpec) -> Result<(CaptureOrigin, Box<dyn Snapshot>)> {
         let name = format!("{}_tmp", object_name(&spec.name));
+        // A dead engine's session may still have one of this name; it goes with the session.
+        let mut connection = self.link.statements(Operation::Prepare).await?;
+        slot::release(&self.link, &mut connection, &name, Operation::Prepare).await?;
+        drop(connection);
         let (position, exported, walsender) = self.create_slot(spec, &name, true, true).await?;
         let snapshot = PgSnapshot::hold(&self.link, &spec.tables, &exported).await?;
         drop(walsender);

@@ -58,7 +58,8 @@ pub async fn selection(connection: &mut Connection, map: &TableMap) -> Outcome<S
     })
 }
 
-/// A type's spelling without its modifiers: `numeric(12,2)[]` is `numeric[]`.
+/// A type's spelling without its modifiers: `numeric(12,2)[]` is `numeric[]`. `character` and `bit` alone would mean a length of 1, so
+/// they get the names that mean any length.
 pub fn base_type(spelling: &str) -> String {
     let (mut out, mut quoted, mut depth) = (String::with_capacity(spelling.len()), false, 0_u32);
     for c in spelling.chars() {
@@ -68,17 +69,20 @@ pub fn base_type(spelling: &str) -> String {
                 depth += 1;
                 continue;
             }
-            ')' if !quoted => {
-                depth = depth.saturating_sub(1);
-                continue;
-            }
+            ')' if !quoted => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth == 0 {
+        if depth == 0 && (quoted || c != ')') {
             out.push(c);
         }
     }
-    out
+    match out.as_str() {
+        "character" => "bpchar".to_owned(),
+        "character[]" => "bpchar[]".to_owned(),
+        "bit" => "\"bit\"".to_owned(),
+        "bit[]" => "\"bit\"[]".to_owned(),
+        _ => out,
+    }
 }
 
 /// An array literal of `text`, for a text parameter.
@@ -116,6 +120,9 @@ mod tests {
             ("numeric(12,2)[]", "numeric[]"),
             ("timestamp(3) without time zone", "timestamp without time zone"),
             ("public.\"odd (name)\"", "public.\"odd (name)\""),
+            ("character(10)", "bpchar"),
+            ("bit(3)[]", "\"bit\"[]"),
+            ("bit varying(3)", "bit varying"),
         ] {
             assert_eq!(base_type(spelling), base);
         }

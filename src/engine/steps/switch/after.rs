@@ -2,9 +2,10 @@
 
 use crate::engine::route;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
-use crate::engine::steps::switch::party::PartyRef;
+use crate::engine::steps::switch::party::{PartyRef, Turning};
 use crate::model::pipeline::{PipelineEvent, Stage, Traffic};
 use crate::model::plan::PlannedStep;
+use crate::stores::CaptureOrigin;
 use async_trait::async_trait;
 
 /// The error of an undo that must not be: after the fence the way back is a switch of its own.
@@ -85,6 +86,24 @@ impl Step for RouteStep {
 /// Ends the pipelines of the old direction and starts the opposite ones.
 pub struct TurnPumpsStep(pub PartyRef);
 
+impl TurnPumpsStep {
+    /// Moves the opposite pipeline's start to the position journaled under the freeze, unless it has applied beyond it already.
+    async fn begin_opposite(&self, context: &StepContext, turning: &Turning) -> Result<(), StepError> {
+        let opposite = &turning.opposite;
+        let record = context.core.record(&turning.pipeline);
+        let Some(position) = record.origin.filter(|_| record.captured == Some(self.0.leaving.other())) else {
+            return Ok(());
+        };
+        let state = opposite.target.target().state(&opposite.apply).await?;
+        let Some(known) = state.origin else { return Ok(()) };
+        if state.applied.unwrap_or(known.position) < position {
+            let origin = CaptureOrigin { server_identity: known.server_identity, position };
+            opposite.target.target().begin(&opposite.apply, &origin).await?;
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Step for TurnPumpsStep {
     fn planned(&self) -> PlannedStep {
@@ -117,6 +136,7 @@ impl Step for TurnPumpsStep {
             }
             current.source.capture().drop_capture(&current.capture).await?;
             current.target.target().forget(&current.apply).await?;
+            self.begin_opposite(context, turning).await?;
             let stage = match self.0.leaving {
                 Traffic::Source => Stage::Reverse,
                 Traffic::Target => Stage::Live,

@@ -40,8 +40,10 @@ impl Step for WayBackStep {
         for turning in &self.0.turning {
             let opposite = &turning.opposite;
             opposite.source.capture().drop_capture(&opposite.capture).await?;
-            opposite.source.capture().prepare(&opposite.capture, false).await?;
+            let (origin, _) = opposite.source.capture().prepare(&opposite.capture, false).await?;
             opposite.target.target().state(&opposite.apply).await?;
+            // A safe start: until the fence nobody but our applier writes to the entered side. The exact one is journaled once writers are held.
+            opposite.target.target().begin(&opposite.apply, &origin).await?;
             // Opening the applier uses every right that the way back will need.
             let mut applier = opposite.target.target().applier(&opposite.apply).await?;
             applier.rollback().await?;

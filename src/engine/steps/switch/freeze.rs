@@ -4,8 +4,9 @@ use crate::engine::barrier::{PipelineBarrier, token};
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
 use crate::engine::steps::switch::session::{SwitchSession, lost, within_budget};
+use crate::model::pipeline::PipelineEvent;
 use crate::model::plan::PlannedStep;
-use crate::stores::{CaptureOrigin, MapSide};
+use crate::stores::MapSide;
 use crate::verify::barrier::AtRest;
 use crate::verify::compare::Comparison;
 use async_trait::async_trait;
@@ -211,15 +212,16 @@ impl Step for SequenceStep {
     }
 }
 
-/// Records where the opposite pipeline starts, before the entered side takes its first write.
+/// Records where the opposite pipeline starts, before the entered side takes its first write. Only the journal is written: on an
+/// engine with one writer (SQLite) the side that is left cannot take a checkpoint while it is held, and it has had an earlier,
+/// equally safe one since the way back was prepared.
 pub struct TurnStep(pub PartyRef);
 
 #[async_trait]
 impl Step for TurnStep {
     fn planned(&self) -> PlannedStep {
-        let does = vec!["-- store the entered side's log position as the start of the opposite pipeline".to_owned()];
-        let undo = vec!["-- forget it".to_owned()];
-        self.0.planned("turn", "Record where the opposite pipelines start".to_owned(), does, undo)
+        let does = vec!["-- journal the entered side's log position: the opposite pipelines start there".to_owned()];
+        self.0.planned("turn", "Record where the opposite pipelines start".to_owned(), does, Vec::new())
     }
 
     async fn check(&self, _context: &StepContext) -> Result<Option<Outcome>, StepError> {
@@ -231,11 +233,10 @@ impl Step for TurnStep {
             let mut positions = Vec::new();
             for turning in &self.0.turning {
                 let opposite = &turning.opposite;
-                let facts = opposite.source.probe().facts().await?;
-                let retention = opposite.source.capture().retention(&opposite.capture).await?;
-                let origin = CaptureOrigin { server_identity: facts.identity, position: retention.log_end };
-                opposite.target.target().begin(&opposite.apply, &origin).await?;
-                positions.push(format!("{} from {}", turning.pipeline, origin.position));
+                let position = opposite.source.capture().retention(&opposite.capture).await?.log_end;
+                let event = PipelineEvent::Origin { position, captured: self.0.leaving.other() };
+                context.core.note(&turning.pipeline, event).await;
+                positions.push(format!("{} from {position}", turning.pipeline));
             }
             Ok(Outcome::seen(positions.join(", ")))
         })
@@ -243,9 +244,6 @@ impl Step for TurnStep {
     }
 
     async fn undo(&self, _context: &StepContext, _made: &[String]) -> Result<String, StepError> {
-        for turning in &self.0.turning {
-            turning.opposite.target.target().forget(&turning.opposite.apply).await?;
-        }
-        Ok("forgotten".to_owned())
+        Ok("nothing was written but the journal".to_owned())
     }
 }

@@ -69,6 +69,11 @@ impl Connection {
         self.in_transaction
     }
 
+    /// True in the middle of an exchange (a COPY that has not ended).
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
     /// Changes the longest wait for the next byte from the server.
     pub fn set_patience(&mut self, patience: Duration) {
         self.patience = patience;
@@ -91,26 +96,23 @@ impl Connection {
 
     /// Sends what is queued.
     pub(super) async fn flush(&mut self) -> Outcome<()> {
-        let patience = self.patience;
-        let send = async {
-            self.io.write_all(&self.outbox).await?;
-            self.io.flush().await
-        };
-        tokio::time::timeout(patience, send).await.map_err(|_| Failure::TimedOut(patience))??;
-        self.outbox.clear();
-        Ok(())
+        self.flush_with(&[]).await
     }
 
     /// Sends what is queued and then `data`, which is not copied.
     pub(super) async fn flush_with(&mut self, data: &[u8]) -> Outcome<()> {
         let patience = self.patience;
+        // Taken out, so that a future that is dropped here never sends the same bytes twice: the server then sees a torn message and
+        // ends the connection.
+        let mut queued = std::mem::take(&mut self.outbox);
         let send = async {
-            self.io.write_all(&self.outbox).await?;
+            self.io.write_all(&queued).await?;
             self.io.write_all(data).await?;
             self.io.flush().await
         };
         tokio::time::timeout(patience, send).await.map_err(|_| Failure::TimedOut(patience))??;
-        self.outbox.clear();
+        queued.clear();
+        self.outbox = queued;
         Ok(())
     }
 
@@ -198,7 +200,7 @@ impl Connection {
     }
 }
 
-fn log_notice(body: &[u8]) {
+pub(super) fn log_notice(body: &[u8]) {
     if let Ok(notice) = ServerError::decode(body) {
         let text = crate::stores::sanitise::clean(&notice.to_string());
         if notice.severity == "WARNING" {

@@ -53,12 +53,17 @@ async fn a_row_that_replace_removes_through_another_index_is_deleted() {
         };
         vec![RowChange::Delete { table: 0, old_key: ints(&[delete]) }, change]
     };
+    // A row that is moved onto the key of another removes it too.
+    let mut taken = vec![RowChange::Insert { table: 0, row: cells(&[11, 11]) }];
+    taken.push(RowChange::Delete { table: 0, old_key: ints(&[11]) });
+    taken.push(RowChange::Update { table: 0, old_key: ints(&[9]), row: cells(&[11, 2]) });
     let mut from = START;
     for (recursive, sql, want) in [
         (false, "INSERT OR REPLACE INTO t VALUES (9, 1)", expected(1, [9, 1], "i")),
         (false, "UPDATE OR REPLACE t SET u = 2 WHERE id = 9", expected(2, [9, 2], "u")),
+        (false, "INSERT INTO t VALUES (11, 11); UPDATE OR REPLACE t SET id = 11 WHERE id = 9", taken),
         (true, "INSERT OR REPLACE INTO t VALUES (10, 3)", expected(3, [10, 3], "i")),
-        (true, "UPDATE OR REPLACE t SET u = 3 WHERE id = 9", expected(10, [9, 3], "u")),
+        (true, "UPDATE OR REPLACE t SET u = 3 WHERE id = 11", expected(10, [11, 3], "u")),
     ] {
         app.run(&format!("PRAGMA recursive_triggers = {recursive}; {sql}")).await;
         let all = items(&source, &pipeline.capture, from).await;

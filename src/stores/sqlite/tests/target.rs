@@ -131,7 +131,7 @@ async fn while_the_log_repeats_itself_rows_in_the_way_give_way() {
     applier.push(vec![insert(1, 1), update(1, 1, 9), insert(2, 1), update(1, 1, 9)]).await.unwrap();
     applier.commit(Position::LogRow(4)).await.unwrap();
     let rows = lab.app("b").await.dump("t", &["id", "u"]).await;
-    assert_eq!(rows, ["integer:X'31'|integer:X'39'", "integer:X'32'|integer:X'31'"].map(|r| r.replace("|", " |")));
+    assert_eq!(rows, ["integer:X'31'|integer:X'39'", "integer:X'32'|integer:X'31'"]);
     assert_eq!(kind(applier.push(vec![insert(3, 1)]).await), ErrorKind::Rejected);
 }
 
@@ -160,7 +160,7 @@ async fn sums_agree_exactly_when_rows_do() {
     let (a, b) = (lab.store("a"), lab.store("b"));
     let map = map_of(&a, "t").await;
     let method = a.methods(&map, MapSide::Source).await.unwrap().remove(0);
-    let ranges = a.ranges(&map, MapSide::Source, 300).await.unwrap();
+    let ranges = a.ranges(&map, MapSide::Source, 300, &method).await.unwrap();
     assert_eq!(ranges.len(), 4);
     right
         .run("UPDATE t SET v = '500' WHERE v = 500; DELETE FROM t WHERE v = 7; INSERT INTO t VALUES ('new', x'00')")
