@@ -171,7 +171,7 @@ async fn run(core: &CoreRef, by: &Operator, phase: &PhaseRecord) -> Result<Answe
     if !obstacles.is_empty() {
         let sentence = format!("{} is blocked: {}", phase.id, obstacles.join("; "));
         change(core, phase, PhaseEvent::Blocked { reasons: obstacles }, "").await?;
-        return Err(Refusal(sentence));
+        return Ok(Answer::Rejected { why: sentence });
     }
     let plan = planner::plan(core, phase, Direction::Forward).await?;
     let events = vec![

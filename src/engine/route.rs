@@ -4,12 +4,14 @@ use crate::config::profile::{Route, SecretSource};
 use crate::config::secret;
 use crate::engine::core::{Core, CoreRef};
 use crate::engine::steps::step::{StepContext, StepError};
+use crate::model::ids::StoreId;
 use crate::model::pipeline::Traffic;
-use crate::stores::postgres::bouncer::Bouncer;
-use secrecy::ExposeSecret;
+use crate::stores::{Pooler, registry};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The routes of the phase in work.
@@ -26,7 +28,7 @@ pub async fn hold_all(context: &StepContext) -> Result<usize, StepError> {
     let mut held = 0;
     for route in routes(context) {
         if let Route::PgBouncer { admin, database, timeout, .. } = &route {
-            bouncer(admin).await?.pause(database, *timeout).await.map_err(StepError::from)?;
+            pooler(admin, database).await?.pause(database, *timeout).await?;
             held += 1;
         }
     }
@@ -41,7 +43,7 @@ pub async fn release_all(context: &StepContext) -> Result<usize, StepError> {
     let mut released = 0;
     for route in routes(context) {
         if let Route::PgBouncer { admin, database, .. } = &route {
-            bouncer(admin).await?.resume(database).await.map_err(StepError::from)?;
+            pooler(admin, database).await?.resume(database).await?;
             released += 1;
         }
     }
@@ -75,9 +77,9 @@ pub async fn switch_all(context: &StepContext, serves: Traffic) -> Result<String
                     Traffic::Target => target,
                 };
                 rewrite_databases(file, database, line)?;
-                let mut bouncer = bouncer(admin).await?;
-                bouncer.reload().await.map_err(StepError::from)?;
-                bouncer.resume(database).await.map_err(StepError::from)?;
+                let pooler = pooler(admin, database).await?;
+                pooler.reload().await?;
+                pooler.resume(database).await?;
                 format!("pgbouncer database {database} points at the {} side", serves.word())
             }
         });
@@ -89,10 +91,19 @@ pub async fn switch_all(context: &StepContext, serves: Traffic) -> Result<String
     })
 }
 
-async fn bouncer(admin: &SecretSource) -> Result<Bouncer, StepError> {
-    let url = secret::resolve(admin)
-        .map_err(|e| StepError::mend(e.to_string(), "mend the secret of the PgBouncer route, then retry"))?;
-    Ok(Bouncer::connect(url.expose_secret()).await?)
+/// The pooler behind an admin URL. Reading the secret may run a command, so it does not happen on the runtime's own threads.
+async fn pooler(admin: &SecretSource, database: &str) -> Result<Arc<dyn Pooler>, StepError> {
+    let url = resolve(admin).await?;
+    Ok(registry::pooler(StoreId(format!("pgbouncer {database}")), url.expose_secret())?)
+}
+
+async fn resolve(source: &SecretSource) -> Result<SecretString, StepError> {
+    let source = source.clone();
+    let next = "mend the secret of the route, then retry";
+    match tokio::task::spawn_blocking(move || secret::resolve(&source)).await {
+        Ok(resolved) => resolved.map_err(|e| StepError::mend(e.to_string(), next)),
+        Err(error) => Err(StepError::mend(error.to_string(), next)),
+    }
 }
 
 /// For each service: the store that serves it on the given side.

@@ -27,6 +27,12 @@ const GATES_EVERY: Duration = Duration::from_secs(3);
 /// A pipeline whose applied position stands still for this long while the source moves on is stalled (L01).
 const STALL_AFTER: Duration = Duration::from_secs(15);
 
+/// Markers under way at most.
+const MARKERS_UNDER_WAY: usize = 8;
+
+/// A marker that is older than one sample and a half counts as lag although it has not come through.
+const OVERDUE_MS: u64 = 1500;
+
 /// Samples over which rates are computed.
 const RATE_WINDOW: usize = 10;
 
@@ -87,8 +93,8 @@ async fn sample_store(core: CoreRef, store: StoreRef) {
 
 /// What a pipeline sampler remembers between samples.
 struct Memory {
-    /// A marker on its way: token and when it was written.
-    outstanding: Option<(String, Instant)>,
+    /// Markers on their way, oldest first: token and when it was written.
+    outstanding: VecDeque<(String, Instant)>,
     /// Last measured lag.
     measured_ms: Option<u64>,
     /// (when, applied changes, copied rows, source log end) of the last samples.
@@ -103,7 +109,7 @@ struct Memory {
 
 async fn sample_pipeline(core: CoreRef, id: PipelineId) {
     let mut memory = Memory {
-        outstanding: None,
+        outstanding: VecDeque::new(),
         measured_ms: None,
         past: VecDeque::new(),
         applied: (None, Instant::now()),
@@ -149,7 +155,7 @@ async fn read_pipeline(core: &CoreRef, id: &PipelineId, memory: &mut Memory) -> 
         }
     }
     if !running {
-        memory.outstanding = None;
+        memory.outstanding.clear();
         memory.measured_ms = None;
     }
     let data = status.read();
@@ -189,28 +195,42 @@ fn no_capture() -> String {
     "no change capture is running".to_owned()
 }
 
-/// Sends the next marker when the last one came through.
+/// Notes markers that came through and sends another. One that came through proves the ones before it, also those whose passing
+/// a restarted pump no longer remembers.
 async fn mark(
     route: &crate::pipelines::copier::route::CopierRoute,
     status: &crate::pipelines::copier::status::CopierStatus,
     memory: &mut Memory,
     why_unknown: &mut String,
 ) {
-    if let Some((token, sent)) = &memory.outstanding
-        && let Some(passed) = status.read().marker(token)
-    {
-        memory.measured_ms =
-            Some(u64::try_from(passed.saturating_duration_since(*sent).as_millis()).unwrap_or(u64::MAX));
-        memory.outstanding = None;
+    let data = status.read();
+    let newest = memory.outstanding.iter().rposition(|(token, _)| data.marker(token).is_some());
+    for (token, sent) in newest.map(|at| memory.outstanding.drain(..=at)).into_iter().flatten() {
+        if let Some(passed) = data.marker(&token) {
+            memory.measured_ms = Some(millis(passed.saturating_duration_since(sent)));
+        }
     }
-    if memory.outstanding.is_none() {
+    // While markers do not come through, the oldest one's age is the lag; more of them would only fill the log.
+    if memory.outstanding.len() < MARKERS_UNDER_WAY {
         let token = token("lag");
         let sent = Instant::now();
         match route.source.capture().probe_marker(&route.capture, &token).await {
-            Ok(_) => memory.outstanding = Some((token, sent)),
+            Ok(_) => memory.outstanding.push_back((token, sent)),
             Err(error) => *why_unknown = format!("no marker could be written: {error}"),
         }
+    } else if let Some(last) = memory.outstanding.pop_back() {
+        // The last place is used anew, so that a pump that starts over is measured again.
+        let token = token("lag");
+        let sent = Instant::now();
+        match route.source.capture().probe_marker(&route.capture, &token).await {
+            Ok(_) => memory.outstanding.push_back((token, sent)),
+            Err(_) => memory.outstanding.push_back(last),
+        }
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A marker that is still on its way says that the lag is at least its age.
@@ -218,17 +238,11 @@ fn lag(memory: &Memory, running: bool, why_unknown: String) -> Reading<u64> {
     if !running {
         return Reading::Unknown(why_unknown);
     }
-    let age =
-        memory.outstanding.as_ref().map(|(_, sent)| u64::try_from(sent.elapsed().as_millis()).unwrap_or(u64::MAX));
-    match (memory.measured_ms, age) {
-        (Some(measured), Some(age)) => Reading::Known(measured.max(if age > 1500 { age } else { 0 })),
-        (Some(measured), None) => Reading::Known(measured),
-        (None, Some(age)) if age > 1500 => Reading::Known(age),
-        (None, _) => Reading::Unknown(if why_unknown.is_empty() {
-            "no marker has come through yet".to_owned()
-        } else {
-            why_unknown
-        }),
+    let waiting = memory.outstanding.front().map(|(_, sent)| millis(sent.elapsed())).filter(|age| *age > OVERDUE_MS);
+    match (memory.measured_ms, waiting) {
+        (Some(measured), waiting) => Reading::Known(measured.max(waiting.unwrap_or(0))),
+        (None, Some(age)) => Reading::Known(age),
+        (None, None) => Reading::Unknown("no marker has come through yet".to_owned()),
     }
 }
 

@@ -32,6 +32,9 @@ pub struct EngineOptions {
     pub detached: bool,
 }
 
+/// Longest time for clients to take the news that the engine stops.
+const GOODBYE: std::time::Duration = std::time::Duration::from_secs(3);
+
 /// Runs an engine until `godwit down`, SIGTERM or SIGINT.
 ///
 /// # Errors
@@ -83,7 +86,10 @@ pub async fn serve(options: EngineOptions) -> Result<(), EngineError> {
     core.stop_phase().await;
     core.fleet.stop_all().await;
     core.dispatcher.append(vec![Event::EngineStopped { why }]).await.map_err(refused)?;
-    served.abort();
+    // A client that does not read any more must not keep the engine from ending.
+    if tokio::time::timeout(GOODBYE, served).await.is_err() {
+        tracing::warn!("a client did not take the goodbye in time");
+    }
     // The socket is removed so that clients say "no engine" at once; one that stays behind is replaced by the next engine.
     if let Err(error) = std::fs::remove_file(&place.socket) {
         tracing::warn!(%error, "the socket could not be removed");

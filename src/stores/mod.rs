@@ -498,6 +498,17 @@ pub trait Access: Send + Sync {
     async fn account_exists(&self, account: &str) -> Result<bool>;
 }
 
+/// A connection pooler that can hold its clients while their database is switched.
+#[async_trait]
+pub trait Pooler: Send + Sync {
+    /// Holds the clients of a database once none of its server connections is in use; on a time-out nobody is held.
+    async fn pause(&self, database: &str, timeout: Duration) -> Result<()>;
+    /// Lets them go on; succeeds when nobody is held.
+    async fn resume(&self, database: &str) -> Result<()>;
+    /// Reads its configuration again.
+    async fn reload(&self) -> Result<()>;
+}
+
 /// A transaction that is open on some tables.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OpenTransaction {

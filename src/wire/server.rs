@@ -13,12 +13,16 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio_util::codec::Framed;
+use tokio_util::task::TaskTracker;
 
 /// Longest time for a client to greet.
 const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Longest time for one frame to be taken by a client; a stopped terminal must not hold the engine's memory.
 const SEND_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest wait for answers under way when the engine stops.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 /// Journal rows in one frame.
 const ROWS_AT_ONCE: u64 = 500;
@@ -53,23 +57,26 @@ pub trait Backend: Send + Sync + 'static {
     fn stopping(&self) -> watch::Receiver<Option<String>>;
 }
 
-/// Serves clients until the engine stops.
+/// Serves clients until the engine stops; returns when the last of them has been told.
 pub async fn serve(listener: UnixListener, backend: Arc<dyn Backend>) {
+    let clients = TaskTracker::new();
     let mut stopping = backend.stopping();
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    tokio::spawn(greet(stream, backend.clone()));
+                    clients.spawn(greet(stream, backend.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a client could not be accepted");
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             },
-            _ = reason_to_stop(&mut stopping) => return,
+            _ = reason_to_stop(&mut stopping) => break,
         }
     }
+    clients.close();
+    clients.wait().await;
 }
 
 type Frames = Framed<UnixStream, FrameCodec<ClientFrame, ServerFrame>>;
@@ -185,6 +192,11 @@ async fn talk(
                 send(frames, ServerFrame::Samples { samples: now }).await?;
             }
             why = reason_to_stop(&mut stopping) => {
+                // Whoever asked for the stop still gets its answer.
+                drop(answer_tx);
+                while let Ok(Some((id, answer))) = tokio::time::timeout(LAST_ANSWERS, answers.recv()).await {
+                    send(frames, ServerFrame::Answer { id, answer: Box::new(answer) }).await?;
+                }
                 return send(frames, ServerFrame::Stopping { why }).await;
             }
         }

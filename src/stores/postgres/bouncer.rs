@@ -6,7 +6,6 @@
 //! believed only when no server connection is in use any more (C18).
 
 use crate::model::ids::StoreId;
-use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::quote;
@@ -14,6 +13,8 @@ use crate::stores::postgres::wire::connection::Connection;
 use crate::stores::postgres::wire::failure::Failure;
 use crate::stores::postgres::wire::query::{Answer, TextRow};
 use crate::stores::postgres::wire::startup::Purpose;
+use crate::stores::{Pooler, Result};
+use async_trait::async_trait;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -246,6 +247,21 @@ fn entry(fields: &Fields<'_>) -> Entry {
         database: fields.text("database"),
         mode: fields.text("pool_mode"),
         paused: fields.number("paused") > 0,
+    }
+}
+
+#[async_trait]
+impl Pooler for Bouncer {
+    async fn pause(&self, database: &str, timeout: Duration) -> Result<()> {
+        Self::pause(self, database, timeout).await
+    }
+
+    async fn resume(&self, database: &str) -> Result<()> {
+        Self::resume(self, database).await
+    }
+
+    async fn reload(&self) -> Result<()> {
+        Self::reload(self).await
     }
 }
 
