@@ -1,1 +1,7 @@
-fn main() {}
+//! The `godwit` program: everything is in the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    godwit::cli::dispatch::main().into()
+}

@@ -211,8 +211,8 @@ pub enum Route {
     },
     /// An HTTP call with a JSON body `{side, services}`; 2xx is success.
     Http {
-        /// The URL.
-        url: String,
+        /// The URL; what is secret in it comes from elsewhere.
+        url: SecretSource,
         /// POST or PUT.
         method: String,
         /// Longest time for the call.
@@ -266,12 +266,12 @@ pub enum CustomStep {
     Http {
         /// Step name.
         name: String,
-        /// The URL.
-        url: String,
-        /// Method.
+        /// The URL; what is secret in it comes from elsewhere.
+        url: SecretSource,
+        /// POST or PUT.
         method: String,
-        /// URL that takes it back; empty: nothing to take back.
-        undo_url: String,
+        /// URL that takes it back; `None`: nothing to take back.
+        undo_url: Option<SecretSource>,
         /// Longest time.
         timeout: Duration,
     },

@@ -3,7 +3,7 @@
 use crate::model::ids::{Operator, PhaseId, PipelineId, Seq, StepId};
 use crate::model::phase::{PhaseEvent, PhaseKind};
 use crate::model::pipeline::PipelineEvent;
-use crate::model::plan::Direction;
+use crate::model::plan::{Direction, Plan};
 use crate::model::step::StepEvent;
 use crate::model::verification::TableVerification;
 use chrono::{DateTime, Utc};
@@ -63,6 +63,11 @@ pub enum Event {
         command: String,
         /// The sentence that the operator got.
         why: String,
+    },
+    /// A plan was printed for approval: what the approvers saw.
+    Planned {
+        /// The plan.
+        plan: Plan,
     },
     /// Something happened to a phase.
     Phase {

@@ -2,8 +2,9 @@
 
 use crate::model::event::{Entry, Event, PhaseDeclared, PipelineDeclared};
 use crate::model::ids::{PhaseId, PipelineId, Seq, StepId};
-use crate::model::phase::{IllegalTransition, PhaseKind, PhaseStatus};
+use crate::model::phase::{IllegalTransition, PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::pipeline::PipelineRecord;
+use crate::model::plan::Plan;
 use crate::model::step::{StepRecord, StepStatus};
 use crate::model::verification::TableVerification;
 use chrono::{DateTime, Utc};
@@ -23,6 +24,10 @@ pub struct PhaseRecord {
     pub approvals: u32,
     /// Where it stands.
     pub status: PhaseStatus,
+    /// The plan that was printed last, forward or back.
+    pub plan: Option<Plan>,
+    /// Hash of the plan under which it is being taken back; it may be another phase's, when later phases go with it.
+    pub rollback_plan: Option<String>,
     /// Its steps in the order in which they were first begun.
     pub steps: Vec<StepRecord>,
     /// When its status last changed.
@@ -160,6 +165,7 @@ impl Migration {
             | Event::EngineStarted { .. }
             | Event::EngineStopped { .. }
             | Event::CommandRejected { .. }
+            | Event::Planned { .. }
             | Event::Pipeline { .. }
             | Event::Verified { .. }
             | Event::Repaired { .. }
@@ -206,8 +212,15 @@ impl Migration {
                     })?;
                     record.changed_at = entry.at;
                     record.changed_seq = entry.seq;
-                    if matches!(event, crate::model::phase::PhaseEvent::Started) {
+                    if matches!(event, PhaseEvent::Started) {
                         record.started_at = Some(entry.at);
+                    }
+                    if let PhaseEvent::RollbackStarted { plan, .. } = event {
+                        record.rollback_plan = Some(plan.clone());
+                    }
+                    if matches!(event, PhaseEvent::RolledBack) {
+                        // Nothing of it stands any more: a new run begins with its first step. The journal keeps the history.
+                        record.steps.clear();
                     }
                 }
             }
@@ -232,6 +245,11 @@ impl Migration {
                 }
             }
             Event::Unknown => self.unknown_events += 1,
+            Event::Planned { plan } => {
+                if let Some(record) = self.phases.iter_mut().find(|p| p.id == plan.phase) {
+                    record.plan = Some(plan.clone());
+                }
+            }
             Event::CommandRejected { .. } | Event::Repaired { .. } => {}
         }
         self.head = entry.seq;
@@ -255,6 +273,8 @@ impl Migration {
                     pipelines: declared.pipelines.clone(),
                     approvals: declared.approvals,
                     status: PhaseStatus::Pending,
+                    plan: None,
+                    rollback_plan: None,
                     steps: Vec::new(),
                     changed_at: entry.at,
                     changed_seq: entry.seq,

@@ -3,6 +3,7 @@
 use crate::model::change::Position;
 use crate::model::ids::Operator;
 use crate::model::reason::Reason;
+use crate::model::table::TableMap;
 use serde::{Deserialize, Serialize};
 
 /// What the pipeline's process does. Requested is not confirmed: `Pausing` is not `Paused`.
@@ -127,6 +128,11 @@ pub enum PipelineEvent {
         /// The new stage.
         stage: Stage,
     },
+    /// The mapping was fixed from the source's catalogue: later changes of the source's schema do not slip into it.
+    Mapped {
+        /// One entry a table; changes and chunks refer to them by position.
+        tables: Vec<TableMap>,
+    },
     /// A capture was made; everything after `position` will be carried over.
     Origin {
         /// Start of the capture.
@@ -188,6 +194,8 @@ pub struct PipelineRecord {
     pub captured: Option<Traffic>,
     /// Start of that capture.
     pub origin: Option<Position>,
+    /// The fixed mapping; `None` before the build phase.
+    pub tables: Option<Vec<TableMap>>,
     /// Rows of the completed copy.
     pub copied_rows: Option<u64>,
     /// Throttle knobs set by operators, by name.
@@ -200,6 +208,7 @@ impl PipelineRecord {
         match event {
             PipelineEvent::State { state } => self.state = state.clone(),
             PipelineEvent::Stage { stage } => self.stage = *stage,
+            PipelineEvent::Mapped { tables } => self.tables = Some(tables.clone()),
             PipelineEvent::Origin { position, captured } => {
                 self.origin = Some(*position);
                 self.captured = Some(*captured);
@@ -218,7 +227,8 @@ impl PipelineRecord {
             PipelineEvent::Removed => {
                 let traffic = self.traffic;
                 let writable = self.writable;
-                *self = Self { traffic, writable, ..Self::default() };
+                let tables = self.tables.take();
+                *self = Self { traffic, writable, tables, ..Self::default() };
             }
         }
     }

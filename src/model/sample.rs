@@ -44,6 +44,8 @@ pub struct PipelineSample {
     pub copied_per_second: Reading<u64>,
     /// Seconds until the copy ends; unknown when it does not converge or nothing is known (never a guess).
     pub copy_eta_seconds: Reading<u64>,
+    /// Row changes applied to each source table since its last full verification pass, for passes of this engine's lifetime.
+    pub changed_since_pass: BTreeMap<String, u64>,
     /// Changes that met a missing or an existing row although the target was consistent: somebody else writes there.
     pub anomalies: u64,
     /// When the applied position last moved.

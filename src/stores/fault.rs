@@ -234,8 +234,8 @@ impl Checksum for FaultStore {
         self.pass("checksum.methods", self.inner.checksum().methods(map, side)).await
     }
 
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64) -> Result<Vec<KeyRange>> {
-        self.pass("checksum.ranges", self.inner.checksum().ranges(map, side, rows)).await
+    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>> {
+        self.pass("checksum.ranges", self.inner.checksum().ranges(map, side, rows, method)).await
     }
 
     async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum> {

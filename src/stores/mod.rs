@@ -395,8 +395,9 @@ pub enum MapSide {
 pub trait Checksum: Send + Sync {
     /// Which hash this server can compute for this table, best first; both sides must agree on one.
     async fn methods(&self, map: &TableMap, side: MapSide) -> Result<Vec<String>>;
-    /// Cuts a keyed table into ranges of about `rows` rows; one open range for a table without a key.
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64) -> Result<Vec<KeyRange>>;
+    /// Cuts a keyed table into ranges of about `rows` rows; one open range for a table without a key. The ranges are in the key order of `method`:
+    /// two servers may sort text differently, and a range means the same rows on both only in an order that both know (V01, V11).
+    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>>;
     /// Count and hash of one range.
     async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum>;
     /// Key and hash of each row of one range (a table without a key: the hash as the only key column, once a row).
@@ -495,6 +496,17 @@ pub trait Access: Send + Sync {
     async fn grants(&self, account: &str, tables: &[TableName]) -> Result<Vec<(String, String)>>;
     /// True when the account exists; engines without accounts say true.
     async fn account_exists(&self, account: &str) -> Result<bool>;
+}
+
+/// A connection pooler that can hold its clients while their database is switched.
+#[async_trait]
+pub trait Pooler: Send + Sync {
+    /// Holds the clients of a database once none of its server connections is in use; on a time-out nobody is held.
+    async fn pause(&self, database: &str, timeout: Duration) -> Result<()>;
+    /// Lets them go on; succeeds when nobody is held.
+    async fn resume(&self, database: &str) -> Result<()>;
+    /// Reads its configuration again.
+    async fn reload(&self) -> Result<()>;
 }
 
 /// A transaction that is open on some tables.

@@ -83,15 +83,24 @@ impl Connection {
     /// # Errors
     /// [`ClientError`] when the connection ends first; the command may then have been carried out: look at the journal.
     pub async fn ask(&mut self, command: Command) -> Result<Answer, ClientError> {
-        let id = self.next_id;
-        self.next_id += 1;
-        self.framed.send(ClientFrame::Command { id, command }).await?;
+        let id = self.send(command).await?;
         loop {
             match self.next().await? {
                 ServerFrame::Answer { id: answered, answer } if answered == id => return Ok(*answer),
                 _ => {}
             }
         }
+    }
+
+    /// Sends a command; its answer comes as a [`ServerFrame::Answer`] with the returned id.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the connection is gone: the command may or may not have arrived.
+    pub async fn send(&mut self, command: Command) -> Result<u64, ClientError> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.framed.send(ClientFrame::Command { id, command }).await?;
+        Ok(id)
     }
 
     /// Asks for journal rows after `since`, and for readings.

@@ -82,7 +82,7 @@ impl Checksum for SqliteStore {
         Ok(vec![METHOD.to_owned()])
     }
 
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64) -> Result<Vec<KeyRange>> {
+    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, _method: &str) -> Result<Vec<KeyRange>> {
         let mut session = self.db.open(Mode::Read, Operation::Compare).await?;
         KeyedTable::of(map, side).ranges(&mut session, rows).await
     }

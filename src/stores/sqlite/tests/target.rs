@@ -163,7 +163,7 @@ async fn sums_agree_exactly_when_rows_do() {
     let (a, b) = (lab.store("a"), lab.store("b"));
     let map = map_of(&a, "t").await;
     let method = a.methods(&map, MapSide::Source).await.unwrap().remove(0);
-    let ranges = a.ranges(&map, MapSide::Source, 300).await.unwrap();
+    let ranges = a.ranges(&map, MapSide::Source, 300, &method).await.unwrap();
     assert_eq!(ranges.len(), 4);
     right
         .run("UPDATE t SET v = '500' WHERE v = 500; DELETE FROM t WHERE v = 7; INSERT INTO t VALUES ('new', x'00')")

@@ -1,0 +1,429 @@
+//! The command line: every command and option, with the help that `--help` prints.
+
+use clap::{Args, Parser, Subcommand};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A terminal cockpit for live database migrations.
+#[derive(Debug, Parser)]
+#[command(
+    name = "godwit",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// Append-only lines without escapes; chosen by itself with TERM=dumb or without a terminal.
+    #[arg(long, global = true)]
+    pub plain: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// A whole migration on embedded SQLite stores with a live workload: no servers, no set-up.
+    Demo(DemoArgs),
+    /// Start the engine if none runs, and open the cockpit.
+    Up(UpArgs),
+    /// Stop the engine in an orderly way; data and journal stay.
+    Down(DownArgs),
+    /// Open another cockpit on a running engine.
+    Attach(AttachArgs),
+    /// Run the engine in the foreground (for systemd).
+    Engine(EngineArgs),
+    /// Validate the profile, connect, and run the named pre-flight checks.
+    Check(CheckArgs),
+    /// Phases and pipelines.
+    Status(ReadArgs),
+    /// How far each target is behind its source, and how long the source keeps its log.
+    Lag(ReadArgs),
+    /// How far the copies are.
+    Progress(ReadArgs),
+    /// The gates of phases that are not finished, with their evidence.
+    Gates(ReadArgs),
+    /// The journal.
+    Log(LogArgs),
+    /// Print the exact statements of a phase with their undo and the plan's hash; changes nothing.
+    Plan(PlanArgs),
+    /// Ask for a phase to run: makes its plan and collects approvals.
+    Run(PhaseArgs),
+    /// Consent to a printed plan.
+    Approve(ConsentArgs),
+    /// Take a request back.
+    Withdraw(PhaseArgs),
+    /// Pause a running phase or a pipeline.
+    Pause(PauseArgs),
+    /// Let a paused phase or pipeline go on.
+    Resume(PauseArgs),
+    /// Try the failed step again.
+    Retry(PhaseArgs),
+    /// Take a phase and every later one back.
+    Rollback(ConsentArgs),
+    /// Declare a phase unnecessary.
+    Skip(SkipArgs),
+    /// Compare tables row by row, or write the source's rows over differing ones.
+    Verify(VerifyArgs),
+    /// Turn a pipeline's throttle knob.
+    Throttle(ThrottleArgs),
+    /// List a store's tables with rows, sizes and keys; needs no engine.
+    Assess(AssessArgs),
+    /// Write a report of phases, steps and verification; .txt, .json or .html.
+    Report(ReportArgs),
+    /// The demo's applications, run by the demo as a process of their own.
+    #[command(hide = true)]
+    DemoWorkload(DemoWorkloadArgs),
+}
+
+/// Which migration. Without either, the only one whose engine runs.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Which {
+    /// The migration's profile.
+    #[arg(short = 'p', long, value_name = "FILE", conflicts_with = "migration")]
+    pub profile: Option<PathBuf>,
+    /// The migration's name.
+    #[arg(long, value_name = "NAME")]
+    pub migration: Option<String>,
+}
+
+/// `demo`.
+#[derive(Args, Debug)]
+pub struct DemoArgs {
+    /// Approve by itself and print one line an event; chosen by itself without a terminal.
+    #[arg(long)]
+    pub headless: bool,
+    /// Where to put the stores, the journal and the ledger (an empty or new directory).
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Keep the directory afterwards.
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// `demo-workload`.
+#[derive(Args, Debug)]
+pub struct DemoWorkloadArgs {
+    /// The demo's directory.
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+/// `up`.
+#[derive(Args, Debug)]
+pub struct UpArgs {
+    /// The migration's profile.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub profile: PathBuf,
+}
+
+/// `down`.
+#[derive(Args, Debug)]
+pub struct DownArgs {
+    /// Which migration.
+    #[command(flatten)]
+    pub which: Which,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// The migration's name, where the profile says `env = "production"`.
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+}
+
+/// `attach`.
+#[derive(Args, Debug)]
+pub struct AttachArgs {
+    /// Which migration.
+    #[command(flatten)]
+    pub which: Which,
+    /// Look only: keys that act do nothing.
+    #[arg(long)]
+    pub observe: bool,
+}
+
+/// `engine`.
+#[derive(Args, Debug)]
+pub struct EngineArgs {
+    /// The migration's profile.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// Leave the terminal: a session of its own, so that a hang-up does not reach it.
+    #[arg(long)]
+    pub detached: bool,
+}
+
+/// `check`.
+#[derive(Args, Debug)]
+pub struct CheckArgs {
+    /// The migration's profile.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// One JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Reading commands.
+#[derive(Args, Debug)]
+pub struct ReadArgs {
+    /// Which migration.
+    #[command(flatten)]
+    pub which: Which,
+    /// One JSON document (with --watch: one a line).
+    #[arg(long)]
+    pub json: bool,
+    /// Print again whenever something changed, until interrupted.
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `log`.
+#[derive(Args, Debug)]
+pub struct LogArgs {
+    /// Which migration.
+    #[command(flatten)]
+    pub which: Which,
+    /// One JSON document a line: the journal's rows.
+    #[arg(long)]
+    pub json: bool,
+    /// Verify the hash chain of the journal file; needs no engine.
+    #[arg(long, conflicts_with_all = ["follow", "since"])]
+    pub check: bool,
+    /// Go on printing rows as they are written, until interrupted.
+    #[arg(long, short = 'f', visible_alias = "watch")]
+    pub follow: bool,
+    /// Only rows after this one.
+    #[arg(long, value_name = "ROW", default_value_t = 0)]
+    pub since: u64,
+}
+
+/// `plan`.
+#[derive(Args, Debug)]
+pub struct PlanArgs {
+    /// The phase.
+    pub phase: String,
+    /// Which migration.
+    #[command(flatten)]
+    pub which: Which,
+    /// The way back instead of the way forward.
+    #[arg(long)]
+    pub rollback: bool,
+    /// One JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What every acting command takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Acting {
+    /// Which migration.
+    #[command(flatten)]
+    pub which: Which,
+    /// The journal row on which you decided; the engine refuses if the target changed after it. Default: the last row when the command starts.
+    #[arg(long, value_name = "ROW")]
+    pub expect_seq: Option<u64>,
+    /// The name that a production profile asks for: the phase's, or the migration's where there is no phase.
+    #[arg(long, value_name = "NAME")]
+    pub confirm: Option<String>,
+    /// Wait for the end of what was asked; the exit code tells how it ended.
+    #[arg(long)]
+    pub wait: bool,
+    /// Give up waiting after this time, such as 30s, 5m, 2h.
+    #[arg(long, value_name = "TIME", value_parser = duration, requires = "wait")]
+    pub timeout: Option<Duration>,
+    /// The engine's answer as JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `run`, `withdraw`, `retry`.
+#[derive(Args, Debug)]
+pub struct PhaseArgs {
+    /// The phase.
+    pub phase: String,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// `approve`, `rollback`.
+#[derive(Args, Debug)]
+pub struct ConsentArgs {
+    /// The phase.
+    pub phase: String,
+    /// The hash (at least its first twelve characters) of the plan that you have read.
+    #[arg(long, value_name = "HASH")]
+    pub plan: Option<String>,
+    /// Do not ask; needs --plan, because consent is to one plan and to no other.
+    #[arg(long, requires = "plan")]
+    pub yes: bool,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// `pause`, `resume`.
+#[derive(Args, Debug)]
+#[group(id = "what", required = true, multiple = false, args = ["phase", "pipeline"])]
+pub struct PauseArgs {
+    /// The phase.
+    pub phase: Option<String>,
+    /// The pipeline.
+    #[arg(long, value_name = "NAME")]
+    pub pipeline: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// `skip`.
+#[derive(Args, Debug)]
+pub struct SkipArgs {
+    /// The phase.
+    pub phase: String,
+    /// Why it is not needed; goes to the journal.
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// `verify`.
+#[derive(Args, Debug)]
+pub struct VerifyArgs {
+    /// Source tables; all when none is named.
+    #[arg(value_name = "TABLE")]
+    pub tables: Vec<String>,
+    /// Only this pipeline; may be given several times.
+    #[arg(long = "pipeline", value_name = "NAME")]
+    pub pipelines: Vec<String>,
+    /// Write the source's rows over differing target rows. The scope must be said: tables, --pipeline, or --all.
+    #[arg(long)]
+    pub repair: bool,
+    /// Every table of every pipeline.
+    #[arg(long, conflicts_with_all = ["tables", "pipelines"])]
+    pub all: bool,
+    /// Do not ask before a repair.
+    #[arg(long)]
+    pub yes: bool,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// `throttle`.
+#[derive(Args, Debug)]
+pub struct ThrottleArgs {
+    /// The pipeline.
+    pub pipeline: String,
+    /// rows_per_second, workers, target_lag or source_load.
+    pub knob: String,
+    /// The new value; off removes the limit.
+    pub value: String,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// `assess`.
+#[derive(Args, Debug)]
+pub struct AssessArgs {
+    /// The store's name in the profile.
+    pub store: String,
+    /// The migration's profile.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// One JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `report`.
+#[derive(Args, Debug)]
+pub struct ReportArgs {
+    /// Where to write it; the ending chooses the form: .txt, .json, .html.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Which migration.
+    #[command(flatten)]
+    pub which: Which,
+}
+
+/// `90`, `90s`, `5m`, `2h`, `250ms`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().map_err(|_| format!("`{text}` is not a time such as 30s, 5m or 2h"))?;
+    let seconds = |factor: u64| number.checked_mul(factor).map(Duration::from_secs);
+    match unit {
+        "ms" => Some(Duration::from_millis(number)),
+        "" | "s" => seconds(1),
+        "m" => seconds(60),
+        "h" => seconds(3600),
+        _ => None,
+    }
+    .ok_or_else(|| format!("`{text}` is not a time such as 30s, 5m or 2h"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn refused(line: &str) -> String {
+        let words = std::iter::once("godwit").chain(line.split_whitespace());
+        Cli::try_parse_from(words).expect_err(line).to_string()
+    }
+
+    fn accepted(line: &str) -> Cli {
+        let words = std::iter::once("godwit").chain(line.split_whitespace());
+        Cli::try_parse_from(words).unwrap_or_else(|e| panic!("{line}: {e}"))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_pause_names_exactly_one_thing() {
+        assert!(refused("pause").contains("required"));
+        assert!(refused("pause backfill --pipeline orders").contains("cannot be used with"));
+        accepted("pause backfill");
+        accepted("resume --pipeline orders --wait --timeout 30s");
+    }
+
+    #[test]
+    fn consent_without_a_question_names_its_plan() {
+        assert!(refused("approve cutover --yes").contains("--plan"));
+        assert!(refused("rollback cutover --yes").contains("--plan"));
+        accepted("approve cutover --yes --plan 0123456789ab");
+    }
+
+    #[test]
+    fn a_time_has_a_unit_or_is_seconds() {
+        assert_eq!(duration("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(duration("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        for bad in ["", "s", "-1s", "1d", "1.5s", "99999999999999999999s", "18446744073709551615h"] {
+            assert!(duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_example_of_the_guide_parses() {
+        let guide = include_str!("../../docs/operator/cli.md");
+        let examples: Vec<&str> = guide.lines().filter_map(|l| l.strip_prefix("    $ godwit ")).collect();
+        assert!(examples.len() >= 20, "only {} examples", examples.len());
+        for example in examples {
+            accepted(example);
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `godwit resume`.
+
+use crate::cli::act::{self, Goal};
+use crate::cli::args::PauseArgs;
+use crate::cli::failure::{Failure, Outcome};
+use crate::cli::output::Output;
+use crate::model::command::Action;
+use crate::model::ids::{PhaseId, PipelineId};
+
+/// Lets go on: a phase or a pipeline.
+///
+/// # Errors
+/// See [`act::act`].
+pub async fn run(args: &PauseArgs, out: Output) -> Outcome {
+    let (action, goal) = match (&args.phase, &args.pipeline) {
+        (Some(phase), None) => {
+            let phase = PhaseId::from(phase.as_str());
+            (Action::Resume { phase: phase.clone() }, Goal::Finished(phase))
+        }
+        (None, Some(pipeline)) => {
+            let pipeline = PipelineId::from(pipeline.as_str());
+            (Action::ResumePipeline { pipeline: pipeline.clone() }, Goal::PipelineRuns(pipeline))
+        }
+        _ => return Err(Failure::usage("name either a phase or a pipeline")),
+    };
+    act::act(&args.acting, out, action, goal).await
+}

@@ -1,0 +1,90 @@
+//! Before writers are held: the way back, and routes that can hold clients.
+
+use crate::engine::route;
+use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
+use crate::engine::steps::switch::party::PartyRef;
+use crate::model::plan::PlannedStep;
+use async_trait::async_trait;
+
+/// Makes the capture of the opposite direction and proves that its applier may write: the way back is checked before the way
+/// forward is offered (R02).
+pub struct WayBackStep(pub PartyRef);
+
+#[async_trait]
+impl Step for WayBackStep {
+    fn planned(&self) -> PlannedStep {
+        let mut does = Vec::new();
+        let mut undo = Vec::new();
+        for turning in &self.0.turning {
+            for (statement, back) in &turning.opposite_capture {
+                does.push(statement.clone());
+                undo.push(back.clone());
+            }
+        }
+        undo.reverse();
+        undo.retain(|line| !line.is_empty());
+        let side = self.0.leaving.other().word();
+        self.0.planned(
+            "way-back",
+            format!("Prepare change capture on the {side} side, so that there is a way back"),
+            does,
+            undo,
+        )
+    }
+
+    async fn check(&self, _context: &StepContext) -> Result<Option<Outcome>, StepError> {
+        Ok(None)
+    }
+
+    async fn act(&self, _context: &StepContext) -> Result<Outcome, StepError> {
+        for turning in &self.0.turning {
+            let opposite = &turning.opposite;
+            opposite.source.capture().drop_capture(&opposite.capture).await?;
+            let (origin, _) = opposite.source.capture().prepare(&opposite.capture, false).await?;
+            opposite.target.target().state(&opposite.apply).await?;
+            // A safe start: until the fence nobody but our applier writes to the entered side. The exact one is journaled once writers are held.
+            opposite.target.target().begin(&opposite.apply, &origin).await?;
+            // Opening the applier uses every right that the way back will need.
+            let mut applier = opposite.target.target().applier(&opposite.apply).await?;
+            applier.rollback().await?;
+        }
+        Ok(Outcome::seen(format!("{} captures stand; their appliers may write", self.0.turning.len())))
+    }
+
+    async fn undo(&self, _context: &StepContext, _made: &[String]) -> Result<String, StepError> {
+        for turning in &self.0.turning {
+            turning.opposite.source.capture().drop_capture(&turning.opposite.capture).await?;
+            turning.opposite.target.target().forget(&turning.opposite.apply).await?;
+        }
+        Ok("captures removed".to_owned())
+    }
+}
+
+/// Asks routes that can hold clients (PgBouncer) to do so.
+pub struct HoldRouteStep(pub PartyRef);
+
+#[async_trait]
+impl Step for HoldRouteStep {
+    fn planned(&self) -> PlannedStep {
+        self.0.planned(
+            "hold-route",
+            "Let connection poolers hold their clients".to_owned(),
+            vec!["-- PAUSE on every PgBouncer of the phase's routes".to_owned()],
+            vec!["-- RESUME".to_owned()],
+        )
+    }
+
+    async fn check(&self, _context: &StepContext) -> Result<Option<Outcome>, StepError> {
+        Ok(None)
+    }
+
+    async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
+        let held = route::hold_all(context).await?;
+        Ok(Outcome::seen(format!("{held} poolers hold their clients")))
+    }
+
+    async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
+        let released = route::release_all(context).await?;
+        Ok(format!("{released} poolers let their clients go on"))
+    }
+}

@@ -1,0 +1,199 @@
+//! The pump: reads changes from the source's log and applies them in commit order, with the checkpoint in the same transaction.
+
+use crate::model::change::{CaptureItem, Position, RowChange};
+use crate::pipelines::copier::control::{Control, Wish};
+use crate::pipelines::copier::route::CopierRoute;
+use crate::pipelines::copier::status::CopierStatus;
+use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::{ChangeApplier, ChangeStream};
+use chrono::Utc;
+use std::time::{Duration, Instant};
+
+/// Changes handed to the target in one go; also bounds memory inside a large transaction.
+const PUSH_CHANGES: usize = 4096;
+
+/// A checkpoint without changes is written at most this often while the source's log moves on without us (W01).
+const IDLE_CHECKPOINT: Duration = Duration::from_secs(5);
+
+/// What one run of the pump works with.
+pub struct Pump<'a> {
+    /// From where to where.
+    pub route: &'a CopierRoute,
+    /// Readings.
+    pub status: &'a CopierStatus,
+    /// Pause and stop.
+    pub control: Control,
+}
+
+/// State of one run between batches.
+struct Run {
+    stream: Box<dyn ChangeStream>,
+    applier: Box<dyn ChangeApplier>,
+    /// Changes of the source transaction(s) in work that were not pushed yet.
+    pending: Vec<RowChange>,
+    /// Whether changes of a source transaction were taken whose commit has not come yet.
+    inside: bool,
+    /// Whether the target has changes that no commit covers yet.
+    uncommitted: bool,
+    /// Last durable position.
+    applied: Position,
+    /// Read but not checkpointed, nothing to apply up to here.
+    idle: Option<Position>,
+    checkpointed: Instant,
+}
+
+impl Pump<'_> {
+    /// Applies changes until a pause or stop is wanted. Returns the wish that ended it.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of an unfinished batch stays, and the next run goes on from the target's checkpoint.
+    pub async fn run(&self) -> Result<Wish, StoreError> {
+        let result = self.run_connected().await;
+        self.status.update(|s| s.streaming = false);
+        result
+    }
+
+    async fn run_connected(&self) -> Result<Wish, StoreError> {
+        let route = self.route;
+        let state = route.target.target().state(&route.apply).await?;
+        let Some(origin) = state.origin else {
+            return Err(StoreError::new(
+                route.target.id(),
+                Operation::Checkpoint,
+                ErrorKind::NotFound,
+                "the target has no checkpoint of this pipeline: nothing was copied here",
+            ));
+        };
+        let from = state.applied.unwrap_or(origin.position);
+        let applier = route.target.target().applier(&route.apply).await?;
+        let stream = route.source.capture().stream(&route.capture, from).await?;
+        self.status.update(|s| {
+            s.applied = Some(from);
+            s.consistent_from = state.consistent_from;
+            s.applied_by_table.resize(route.apply.tables.len(), 0);
+            s.streaming = true;
+        });
+        let mut run = Run {
+            stream,
+            applier,
+            pending: Vec::new(),
+            inside: false,
+            uncommitted: false,
+            applied: from,
+            idle: None,
+            checkpointed: Instant::now(),
+        };
+        loop {
+            let wish = self.control.wish();
+            // A wish is met between source transactions, so that nothing is applied by half.
+            if wish != Wish::Run && !run.inside {
+                return Ok(wish);
+            }
+            let items = run.stream.next().await?;
+            self.take(&mut run, items).await?;
+            if !run.inside && run.checkpointed.elapsed() >= IDLE_CHECKPOINT {
+                if let Some(idle) = run.idle.take().filter(|p| *p > run.applied) {
+                    self.commit(&mut run, idle).await?;
+                }
+            }
+        }
+    }
+
+    /// Takes one batch: the last complete transaction in it is committed before a partial one behind it is begun.
+    async fn take(&self, run: &mut Run, items: Vec<CaptureItem>) -> Result<(), StoreError> {
+        let last_commit = items.iter().rposition(|i| matches!(i, CaptureItem::Commit { .. }));
+        for (at, item) in items.into_iter().enumerate() {
+            match item {
+                CaptureItem::Change(change) => {
+                    run.inside = true;
+                    run.pending.push(change);
+                    if run.pending.len() >= PUSH_CHANGES {
+                        self.push(run).await?;
+                    }
+                }
+                CaptureItem::Commit { position, .. } => {
+                    run.inside = false;
+                    run.idle = Some(position);
+                    if Some(at) == last_commit {
+                        self.push(run).await?;
+                        self.commit(run, position).await?;
+                    }
+                }
+                CaptureItem::Marker { token, position } => {
+                    // Non-transactional: it stands between transactions, so all before it is in `pending` or durable.
+                    if !run.inside {
+                        self.push(run).await?;
+                        self.commit(run, position).await?;
+                    }
+                    self.status.marker_passed(token);
+                }
+                CaptureItem::Progress { position } => run.idle = Some(position),
+                CaptureItem::SchemaChange { table, detail } => {
+                    let name = self.route.apply.tables.get(table).map_or_else(String::new, |m| m.source.to_string());
+                    run.applier.rollback().await?;
+                    return Err(StoreError::new(
+                        self.route.source.id(),
+                        Operation::Capture,
+                        ErrorKind::SchemaChanged,
+                        detail,
+                    )
+                    .about(name));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn push(&self, run: &mut Run) -> Result<(), StoreError> {
+        if run.pending.is_empty() {
+            return Ok(());
+        }
+        let changes = std::mem::take(&mut run.pending);
+        self.status.remember(&self.route.apply.tables, &changes);
+        let mut by_table = vec![0u64; self.route.apply.tables.len()];
+        for change in &changes {
+            for table in tables_of(change) {
+                if let Some(count) = by_table.get_mut(table) {
+                    *count += 1;
+                }
+            }
+        }
+        let applied = run.applier.push(changes).await?;
+        run.uncommitted = true;
+        self.status.update(|s| {
+            s.applied_changes += applied.changes;
+            for (total, count) in s.applied_by_table.iter_mut().zip(&by_table) {
+                *total += count;
+            }
+            // Before the consistent point repeats are expected.
+            if s.is_consistent() {
+                s.anomalies += applied.anomalies;
+            }
+        });
+        Ok(())
+    }
+
+    async fn commit(&self, run: &mut Run, position: Position) -> Result<(), StoreError> {
+        if !run.uncommitted && position <= run.applied {
+            return Ok(());
+        }
+        run.applier.commit(position).await?;
+        run.uncommitted = false;
+        run.applied = position;
+        run.checkpointed = Instant::now();
+        self.status.update(|s| {
+            s.applied = Some(position);
+            s.moved_at = Some(Utc::now());
+        });
+        run.stream.confirm(position).await
+    }
+}
+
+fn tables_of(change: &RowChange) -> Vec<usize> {
+    match change {
+        RowChange::Insert { table, .. } | RowChange::Update { table, .. } | RowChange::Delete { table, .. } => {
+            vec![*table]
+        }
+        RowChange::Truncate { tables } => tables.clone(),
+    }
+}

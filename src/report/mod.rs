@@ -1,0 +1,18 @@
+//! What a person or a program reads outside the cockpit: every screen has a headless twin here.
+
+pub mod checks;
+pub mod columns;
+pub mod event;
+pub mod gates;
+pub mod html;
+pub mod lag;
+pub mod line;
+pub mod migration;
+pub mod moment;
+pub mod plan;
+pub mod progress;
+pub mod status;
+pub mod tables;
+
+#[cfg(test)]
+mod golden;

@@ -1,0 +1,109 @@
+//! An opened PostgreSQL store.
+
+use crate::model::ids::StoreId;
+use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::postgres::address::Address;
+use crate::stores::postgres::capture::PgCapture;
+use crate::stores::postgres::connect::Connector;
+use crate::stores::postgres::holds::Holds;
+use crate::stores::postgres::target::PgTarget;
+use crate::stores::postgres::wire::link::Link;
+use crate::stores::{
+    Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,
+    Store, Target,
+};
+use std::sync::Arc;
+
+/// One database on one PostgreSQL server. The data path (capture, target) has connections of its own.
+pub struct PostgresStore {
+    connector: Arc<Connector>,
+    holds: Arc<Holds>,
+    capture: PgCapture,
+    target: PgTarget,
+}
+
+impl PostgresStore {
+    /// Opens the store behind a URL; does not connect.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Rejected`] when the URL cannot be read; the error never repeats it.
+    pub fn open(options: OpenOptions, url: &str) -> Result<Self> {
+        let address = Address::parse(url)
+            .map_err(|reason| StoreError::new(&options.id, Operation::Connect, ErrorKind::Rejected, reason))?;
+        let link = Link::new(address.clone(), options.clone());
+        Ok(Self {
+            connector: Arc::new(Connector::new(options, address)),
+            holds: Arc::default(),
+            capture: PgCapture::new(link.clone()),
+            target: PgTarget::new(link),
+        })
+    }
+
+    /// Its connections.
+    pub(super) fn connector(&self) -> &Arc<Connector> {
+        &self.connector
+    }
+
+    /// Sessions that hold writers, or may still hold them.
+    pub(super) fn holds(&self) -> &Arc<Holds> {
+        &self.holds
+    }
+}
+
+impl Store for PostgresStore {
+    fn id(&self) -> &StoreId {
+        self.connector.id()
+    }
+
+    fn engine(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn address(&self) -> String {
+        self.connector.address().redacted()
+    }
+
+    fn probe(&self) -> &dyn Probe {
+        self
+    }
+
+    fn inventory(&self) -> &dyn Inventory {
+        self
+    }
+
+    fn preflight(&self) -> &dyn Preflight {
+        self
+    }
+
+    fn schema(&self) -> &dyn Schema {
+        self
+    }
+
+    fn capture(&self) -> &dyn Capture {
+        &self.capture
+    }
+
+    fn target(&self) -> &dyn Target {
+        &self.target
+    }
+
+    fn checksum(&self) -> &dyn Checksum {
+        self
+    }
+
+    fn freeze(&self) -> &dyn Freeze {
+        self
+    }
+
+    fn sequences(&self) -> &dyn Sequences {
+        self
+    }
+
+    fn access(&self) -> &dyn Access {
+        self
+    }
+
+    fn activity(&self) -> &dyn Activity {
+        self
+    }
+}

@@ -1,0 +1,10 @@
+//! Drawing: one file for each screen, with the same name as the one that holds its state. Everything here only reads.
+
+pub mod dialog;
+pub mod frame;
+pub mod help;
+pub mod journal;
+pub mod overview;
+pub mod phases;
+pub mod pipelines;
+pub mod verification;

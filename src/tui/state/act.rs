@@ -1,0 +1,368 @@
+//! What an operator can do from the cockpit, and the one function that says whether it may be done now.
+
+use crate::model::fold::PhaseRecord;
+use crate::model::ids::{PhaseId, PipelineId};
+use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
+use crate::model::pipeline::{PipelineRecord, PipelineState, Stage};
+use crate::model::plan::Direction;
+use crate::model::reason::FailurePolicy;
+use crate::model::role::Role;
+use crate::tui::state::picture::Picture;
+
+/// An act. Each becomes one [`Action`](crate::model::command::Action) when its dialog is confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Ask for a phase to run.
+    Run,
+    /// Consent to its plan.
+    Approve,
+    /// Take the request back.
+    Withdraw,
+    /// Pause a running phase.
+    Pause,
+    /// Let it go on.
+    Resume,
+    /// Try the failed step again.
+    Retry,
+    /// Take the phase back.
+    Rollback,
+    /// Declare the phase unnecessary.
+    Skip,
+    /// Pause one pipeline.
+    PausePipeline,
+    /// Let it go on.
+    ResumePipeline,
+    /// Turn a throttle knob.
+    Throttle,
+    /// Compare tables now.
+    Verify,
+    /// Overwrite differing target rows.
+    Repair,
+    /// Run the pre-flight checks.
+    Check,
+    /// Stop the engine.
+    Down,
+}
+
+/// What an act is done to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A phase.
+    Phase(PhaseId),
+    /// A pipeline.
+    Pipeline(PipelineId),
+    /// One table of a pipeline, by its source name.
+    Table(PipelineId, String),
+    /// The migration as a whole.
+    Whole,
+}
+
+impl Target {
+    /// Its name as an operator types it.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Phase(id) => id.as_str(),
+            Self::Pipeline(id) => id.as_str(),
+            Self::Table(_, table) => table,
+            Self::Whole => "",
+        }
+    }
+}
+
+/// What kind of target an act takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// A phase.
+    Phase,
+    /// A pipeline.
+    Pipeline,
+    /// A table, a pipeline, or everything.
+    Tables,
+    /// Nothing.
+    Nothing,
+}
+
+impl Act {
+    /// All acts.
+    pub const ALL: [Self; 15] = [
+        Self::Run,
+        Self::Approve,
+        Self::Withdraw,
+        Self::Pause,
+        Self::Resume,
+        Self::Retry,
+        Self::Rollback,
+        Self::Skip,
+        Self::PausePipeline,
+        Self::ResumePipeline,
+        Self::Throttle,
+        Self::Verify,
+        Self::Repair,
+        Self::Check,
+        Self::Down,
+    ];
+
+    /// The words for footers, dialogs and sentences.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Run => "run",
+            Self::Approve => "approve",
+            Self::Withdraw => "withdraw",
+            Self::Pause => "pause",
+            Self::Resume => "resume",
+            Self::Retry => "retry",
+            Self::Rollback => "roll back",
+            Self::Skip => "skip",
+            Self::PausePipeline => "pause pipeline",
+            Self::ResumePipeline => "resume pipeline",
+            Self::Throttle => "throttle",
+            Self::Verify => "verify",
+            Self::Repair => "repair",
+            Self::Check => "check",
+            Self::Down => "stop the engine",
+        }
+    }
+
+    /// The verb on the cockpit's command line; the same as on the shell's.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Rollback => "rollback",
+            Self::PausePipeline => "pause-pipeline",
+            Self::ResumePipeline => "resume-pipeline",
+            Self::Down => "down",
+            other => other.words(),
+        }
+    }
+
+    /// What it is done to.
+    pub fn takes(self) -> Takes {
+        match self {
+            Self::Run
+            | Self::Approve
+            | Self::Withdraw
+            | Self::Pause
+            | Self::Resume
+            | Self::Retry
+            | Self::Rollback
+            | Self::Skip => Takes::Phase,
+            Self::PausePipeline | Self::ResumePipeline | Self::Throttle => Takes::Pipeline,
+            Self::Verify | Self::Repair => Takes::Tables,
+            Self::Check | Self::Down => Takes::Nothing,
+        }
+    }
+
+    /// The plan that its dialog prints before anything may be confirmed.
+    pub fn plan(self) -> Option<Direction> {
+        match self {
+            Self::Run | Self::Approve => Some(Direction::Forward),
+            Self::Rollback => Some(Direction::Rollback),
+            _ => None,
+        }
+    }
+
+    /// The least role. A test holds it equal to what the model says of the command.
+    pub fn role(self) -> Role {
+        match self {
+            Self::Check => Role::Viewer,
+            Self::Approve | Self::Rollback | Self::Skip | Self::Repair | Self::Down => Role::Approver,
+            Self::Run
+            | Self::Withdraw
+            | Self::Pause
+            | Self::Resume
+            | Self::Retry
+            | Self::PausePipeline
+            | Self::ResumePipeline
+            | Self::Throttle
+            | Self::Verify => Role::Operator,
+        }
+    }
+
+    /// True when the name must be typed in production. A test holds it equal to what the model says of the command.
+    pub fn is_dangerous(self) -> bool {
+        matches!(self, Self::Approve | Self::Rollback | Self::Skip | Self::Repair | Self::Down)
+    }
+
+    /// What it will do, one sentence for the dialog.
+    pub fn effect(self, target: &Target, picture: &Picture) -> String {
+        let name = target.name();
+        match self {
+            Self::Run => format!("Asks for {name} to run. {}", approvals_needed(picture, target)),
+            Self::Approve => format!("Consents to this plan. With enough approvals {name} starts at once."),
+            Self::Withdraw => format!("Takes the request for {name} back; approvals given so far are void."),
+            Self::Pause => {
+                format!("Finishes what is in flight, then nothing of {name} runs. Sources keep their logs meanwhile.")
+            }
+            Self::Resume => format!("{name} goes on where it stands."),
+            Self::Retry => format!("Tries the failed step of {name} again; what is done stays done."),
+            Self::Rollback => format!("Takes {name} and every later phase back, by the plan below."),
+            Self::Skip => format!("Declares {name} unnecessary: later phases no longer wait for it."),
+            Self::PausePipeline => format!(
+                "Finishes the batches in flight, then {name} moves nothing. The source keeps its log meanwhile."
+            ),
+            Self::ResumePipeline => format!("{name} goes on from its checkpoint."),
+            Self::Throttle => format!("Changes one limit of {name} at once."),
+            Self::Verify => match target {
+                Target::Whole => {
+                    "Compares all tables with their sources. Reads both sides, changes nothing.".to_owned()
+                }
+                _ => format!("Compares {name} with its source. Reads both sides, changes nothing."),
+            },
+            Self::Repair => match target {
+                Target::Whole => "Writes the source's rows over every differing row of every target.".to_owned(),
+                _ => format!("Writes the source's rows over every differing row of {name} on the target."),
+            },
+            Self::Check => "Runs the pre-flight checks. Changes nothing.".to_owned(),
+            Self::Down => "Stops the engine in order: what is in flight is finished, pipelines stop.".to_owned(),
+        }
+    }
+
+    /// How to get back, one sentence for dialogs without a plan.
+    pub fn way_back(self) -> &'static str {
+        match self {
+            Self::Run | Self::Approve | Self::Rollback => "in the plan",
+            Self::Withdraw => "ask again",
+            Self::Pause | Self::PausePipeline => "resume",
+            Self::Resume | Self::ResumePipeline | Self::Retry => "pause; roll back",
+            Self::Skip => "ask for the phase to run after all",
+            Self::Throttle => "set the old value again",
+            Self::Verify | Self::Check => "nothing to take back",
+            Self::Repair => "none: the target's differing values are overwritten",
+            Self::Down => "start it again with godwit up; it goes on where it stopped",
+        }
+    }
+
+    /// Why the act may not be done to `target` now; `None` when it may. Keys, footers, dialogs and the command line all ask
+    /// this function, so that nothing is offered that would be refused for what is already known.
+    pub fn why_not(self, target: &Target, picture: &Picture, observe: bool) -> Option<String> {
+        if observe && self.role() > Role::Viewer {
+            return Some("this cockpit only observes (it was opened with --observe)".to_owned());
+        }
+        if let Some(why) = &picture.broken {
+            return Some(why.clone());
+        }
+        if !picture.is_up() {
+            return Some("there is no connection to the engine".to_owned());
+        }
+        if picture.is_loading() {
+            return Some("the journal is still being read".to_owned());
+        }
+        if picture.role() < self.role() {
+            return Some(format!("it needs the role {}, yours is {}", self.role(), picture.role()));
+        }
+        match (self.takes(), target) {
+            (Takes::Phase, Target::Phase(id)) => match picture.phase(id) {
+                Some(phase) => self.why_not_phase(phase, picture),
+                None => Some(format!("there is no phase {id}")),
+            },
+            (Takes::Pipeline, Target::Pipeline(id)) => match picture.migration.pipelines.get(id) {
+                Some(pipeline) => self.why_not_pipeline(id, pipeline),
+                None => Some(format!("there is no pipeline {id}")),
+            },
+            (Takes::Tables, Target::Pipeline(id) | Target::Table(id, _)) => self.why_not_tables(&[id], picture),
+            (Takes::Tables, Target::Whole) => {
+                let all: Vec<&PipelineId> = picture.migration.pipelines.keys().collect();
+                self.why_not_tables(&all, picture)
+            }
+            (Takes::Nothing, Target::Whole) => None,
+            _ => Some(format!("{} needs another kind of target", self.words())),
+        }
+    }
+
+    fn why_not_phase(self, phase: &PhaseRecord, picture: &Picture) -> Option<String> {
+        let status = &phase.status;
+        if let Self::Approve = self {
+            return why_not_approve(phase, picture);
+        }
+        let legal = match self {
+            // Asking again while approvals are being collected would void them: withdraw first.
+            Self::Run => !matches!(status, PhaseStatus::AwaitingApproval { .. }) && allows(status, &requested()),
+            Self::Withdraw => matches!(status, PhaseStatus::AwaitingApproval { .. }),
+            Self::Pause => allows(status, &PhaseEvent::PauseRequested { by: "".into() }),
+            Self::Resume => allows(status, &PhaseEvent::ResumeRequested { by: "".into() }),
+            Self::Retry => {
+                if let PhaseStatus::Failed { policy: FailurePolicy::RollBack, .. } = status {
+                    return Some(format!("trying {} again cannot help: roll it back", phase.id));
+                }
+                allows(status, &PhaseEvent::RetryRequested { by: "".into() })
+            }
+            Self::Rollback => {
+                if let PhaseStatus::Failed { policy: FailurePolicy::Complete, .. } = status {
+                    return Some(format!("{} is past its point of no return: retry completes it", phase.id));
+                }
+                if phase.kind == PhaseKind::Retire && phase.status == PhaseStatus::Succeeded {
+                    return Some("the old side is retired: there is no way back".to_owned());
+                }
+                status.may_roll_back()
+                    && allows(status, &PhaseEvent::RollbackStarted { by: "".into(), plan: String::new() })
+            }
+            Self::Skip => allows(status, &PhaseEvent::Skipped { by: "".into(), why: String::new() }),
+            _ => false,
+        };
+        (!legal).then(|| format!("{} is {}", phase.id, status.word()))
+    }
+
+    fn why_not_pipeline(self, id: &PipelineId, pipeline: &PipelineRecord) -> Option<String> {
+        let legal = match self {
+            Self::PausePipeline => {
+                matches!(pipeline.state, PipelineState::Running | PipelineState::Retrying { .. })
+                    && pipeline.stage != Stage::Frozen
+            }
+            Self::ResumePipeline => matches!(pipeline.state, PipelineState::Paused | PipelineState::Pausing),
+            _ => true,
+        };
+        match pipeline.stage {
+            Stage::Frozen if !legal => Some(format!("{id} is frozen for a cutover")),
+            _ => (!legal).then(|| format!("{id} is {}", pipeline.state.word())),
+        }
+    }
+
+    fn why_not_tables(self, ids: &[&PipelineId], picture: &Picture) -> Option<String> {
+        let began = |id: &&&PipelineId| {
+            picture.migration.pipelines.get(**id).is_some_and(|p| !matches!(p.stage, Stage::Idle | Stage::Copy))
+        };
+        if ids.iter().any(|id| began(&id)) {
+            return None;
+        }
+        Some(match ids {
+            [id] => format!("the copy of {id} is not complete"),
+            _ => "no copy is complete".to_owned(),
+        })
+    }
+}
+
+fn why_not_approve(phase: &PhaseRecord, picture: &Picture) -> Option<String> {
+    let PhaseStatus::AwaitingApproval { requested_by, approvals, .. } = &phase.status else {
+        return Some(format!("{} is {}", phase.id, phase.status.word()));
+    };
+    let me = picture.operator()?;
+    if approvals.iter().any(|a| a.by == *me && a.expires_at > picture.now) {
+        return Some(format!("you approved {} already; it waits for somebody else", phase.id));
+    }
+    if phase.approvals >= 2 && requested_by == me {
+        return Some(format!("you asked for {}, so others must approve it", phase.id));
+    }
+    None
+}
+
+/// Approvals that are still valid, against how many are needed.
+pub fn valid_approvals<'a>(approvals: &'a [Approval], picture: &'a Picture) -> impl Iterator<Item = &'a Approval> {
+    approvals.iter().filter(|a| a.expires_at > picture.now)
+}
+
+fn approvals_needed(picture: &Picture, target: &Target) -> String {
+    let Target::Phase(id) = target else { return String::new() };
+    match picture.phase(id).map_or(1, |p| p.approvals) {
+        0 => "It needs no approval: it starts at once.".to_owned(),
+        1 => "It then waits for one approval.".to_owned(),
+        n => format!("It then waits for {n} approvals by others."),
+    }
+}
+
+/// True when the transition function lets the event happen.
+fn allows(status: &PhaseStatus, event: &PhaseEvent) -> bool {
+    status.next(event).is_ok()
+}
+
+fn requested() -> PhaseEvent {
+    PhaseEvent::PlanRequested { by: "".into(), plan: String::new() }
+}

@@ -1,0 +1,117 @@
+//! What `y` copies: the selected line, the plan in a dialog, all fields of a journal row. Cleaned, so that pasting it into
+//! a shell cannot run what a server wrote into a name.
+
+use crate::model::event::Entry;
+use crate::model::plan::Plan;
+use crate::tui::clean::{clean, clean_lines};
+use crate::tui::state::cockpit::Cockpit;
+use crate::tui::state::dialog::Stage;
+use crate::tui::state::next::next;
+use crate::tui::state::screen::Screen;
+use crate::tui::state::verification::verdict;
+use serde_json::Value;
+
+/// The text to copy now; `None` when nothing is selected.
+pub fn copied(cockpit: &Cockpit) -> Option<String> {
+    let picture = cockpit.picture();
+    if let Some(dialog) = &cockpit.dialog {
+        return match (&dialog.plan, &dialog.stage) {
+            (Some(plan), _) => Some(statements(plan)),
+            (None, Stage::Failed { why }) => Some(clean(why).into_owned()),
+            (None, Stage::Done { message, lines }) => {
+                let all: Vec<_> = std::iter::once(message).chain(lines).map(|line| clean(line)).collect();
+                Some(all.join("\n"))
+            }
+            (None, Stage::Planning | Stage::Prompting | Stage::Waiting) => None,
+        };
+    }
+    let line = match cockpit.screen {
+        Screen::Overview => {
+            let next = next(picture, cockpit.options.observe);
+            format!("{} - {}", next.word, next.text)
+        }
+        Screen::Phases => {
+            let (_, phase) = cockpit.phases.selected(picture)?;
+            match phase.steps.iter().rev().find(|step| !step.note.is_empty()) {
+                Some(step) => format!("{}: {}; {}: {}", phase.id, phase.status.word(), step.id, step.note),
+                None => format!("{}: {}", phase.id, phase.status.word()),
+            }
+        }
+        Screen::Pipelines => {
+            let (_, row) = cockpit.pipelines.selected(picture)?;
+            let (record, writable) = (row.record, if row.record.writable { "yes" } else { "no" });
+            format!(
+                "{}: state {}, stage {}, traffic {}, writable {writable}",
+                row.id,
+                record.state.word(),
+                record.stage.word(),
+                record.traffic.word()
+            )
+        }
+        Screen::Verification => {
+            let rows = cockpit.verification.rows(picture);
+            let row = rows.get(cockpit.verification.selected(&rows)?)?;
+            let mut line = format!("{} {}: {}", row.pipeline, row.table, verdict(row.found).0);
+            for sample in row.found.iter().flat_map(|found| &found.sample) {
+                line.push_str(&format!("\n{:?} {}", sample.kind, sample.key.join(", ")));
+            }
+            return Some(clean_lines(&line).collect::<Vec<_>>().join("\n"));
+        }
+        Screen::Journal => {
+            let seq = *cockpit.journal.rows().get(cockpit.journal.selected())?;
+            let line = picture.line(cockpit.journal.detail.unwrap_or(seq))?;
+            if cockpit.journal.detail.is_some() {
+                let all: Vec<String> = fields(&line.entry).into_iter().map(|(k, v)| format!("{k}: {v}")).collect();
+                return Some(all.iter().flat_map(|line| clean_lines(line)).collect::<Vec<_>>().join("\n"));
+            }
+            format!("{} {} {}", line.entry.seq, line.entry.at.to_rfc3339(), line.sentence)
+        }
+    };
+    Some(clean(&line).into_owned())
+}
+
+/// All statements of a plan, one after the other.
+fn statements(plan: &Plan) -> String {
+    let all = plan.steps.iter().flat_map(|step| &step.does).flat_map(|statement| clean_lines(statement));
+    all.collect::<Vec<_>>().join("\n")
+}
+
+/// Every field of a journal row with its path, in the order in which the journal writes them.
+pub fn fields(entry: &Entry) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    match serde_json::to_value(entry) {
+        Ok(value) => flatten("", &value, &mut out),
+        Err(error) => out.push(("error".to_owned(), error.to_string())),
+    }
+    // Row and time first: everybody looks for them.
+    out.sort_by_key(|(path, _)| match path.as_str() {
+        "seq" => 0,
+        "at" => 1,
+        "kind" => 2,
+        _ => 3,
+    });
+    out
+}
+
+fn flatten(path: &str, value: &Value, out: &mut Vec<(String, String)>) {
+    let below = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(name, value)| flatten(&below(name), value, out)),
+        Value::Array(items) if items.iter().any(|i| i.is_object() || i.is_array()) => {
+            items.iter().enumerate().for_each(|(at, value)| flatten(&below(&at.to_string()), value, out));
+        }
+        Value::Array(items) => {
+            let words: Vec<String> = items.iter().map(scalar).collect();
+            out.push((path.to_owned(), words.join(", ")));
+        }
+        value => out.push((path.to_owned(), scalar(value))),
+    }
+}
+
+fn scalar(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

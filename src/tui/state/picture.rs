@@ -1,0 +1,167 @@
+//! What the cockpit knows of the migration: the fold of the journal, the last readings, and the link they came over.
+
+use crate::model::event::Entry;
+use crate::model::fold::{Migration, PhaseRecord};
+use crate::model::ids::{Operator, PhaseId, Seq};
+use crate::model::role::Role;
+use crate::model::sample::Samples;
+use crate::report::event::{sentence, subject};
+use crate::wire::frame::Welcome;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::VecDeque;
+
+/// Readings older than this are shown as stale.
+const FRESH: TimeDelta = TimeDelta::seconds(15);
+
+/// Journal rows that are kept for the journal screen; older ones stay in the engine's journal (`godwit log`).
+pub const KEPT_LINES: usize = 20_000;
+
+/// The connection to the engine. Set only by [`Picture::up`] and [`Picture::down`]; never stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LinkState {
+    /// The first attempt has not ended yet.
+    Connecting,
+    /// Connected.
+    Up {
+        /// Since when.
+        since: DateTime<Utc>,
+    },
+    /// Not connected; the link tries again by itself.
+    Down {
+        /// Since when.
+        since: DateTime<Utc>,
+        /// Why.
+        why: String,
+    },
+}
+
+/// A journal row with its words, made once when it arrives.
+#[derive(Clone, Debug)]
+pub struct JournalLine {
+    /// The row.
+    pub entry: Entry,
+    /// Phase, pipeline, or `engine`.
+    pub subject: String,
+    /// What happened.
+    pub sentence: String,
+}
+
+/// What is known now. Changed only by the cockpit's logic; screens read it.
+///
+/// Invariant: `lines` holds consecutive rows and its last one is the migration's head.
+#[derive(Clone, Debug)]
+pub struct Picture {
+    /// The fold.
+    pub migration: Migration,
+    /// The last readings; `at` is `None` before the first.
+    pub samples: Samples,
+    /// The last journal rows, oldest first.
+    pub lines: VecDeque<JournalLine>,
+    /// The connection.
+    pub link: LinkState,
+    /// What the engine said at the last handshake.
+    pub welcome: Option<Welcome>,
+    /// Why the journal can no longer be followed. Nothing may be steered from such a picture.
+    pub broken: Option<String>,
+    /// The time that ages are counted to.
+    pub now: DateTime<Utc>,
+}
+
+impl Picture {
+    /// Nothing is known yet.
+    pub fn new(now: DateTime<Utc>) -> Self {
+        Self {
+            migration: Migration::default(),
+            samples: Samples::default(),
+            lines: VecDeque::new(),
+            link: LinkState::Connecting,
+            welcome: None,
+            broken: None,
+            now,
+        }
+    }
+
+    /// The engine answered.
+    pub fn up(&mut self, welcome: Welcome) {
+        if welcome.head < self.migration.head {
+            self.broken = Some(format!(
+                "the engine's journal ends at {}, but rows up to {} were seen here: it is another journal; leave and attach again",
+                welcome.head, self.migration.head
+            ));
+        }
+        self.link = LinkState::Up { since: self.now };
+        self.welcome = Some(welcome);
+    }
+
+    /// The connection is gone. The first moment of the outage is kept over further failed attempts.
+    pub fn down(&mut self, why: String) {
+        let since = match &self.link {
+            LinkState::Down { since, .. } => *since,
+            LinkState::Connecting | LinkState::Up { .. } => self.now,
+        };
+        self.link = LinkState::Down { since, why };
+    }
+
+    /// Applies journal rows in order. Rows that are known already are passed over.
+    pub fn apply(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            if self.broken.is_some() {
+                return;
+            }
+            if entry.seq <= self.migration.head {
+                continue;
+            }
+            if let Err(error) = self.migration.apply(&entry) {
+                self.broken = Some(format!("{error}; what is shown is out of date, leave and attach again"));
+                return;
+            }
+            if self.lines.len() == KEPT_LINES {
+                self.lines.pop_front();
+            }
+            let (subject, sentence) = (subject(&entry).to_owned(), sentence(&entry));
+            self.lines.push_back(JournalLine { entry, subject, sentence });
+        }
+    }
+
+    /// The kept line of a journal row.
+    pub fn line(&self, seq: Seq) -> Option<&JournalLine> {
+        let first = self.lines.front()?.entry.seq;
+        let at = usize::try_from(seq.0.checked_sub(first.0)?).ok()?;
+        self.lines.get(at)
+    }
+
+    /// Who the engine takes us for.
+    pub fn operator(&self) -> Option<&Operator> {
+        self.welcome.as_ref().map(|w| &w.operator)
+    }
+
+    /// Our role; a viewer until the engine said otherwise.
+    pub fn role(&self) -> Role {
+        self.welcome.as_ref().map_or(Role::Viewer, |w| w.role)
+    }
+
+    /// True when the profile says `env = "production"`.
+    pub fn is_production(&self) -> bool {
+        self.migration.env.as_deref() == Some("production")
+    }
+
+    /// True while connected.
+    pub fn is_up(&self) -> bool {
+        matches!(self.link, LinkState::Up { .. })
+    }
+
+    /// True until every row that existed at the handshake has arrived.
+    pub fn is_loading(&self) -> bool {
+        self.welcome.as_ref().is_none_or(|w| self.migration.head < w.head)
+    }
+
+    /// True when the readings are too old to be taken for the present.
+    pub fn is_stale(&self) -> bool {
+        self.samples.at.is_none_or(|at| self.now - at > FRESH)
+    }
+
+    /// The record of a phase.
+    pub fn phase(&self, id: &PhaseId) -> Option<&PhaseRecord> {
+        self.migration.phase(id)
+    }
+}

@@ -1,0 +1,124 @@
+//! The first two rows: which migration, where, as whom, with whom; then the screens.
+//!
+//! ```text
+//!  shop  PRODUCTION   mina, approver   with ben, li              engine 4312 up
+//! [1 overview] 2 phases  3 pipelines  4 verification  5 journal            #482
+//! ```
+
+use crate::model::sample::Presence;
+use crate::tui::state::cockpit::Cockpit;
+use crate::tui::state::picture::{LinkState, Picture};
+use crate::tui::state::screen::Screen;
+use crate::tui::theme::Tone;
+use crate::tui::units::age;
+use crate::tui::widgets::canvas::Canvas;
+use crate::tui::widgets::text::Text;
+use ratatui::layout::Rect;
+use std::collections::BTreeSet;
+
+/// Draws both rows at the top of `area`.
+pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) {
+    // The link is shown as it is even while the display is frozen.
+    let link = link(cockpit.live());
+    let room = usize::from(area.width).saturating_sub(link.width() + 2);
+    let left = identity(cockpit, room);
+    canvas.line(Rect { width: area.width.min(u16::try_from(room).unwrap_or(u16::MAX)), ..area }, 0, &left);
+    canvas.line_right(area, 0, &link);
+    let tabs = tabs(cockpit, usize::from(area.width));
+    canvas.line(area, 1, &tabs);
+    let remark = remark(cockpit);
+    if tabs.width() + remark.width() <= usize::from(area.width) || cockpit.is_frozen() {
+        canvas.line_right(area, 1, &remark);
+    }
+}
+
+/// Who and where, from the most important to the least, as far as there is room.
+fn identity(cockpit: &Cockpit, room: usize) -> Text<'static> {
+    let picture = cockpit.picture();
+    let name = match (picture.migration.name.as_str(), &picture.welcome) {
+        ("", Some(welcome)) => welcome.migration.clone(),
+        ("", None) => "godwit".to_owned(),
+        (name, _) => name.to_owned(),
+    };
+    let mut line = Text::of(Tone::Strong, format!(" {name} "));
+    line = match picture.migration.env.as_deref() {
+        Some("production") => line.plain(" ").add(Tone::Production, " PRODUCTION "),
+        Some(env) => line.plain(format!(" {env}")),
+        None => line,
+    };
+    let me = match (&picture.welcome, cockpit.options.observe) {
+        (Some(welcome), true) => format!("   {}, observing", welcome.operator),
+        (Some(welcome), false) => format!("   {}, {}", welcome.operator, welcome.role),
+        (None, _) => String::new(),
+    };
+    if line.width() + me.len() <= room {
+        line = line.plain(me);
+    }
+    let others = others(picture);
+    if !others.is_empty() && line.width() + others.len() + 3 <= room {
+        line = line.dim(format!("   {others}"));
+    }
+    line
+}
+
+/// Who else is connected, once each; many are counted.
+fn others(picture: &Picture) -> String {
+    let me = picture.operator().map(|o| o.as_str());
+    let mut mine = 0;
+    let mut names: BTreeSet<&str> = BTreeSet::new();
+    for Presence { operator, client, .. } in &picture.samples.present {
+        if Some(operator.as_str()) == me {
+            mine += usize::from(client == "cockpit");
+        } else {
+            names.insert(operator);
+        }
+    }
+    let mut words: Vec<String> = names.iter().take(3).map(|n| (*n).to_owned()).collect();
+    if names.len() > 3 {
+        words.push(format!("{} more", names.len() - 3));
+    }
+    if mine > 1 {
+        words.push("yourself elsewhere".to_owned());
+    }
+    if words.is_empty() { String::new() } else { format!("with {}", words.join(", ")) }
+}
+
+fn link(live: &Picture) -> Text<'static> {
+    match (&live.link, &live.welcome) {
+        (LinkState::Up { .. }, Some(welcome)) => {
+            Text::of(Tone::Plain, format!("engine {} ", welcome.pid)).add(Tone::Good, "up ")
+        }
+        (LinkState::Up { .. } | LinkState::Connecting, _) => Text::of(Tone::Busy, "connecting "),
+        (LinkState::Down { since, .. }, _) => Text::of(Tone::Bad, format!("! reconnecting {} ", age(live.now, *since))),
+    }
+}
+
+/// The screens; where the words do not fit, the others by their digits.
+fn tabs(cockpit: &Cockpit, width: usize) -> Text<'static> {
+    let words: usize = Screen::ALL.iter().map(|s| s.word().len() + 4).sum();
+    Screen::ALL.iter().fold(Text::new(), |line, screen| {
+        let label = if words <= width || *screen == cockpit.screen {
+            format!("{} {}", screen.digit(), screen.word())
+        } else {
+            screen.digit().to_string()
+        };
+        if *screen == cockpit.screen {
+            line.add(Tone::Strong, format!("[{label}]"))
+        } else {
+            line.plain(" ").add(Tone::Plain, label).plain(" ")
+        }
+    })
+}
+
+/// At the right of the tabs: whether what is shown is the present.
+fn remark(cockpit: &Cockpit) -> Text<'static> {
+    let (picture, live) = (cockpit.picture(), cockpit.live());
+    if cockpit.is_frozen() {
+        return Text::of(Tone::Call, format!("FROZEN {} ", age(live.now, picture.now)));
+    }
+    match picture.samples.at {
+        Some(at) if picture.is_stale() => Text::of(Tone::Warn, format!("read {} ago ", age(picture.now, at))),
+        _ if picture.migration.head.0 > 0 => Text::of(Tone::Dim, format!("journal {} ", picture.migration.head)),
+        _ => Text::new(),
+    }
+}

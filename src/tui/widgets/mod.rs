@@ -1,0 +1,10 @@
+//! Pieces that screens are made of.
+
+pub mod canvas;
+pub mod footer;
+pub mod header;
+pub mod mark;
+pub mod reading;
+pub mod section;
+pub mod table;
+pub mod text;

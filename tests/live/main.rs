@@ -1,0 +1,10 @@
+//! Tests against real servers, one module for each subject. Each is ignored with its reason: `tests/run` runs them.
+
+#[cfg(test)]
+#[path = "../lab/mod.rs"]
+mod lab;
+
+#[cfg(test)]
+mod postgres_control;
+#[cfg(test)]
+mod postgres_data;

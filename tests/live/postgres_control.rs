@@ -1,0 +1,8 @@
+//! The control path on a real PostgreSQL: everything but the data's way through a pipeline.
+
+mod checksum;
+mod freeze;
+mod inspect;
+mod lab;
+mod schema;
+mod sequences;
