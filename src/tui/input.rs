@@ -56,8 +56,10 @@ pub enum Intent {
     Filter,
     /// Begin a command.
     Command,
-    /// Freeze or thaw the display; work goes on.
+    /// Freeze the display; work goes on.
     Freeze,
+    /// Show the present again.
+    Thaw,
     /// Copy the selected line or statement.
     Copy,
     /// Follow the end of the journal, or stay.
@@ -166,9 +168,9 @@ impl Binding {
         self
     }
 
-    /// True when the footer or the help screen of `context` may offer it now.
+    /// True when the footer may offer it now.
     pub fn is_open(&self, cockpit: &Cockpit) -> bool {
-        cockpit.why_not(self.intent).is_none()
+        cockpit.why_not(self.intent).is_none() && cockpit.has_use_for(self.intent)
     }
 }
 
@@ -266,6 +268,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(&[Key::char(':')], Intent::Command, SCREENS, "command").shown(25),
     bind(&[Key::char('y')], Intent::Copy, COPIES, "copy").shown(30),
     bind(&[Key::char('p')], Intent::Freeze, SCREENS, "freeze display").shown(31),
+    bind(&[Key::char('p')], Intent::Thaw, SCREENS, "thaw display").shown(5),
     bind(&[Key::char('q')], Intent::Quit, SCREENS, "quit").shown(26),
     bind(&[Key::control('l')], Intent::Repaint, EVERYWHERE, "draw again"),
     bind(&[Key::control('z')], Intent::Suspend, EVERYWHERE, "suspend"),
