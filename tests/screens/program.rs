@@ -58,7 +58,7 @@ impl Glass {
 
     /// Waits until the screen holds `words`; the time bounds a hang, it is not waited for.
     async fn shows(&self, words: &str) {
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             if self.text().contains(words) {
                 return;
             }
@@ -207,7 +207,7 @@ impl Program {
     }
 
     async fn end(self) -> Result<Ended, CockpitError> {
-        tokio::time::timeout(Duration::from_secs(5), self.ended).await.expect("it does not end").unwrap()
+        tokio::time::timeout(Duration::from_secs(20), self.ended).await.expect("it does not end").unwrap()
     }
 }
 
