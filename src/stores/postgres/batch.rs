@@ -346,3 +346,6 @@ fn key_of(target: Option<&TargetTable>, row: &[Cell]) -> Option<Key> {
     };
     Some(target.key().iter().map(value).collect())
 }
+
+#[cfg(test)]
+mod tests;
