@@ -1,9 +1,9 @@
 //! What the file's own catalogue says about a table: the facts that the other parts of this engine build on.
 
-use super::connect::Session;
 use super::ddl;
 use super::quote::folded;
 use super::row::{self, Args};
+use super::session::Session;
 use crate::model::table::{Column, Generation, RowIdentity, TableName};
 use crate::stores::Result;
 

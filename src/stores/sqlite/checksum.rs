@@ -4,9 +4,10 @@
 //! 128-bit XXH3. Rows are combined by a wrapping sum: it does not depend on their order, and unlike xor it does not cancel
 //! when a row is there twice (or any difference is repeated an even number of times).
 
-use super::connect::{Mode, Session};
+use super::connect::Mode;
 use super::keys::KeyedTable;
 use super::row::Args;
+use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::table::TableMap;
 use crate::model::value::{Key, Row, Value};

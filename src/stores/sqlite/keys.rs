@@ -1,9 +1,9 @@
 //! Walking a table in the order of its key: conditions, boundaries and pieces, for snapshots and comparisons.
 
-use super::connect::Session;
 use super::error::printable;
 use super::quote::{ident, idents};
 use super::row::{self, Args, Unreadable};
+use super::session::Session;
 use crate::model::table::TableMap;
 use crate::model::value::{Key, Row, Value};
 use crate::stores::error::{ErrorKind, StoreError};

@@ -73,7 +73,7 @@ fn act() -> impl Strategy<Value = Act> {
 fn turn() -> impl Strategy<Value = Turn> {
     prop_oneof![
         12 => act().prop_map(Turn::Act),
-        1 => Just(Turn::Copy),
+        2 => Just(Turn::Copy),
         2 => Just(Turn::Step),
         1 => Just(Turn::Interrupt),
     ]
@@ -194,6 +194,8 @@ async fn assert_equal(lab: &Lab) {
 async fn run(before: Vec<Act>, turns: Vec<Turn>, reopen_copy: bool) {
     let lab = Lab::new();
     let mut app = lab.app("source").await;
+    // The strictest setting that an application may have: schemas are not trusted.
+    app.run("PRAGMA trusted_schema = OFF").await;
     app.run(SCHEMA).await;
     for act in &before {
         perform(&mut app, act).await;
@@ -233,10 +235,10 @@ async fn exercise(pipeline: &Pipeline<'_>, app: &mut App, turns: Vec<Turn>, reop
         match turn {
             Turn::Act(act) => perform(app, &act).await,
             Turn::Copy if table < TABLES.len() => {
-                if let Some(view) = &snapshot {
-                    if pipeline.copy_table(view.as_ref(), table, 1).await <= 1 {
-                        table += 1;
-                    }
+                if let Some(view) = &snapshot
+                    && pipeline.copy_table(view.as_ref(), table, 1).await <= 1
+                {
+                    table += 1;
                 }
             }
             Turn::Step if table == TABLES.len() => {

@@ -42,7 +42,10 @@ async fn prepared(lab: &Lab) -> (crate::stores::sqlite::store::SqliteStore, crat
 async fn what_a_target_remembers_is_read_back() {
     let lab = Lab::new();
     let (target, spec) = prepared(&lab).await;
-    assert_eq!(kind(target.applier(&spec).await), ErrorKind::NotFound);
+    let mut early = target.applier(&spec).await.unwrap();
+    assert_eq!(kind(early.push(vec![insert(1, 1)]).await), ErrorKind::NotFound);
+    assert_eq!(kind(early.commit(Position::LogRow(1)).await), ErrorKind::NotFound);
+    drop(early);
     assert_eq!(kind(target.save_consistent_from(&spec, Position::LogRow(1)).await), ErrorKind::NotFound);
     target.begin(&spec, &origin(7)).await.unwrap();
     let chunk = |ordinal, range| Chunk { table: 0, ordinal, range: ChunkRange::Keys(range) };
