@@ -7,6 +7,7 @@ use crate::engine::executor;
 use crate::engine::gate;
 use crate::engine::knobs;
 use crate::engine::planner;
+use crate::engine::recovery;
 use crate::engine::steps::step::StepError;
 use crate::engine::steps::verification::{Pass, repair_drift};
 use crate::model::command::{Action, Answer, Command};
@@ -14,7 +15,7 @@ use crate::model::event::Event;
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::{Operator, PhaseId, PipelineId, Seq};
 use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
-use crate::model::pipeline::{PipelineEvent, PipelineState};
+use crate::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use crate::model::plan::{Direction, Plan};
 use crate::model::role::Role;
 use crate::pipelines::copier::control::{self, Wish};
@@ -419,7 +420,13 @@ async fn pause_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer>
 async fn resume_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer> {
     core.pipeline(pipeline).map_err(|e| Refusal(e.to_string()))?;
     let seq = core.dispatcher.state().head;
-    if !core.fleet.resume(pipeline) {
+    // One whose data is there but whose pump is not running is started.
+    let started = match core.record(pipeline).stage {
+        Stage::Idle | Stage::Copy | Stage::CatchUp => false,
+        Stage::Live | Stage::Frozen => recovery::start_pipeline(core, pipeline, Traffic::Source).await,
+        Stage::Reverse => recovery::start_pipeline(core, pipeline, Traffic::Target).await,
+    };
+    if !core.fleet.resume(pipeline) && !started {
         return Err(Refusal(format!("pipeline {pipeline} is not running: the sync phase starts it")));
     }
     Ok(Answer::Accepted { seq: Seq(seq.0 + 1), message: "going on".to_owned() })

@@ -18,6 +18,7 @@ pub fn subject(entry: &Entry) -> &str {
             pipeline.as_str()
         }
         Event::CommandRejected { by, .. } => by.as_str(),
+        Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
         Event::EngineStarted { .. } | Event::EngineStopped { .. } => "engine",
         Event::Unknown => "?",
@@ -31,6 +32,13 @@ pub fn sentence(entry: &Entry) -> String {
             let env = env.as_deref().unwrap_or("no env");
             let (phases, pipelines) = (counted(phases.len(), "phase"), counted(pipelines.len(), "pipeline"));
             format!("profile {name} ({env}) loaded: {phases}, {pipelines}")
+        }
+        Event::Planned { plan } => {
+            let way = match plan.direction {
+                Direction::Forward => "plan",
+                Direction::Rollback => "roll back plan",
+            };
+            format!("{way} {} of {} printed: {}", plan.short_hash(), plan.phase, counted(plan.steps.len(), "step"))
         }
         Event::EngineStarted { pid, version, host, user } => {
             format!("engine {version} started by {user} on {host}, process {pid}")
@@ -101,6 +109,7 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::State { state: PipelineState::Failed { reason } } => format!("{pipeline} failed: {reason}"),
         PipelineEvent::State { state } => format!("{pipeline} is {}", state.word()),
         PipelineEvent::Stage { stage } => format!("{pipeline} entered the stage {}", stage.word()),
+        PipelineEvent::Mapped { tables } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
         PipelineEvent::Origin { position, captured } => {
             format!("{pipeline} captures its {} from {position}", captured.word())
         }

@@ -213,6 +213,7 @@ pub static BINDINGS: &[Binding] = &[
     // Acts on phases, in the order of a phase's life.
     bind(&[Key::char('r')], Intent::Act(Act::Run), LADDER, "run").shown(10),
     bind(&[Key::char('A')], Intent::Act(Act::Approve), LADDER, "approve").shown(10),
+    bind(&[Key::char('A')], Intent::Act(Act::Approve), &[Ended], "approve it now").shown(1),
     bind(&[Key::char('w')], Intent::Act(Act::Withdraw), LADDER, "withdraw").shown(13),
     bind(&[Key::char('P')], Intent::Act(Act::Pause), LADDER, "pause").shown(11),
     bind(&[Key::char('P')], Intent::Act(Act::Resume), LADDER, "resume").shown(11),

@@ -25,6 +25,12 @@ pub fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     if age == "now" { "just now".to_owned() } else { format!("{age} ago") }
 }
 
+/// How long something has been so: `for 12 min`, or `since just now`.
+pub fn lasting(now: DateTime<Utc>, since: DateTime<Utc>) -> String {
+    let age = age(now, since);
+    if age == "now" { "since just now".to_owned() } else { format!("for {age}") }
+}
+
 /// A measured length of time.
 pub fn duration_ms(ms: u64) -> String {
     match ms {

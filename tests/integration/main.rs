@@ -9,4 +9,8 @@ mod layers;
 #[cfg(test)]
 mod layout;
 #[cfg(test)]
+mod small;
+#[cfg(test)]
 mod source;
+#[cfg(test)]
+mod terminal;

@@ -4,5 +4,6 @@ mod checksum;
 mod freeze;
 mod inspect;
 mod lab;
+mod preflight;
 mod schema;
 mod sequences;

@@ -272,6 +272,7 @@ pub fn pipeline_sample() -> PipelineSample {
         applied_per_second: Reading::Known(312),
         copied_per_second: Reading::Unknown("no copy is running".into()),
         copy_eta_seconds: Reading::Unknown("no copy is running".into()),
+        changed_since_pass: std::collections::BTreeMap::new(),
         anomalies: 0,
         moved_at: Some(ago(2)),
         stalled: false,

@@ -15,5 +15,6 @@ mod fixture;
 mod keys;
 mod program;
 mod pty;
+mod sentences;
 mod situations;
 mod speed;

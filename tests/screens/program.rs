@@ -58,7 +58,7 @@ impl Glass {
 
     /// Waits until the screen holds `words`; the time bounds a hang, it is not waited for.
     async fn shows(&self, words: &str) {
-        for _ in 0..500 {
+        for _ in 0..2_000 {
             if self.text().contains(words) {
                 return;
             }
@@ -207,7 +207,7 @@ impl Program {
     }
 
     async fn end(self) -> Result<Ended, CockpitError> {
-        tokio::time::timeout(Duration::from_secs(5), self.ended).await.expect("it does not end").unwrap()
+        tokio::time::timeout(Duration::from_secs(20), self.ended).await.expect("it does not end").unwrap()
     }
 }
 
@@ -314,6 +314,34 @@ async fn nothing_is_written_when_nothing_changed() {
     let spent = program.glass.bytes() - first;
     assert!(spent < 60, "{spent} bytes: more than one more name in the header takes");
     program.press("^C");
+    assert_eq!(program.end().await.unwrap(), Ended::ByOperator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_in_work_costs_a_slow_link_little() {
+    let place = place();
+    let (story, samples) = troubled(None);
+    let program = Program::start(&place.socket, CockpitOptions::default());
+    let mut engine = Engine::accept(&place.listener, &story).await;
+    engine.tell(ServerFrame::Samples { samples: Box::new(samples.clone()) }).await;
+    program.glass.shows("2,017,325 rows").await;
+    let before = program.glass.bytes();
+    let mut moving = samples;
+    const FRAMES: u64 = 20;
+    for n in 1..=FRAMES {
+        let orders = moving.pipelines.get_mut(&"orders".into()).unwrap();
+        let lines = &mut orders.copy.tables[1];
+        lines.chunks_done += 1;
+        lines.rows_done += 50_173;
+        orders.copied_per_second = godwit::model::lag::Reading::Known(48_000 + 137 * n);
+        let rows = godwit::report::event::grouped(orders.copy.rows_done());
+        engine.tell(ServerFrame::Samples { samples: Box::new(moving.clone()) }).await;
+        program.glass.shows(&format!("{rows} rows")).await;
+    }
+    let each = (program.glass.bytes() - before) / FRAMES;
+    // One frame a second is the pace for readings; the budget is 0.8 kB/s at 80x24.
+    assert!(each < 400, "{each} bytes a frame");
+    program.press("q");
     assert_eq!(program.end().await.unwrap(), Ended::ByOperator);
 }
 

@@ -79,7 +79,7 @@ impl OnPty {
 
     /// Waits for a state of the terminal or the child; the time bounds a hang.
     fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
-        for _ in 0..1_000 {
+        for _ in 0..2_000 {
             if holds(self) {
                 return;
             }

@@ -17,6 +17,10 @@ pub const MOVED_SQLSTATE: &str = "25006";
 /// Name of the trigger on each table.
 pub const TRIGGER: &str = "godwit_fence";
 
+/// A commit that tells the operator "done" must survive a crash: where commits are asynchronous by configuration, this one waits for the local disk.
+pub const DURABLE: &str = "SELECT set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'off' THEN 'local' \
+     ELSE current_setting('synchronous_commit') END, true)";
+
 /// The trigger function. Its arguments are the token of the cutover and the message; it uses no operator and no name that a search path could bend.
 const BODY: &str = "\nBEGIN\n  RAISE EXCEPTION USING ERRCODE = '25006', MESSAGE = TG_ARGV[1], DETAIL = TG_ARGV[0],\n    \
      HINT = 'Connect again: the route to this table has moved.';\nEND\n";

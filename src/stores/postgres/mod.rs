@@ -18,6 +18,7 @@ pub mod error;
 pub mod fence;
 pub mod fold;
 pub mod freeze;
+pub mod hold;
 pub mod holds;
 pub mod inventory;
 pub mod key_order;

@@ -15,10 +15,15 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(15);
 /// Pause between two tries.
 const RELEASE_POLL: Duration = Duration::from_millis(50);
 
+/// A commit that was reported must be durable, because the source forgets its log on our word. Other values than `off` (remote, local) are the
+/// server's choice and stay.
+const DURABLE: &str =
+    "SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'";
+
 /// Makes a session write as a replica does: no foreign key checks (order between tables is the source's), no user triggers (their effects
 /// arrive as changes), and through the fence.
 pub async fn become_replica(link: &Link, connection: &mut Connection, operation: Operation) -> Result<()> {
-    let outcome = connection.query("SET session_replication_role = replica").await;
+    let outcome = connection.query(&format!("SET session_replication_role = replica; {DURABLE}")).await;
     outcome.map(|_| ()).map_err(|failure| {
         let user = &link.address.user;
         let fix = if connection.major_version() >= 15 {

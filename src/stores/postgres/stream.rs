@@ -38,10 +38,8 @@ const SEND_LIMIT: Duration = Duration::from_secs(30);
 enum Known {
     /// A mapped table.
     Mapped(Shape),
-    /// A mapped table whose rows can no longer be mapped; why.
+    /// A table whose rows cannot be mapped; why. The first row of it is an error: it is never passed over.
     Broken(String),
-    /// Somebody added a table to the publication: not ours.
-    Foreign,
 }
 
 /// Where the stream is within a transaction.
@@ -179,7 +177,6 @@ impl PgChangeStream {
                 for relation in relations {
                     match self.relations.get(&relation) {
                         Some(Known::Mapped(shape)) => tables.push(shape.table),
-                        Some(Known::Foreign) => {}
                         Some(Known::Broken(why)) => return Err(self.defect(ErrorKind::SchemaChanged, why.clone())),
                         None => {
                             return Err(
@@ -209,7 +206,6 @@ impl PgChangeStream {
                 self.items.push(CaptureItem::Change(change));
                 Ok(())
             }
-            Some(Known::Foreign) => Ok(()),
             Some(Known::Broken(why)) => Err(self.defect(ErrorKind::SchemaChanged, why.clone())),
             None => Err(self.defect(ErrorKind::Protocol, "pgoutput: a row of a table that was not described")),
         }
@@ -237,7 +233,12 @@ impl PgChangeStream {
             map.source.name == relation.name && map.source.schema.as_deref().unwrap_or("public") == relation.schema
         });
         let Some(table) = found else {
-            self.relations.insert(relation.id, Known::Foreign);
+            // The publication is ours alone, so this is a mapped table under a new name, or somebody has meddled.
+            let why = format!(
+                "{}.{} is published and is not in the mapping: a mapped table was renamed, or the table was added to the publication",
+                relation.schema, relation.name
+            );
+            self.relations.insert(relation.id, Known::Broken(why));
             return Ok(());
         };
         if relation.columns.iter().any(|c| !self.types.contains_key(&(c.type_oid, c.modifier))) {

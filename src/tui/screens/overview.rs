@@ -133,7 +133,10 @@ fn latest(canvas: &mut Canvas<'_>, area: Rect, row: usize, cockpit: &Cockpit) {
 
 /// The line that says what the migration waits for.
 fn headline(next: &Next, picture: &Picture) -> Text<'static> {
-    let since = next.since.map_or_else(String::new, |at| format!(", {}", age(picture.now, at)));
+    let since = match next.since.map(|at| age(picture.now, at)) {
+        Some(age) if age != "now" => format!(", {age}"),
+        _ => String::new(),
+    };
     Text::of(next.tone, next.word).plain(" - ").plain(format!("{}{since}", next.text)).hang(2)
 }
 

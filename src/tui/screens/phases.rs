@@ -18,7 +18,7 @@ use crate::tui::state::list::page;
 use crate::tui::state::next::policy_words;
 use crate::tui::state::picture::Picture;
 use crate::tui::theme::Tone;
-use crate::tui::units::{age, duration_ms, forecast, moment};
+use crate::tui::units::{duration_ms, forecast, lasting, moment};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark;
 use crate::tui::widgets::reading::read_words;
@@ -84,7 +84,7 @@ fn detail(phase: &PhaseRecord, cockpit: &Cockpit, width: usize) -> Vec<Text<'sta
     let (tone, mark) = mark::phase(&phase.status);
     let mut lines = vec![
         Text::of(tone, format!("{mark} {}", phase.status.word()))
-            .plain(format!(" for {}", age(picture.now, phase.changed_at)))
+            .plain(format!(" {}", lasting(picture.now, phase.changed_at)))
             .dim(format!(", row {}", phase.changed_seq)),
     ];
     lines.extend(why(phase));
@@ -237,7 +237,7 @@ fn time_words(step: &StepRecord, picture: &Picture) -> String {
     let attempts =
         if step.attempts > 1 { format!(", attempt {}", grouped(step.attempts.into())) } else { String::new() };
     let time = match step.status {
-        StepStatus::Intended | StepStatus::Undoing => format!(" for {}", age(picture.now, step.since)),
+        StepStatus::Intended | StepStatus::Undoing => format!(" {}", lasting(picture.now, step.since)),
         _ => match u64::try_from((step.at - step.since).num_milliseconds()) {
             Ok(ms) => format!(" in {}", duration_ms(ms)),
             Err(_) => String::new(),

@@ -156,6 +156,10 @@ impl Cockpit {
     /// What an act's key would act on here.
     pub fn target_of(&self, act: Act) -> Option<Target> {
         let picture = self.picture();
+        if let Some(dialog) = &self.dialog {
+            // Who has just asked for a phase may go on to its approval.
+            return (dialog.act == Act::Run).then(|| dialog.target.clone());
+        }
         match (act.takes(), self.screen) {
             (Takes::Phase, Screen::Overview) => next(picture, self.options.observe).phase.map(Target::Phase),
             (Takes::Phase, Screen::Phases) => {

@@ -120,6 +120,10 @@ impl Cockpit {
                 Wish::Stay
             }
             Intent::Copy => return copied(self).map(Effect::Copy),
+            Intent::Act(act) => {
+                let target = self.target_of(act)?;
+                return self.open(act, target);
+            }
             _ => Wish::Stay,
         };
         match wish {

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 /// Draws both rows at the top of `area`.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) {
     // The link is shown as it is even while the display is frozen.
-    let link = link(cockpit.live());
+    let link = link(cockpit.live(), area.width >= 60);
     let room = usize::from(area.width).saturating_sub(link.width() + 2);
     let left = identity(cockpit, room);
     canvas.line(Rect { width: area.width.min(u16::try_from(room).unwrap_or(u16::MAX)), ..area }, 0, &left);
@@ -83,11 +83,13 @@ fn others(picture: &Picture) -> String {
     if words.is_empty() { String::new() } else { format!("with {}", words.join(", ")) }
 }
 
-fn link(live: &Picture) -> Text<'static> {
+/// The connection; on a narrow terminal without the engine's process id.
+fn link(live: &Picture, wide: bool) -> Text<'static> {
     match (&live.link, &live.welcome) {
-        (LinkState::Up { .. }, Some(welcome)) => {
+        (LinkState::Up { .. }, Some(welcome)) if wide => {
             Text::of(Tone::Plain, format!("engine {} ", welcome.pid)).add(Tone::Good, "up ")
         }
+        (LinkState::Up { .. }, Some(_)) => Text::of(Tone::Good, "up "),
         (LinkState::Up { .. } | LinkState::Connecting, _) => Text::of(Tone::Busy, "connecting "),
         (LinkState::Down { since, .. }, _) => Text::of(Tone::Bad, format!("! reconnecting {} ", age(live.now, *since))),
     }

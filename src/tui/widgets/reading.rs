@@ -8,7 +8,7 @@ use crate::report::event::grouped;
 use crate::tui::state::overview::PipelineRow;
 use crate::tui::state::picture::Picture;
 use crate::tui::theme::Tone;
-use crate::tui::units::{age, bytes, duration_ms, forecast, percent, short_count};
+use crate::tui::units::{age, bytes, duration_ms, forecast, lasting, percent, short_count};
 use crate::tui::widgets::table::Cell;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -75,7 +75,7 @@ pub fn alarms(row: &PipelineRow<'_>, picture: &Picture) -> Vec<(Tone, String)> {
     }
     let Some(sample) = row.sample else { return alarms };
     if sample.stalled {
-        let still = sample.moved_at.map_or_else(|| "at all".to_owned(), |at| format!("for {}", age(picture.now, at)));
+        let still = sample.moved_at.map_or_else(|| "at all".to_owned(), |at| lasting(picture.now, at));
         alarms.push((Tone::Bad, format!("! stalled: the source moves on, the target has not followed {still}")));
     }
     if sample.anomalies > 0 {

@@ -1,11 +1,11 @@
 //! Holding, fencing, letting go: with writers in every state.
 
-use super::lab::{Lab, SERVER_1, public, waits_for_a_lock};
-use godwit::model::change::Position;
+use super::lab::{Lab, SERVER_1, public, same, waits_for_a_lock};
+use godwit::model::change::{CaptureItem, Position};
 use godwit::model::table::TableName;
 use godwit::stores::error::ErrorKind;
 use godwit::stores::postgres::fence::MOVED_SQLSTATE;
-use godwit::stores::{Activity, FenceState, Freeze, FreezeSpec};
+use godwit::stores::{Activity, CaptureSpec, FenceState, Freeze, FreezeSpec, Probe, Store};
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor};
 use std::time::{Duration, Instant};
@@ -139,6 +139,37 @@ async fn the_marker_lies_behind_a_transaction_that_commits_late() {
     assert!(insert < message, "{log}");
     assert!(marker > 0);
     lab.run("SELECT pg_drop_replication_slot('ctl_' || current_database())").await;
+    lab.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn the_marker_comes_out_of_the_capture_behind_the_last_change_and_soon() {
+    let mut lab = shop().await;
+    let maps = vec![same("orders", &[("id", "integer"), ("note", "text")], &[0])];
+    let spec_of_capture = CaptureSpec { name: lab.name.clone(), ignore_origin: "none".into(), tables: maps };
+    let (origin, _) = lab.store.capture().prepare(&spec_of_capture, false).await.unwrap();
+    assert_eq!(origin.server_identity, lab.store.facts().await.unwrap().identity);
+    let mut stream = lab.store.capture().stream(&spec_of_capture, origin.position).await.unwrap();
+    lab.run("INSERT INTO orders VALUES (42, 'last')").await;
+    let mut guard = lab.store.hold(&spec(&both(), 2000, 8000)).await.unwrap();
+    let started = Instant::now();
+    guard.marker(std::slice::from_ref(&spec_of_capture), "token-1").await.unwrap();
+    let mut changes = 0;
+    'log: loop {
+        assert!(started.elapsed() < Duration::from_secs(10), "the marker did not come out");
+        for item in stream.next().await.unwrap() {
+            match item {
+                CaptureItem::Change(_) => changes += 1,
+                CaptureItem::Marker { token, .. } if token == "token-1" => break 'log,
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(changes, 1);
+    guard.release().await.unwrap();
+    drop(stream);
+    lab.store.capture().drop_capture(&spec_of_capture).await.unwrap();
     lab.finish().await;
 }
 

@@ -63,6 +63,12 @@ impl Lab {
         open(&self.url)
     }
 
+    /// The same database as another login without a password.
+    pub fn store_as(&self, login: &str) -> PostgresStore {
+        let (_, place) = self.url.split_once('@').unwrap();
+        open(&format!("postgres://{login}@{place}"))
+    }
+
     /// Removes the database; what still runs in it is ended.
     pub async fn finish(self) {
         let Self { server, name, sql, store, .. } = self;

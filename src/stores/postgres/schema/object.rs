@@ -73,7 +73,8 @@ impl Object {
             let (table, column) = column(rest)?;
             Self::ColumnComment(table, column)
         } else {
-            const KINDS: [(&str, fn(TableName) -> Object); 8] = [
+            type Make = fn(TableName) -> Object;
+            const KINDS: [(&str, Make); 8] = [
                 ("type ", Object::Type),
                 ("domain ", Object::Domain),
                 ("sequence ", Object::Sequence),

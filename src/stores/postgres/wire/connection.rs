@@ -134,6 +134,10 @@ impl Connection {
 
     /// Reads what is there without waiting; false when there is nothing. A timer costs more than a read that succeeds at once.
     pub(super) fn fill_now(&mut self) -> Outcome<bool> {
+        if self.inbox.is_empty() && self.inbox.capacity() > 4 * READ_BYTES {
+            // One very long row has come by: its room is given back.
+            self.inbox = BytesMut::with_capacity(READ_BYTES);
+        }
         self.inbox.reserve(READ_BYTES / 4);
         match self.io.read_buf(&mut self.inbox).now_or_never() {
             None => Ok(false),
