@@ -95,7 +95,7 @@ async fn carry_out(core: &CoreRef, by: &Operator, role: Role, command: Command) 
         (Action::Retry { .. }, Some(phase)) => retry(core, by, &phase).await,
         (Action::Rollback { plan, .. }, Some(phase)) => roll_back(core, by, &phase, &plan).await,
         (Action::Skip { why, .. }, Some(phase)) => skip(core, by, &phase, why).await,
-        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair).await,
+        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair),
         (Action::PausePipeline { pipeline }, _) => pause_pipeline(core, &pipeline).await,
         (Action::ResumePipeline { pipeline }, _) => resume_pipeline(core, &pipeline).await,
         (Action::Throttle { pipeline, knob, value }, _) => knobs::turn(core, by, &pipeline, &knob, &value).await,
@@ -348,7 +348,7 @@ async fn skip(core: &CoreRef, by: &Operator, phase: &PhaseRecord, why: String) -
 }
 
 /// Starts a verification pass in a task of its own.
-async fn verify(
+fn verify(
     core: &CoreRef,
     by: &Operator,
     pipelines: Vec<PipelineId>,

@@ -94,10 +94,11 @@ impl Pump<'_> {
             }
             let items = run.stream.next().await?;
             self.take(&mut run, items).await?;
-            if !run.inside && run.checkpointed.elapsed() >= IDLE_CHECKPOINT {
-                if let Some(idle) = run.idle.take().filter(|p| *p > run.applied) {
-                    self.commit(&mut run, idle).await?;
-                }
+            if !run.inside
+                && run.checkpointed.elapsed() >= IDLE_CHECKPOINT
+                && let Some(idle) = run.idle.take().filter(|p| *p > run.applied)
+            {
+                self.commit(&mut run, idle).await?;
             }
         }
     }

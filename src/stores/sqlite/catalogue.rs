@@ -68,6 +68,16 @@ impl CatalogueTable {
             .collect()
     }
 
+    /// Collations of the unique index over exactly these columns; `None` if there is no such index (the rowid has none).
+    pub fn collations_of(&self, key: &[&str]) -> Option<Vec<String>> {
+        let is_key = |columns: &&Vec<(String, String)>| {
+            columns.len() == key.len()
+                && columns.iter().zip(key).all(|((name, _), wanted)| folded(name) == folded(wanted))
+        };
+        let columns = self.uniques.iter().filter_map(|index| index.columns.as_ref()).find(is_key)?;
+        Some(columns.iter().map(|(_, collation)| collation.clone()).collect())
+    }
+
     /// True when the table has an AUTOINCREMENT counter.
     pub fn has_autoincrement(&self) -> bool {
         ddl::has_keyword(&self.sql, "AUTOINCREMENT")
