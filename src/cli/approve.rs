@@ -12,7 +12,6 @@ use crate::model::command::Action;
 use crate::model::ids::PhaseId;
 use crate::model::phase::PhaseStatus;
 use crate::model::plan::Direction;
-use crate::report;
 
 /// Prints the plan, asks, and consents to it. Without a terminal `--yes` and `--plan` must both be given.
 ///
@@ -45,8 +44,8 @@ pub async fn run(args: &ConsentArgs, out: Output) -> Outcome {
     if let Some(given) = &args.plan {
         consent::same_plan(given, &plan)?;
     }
-    if !args.yes && !out.json {
-        out.text(&report::plan::text(&plan))?;
+    if !args.yes {
+        consent::show(&plan, out)?;
     }
     consent::ask(
         &format!("Approve plan {} of {phase}?", plan.short_hash()),

@@ -1,8 +1,11 @@
 //! Consent to dangerous commands: what is printed, what is asked, and what must be given when nobody can be asked.
 
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::output::Output;
 use crate::cli::prompt;
-use crate::model::plan::Plan;
+use crate::model::plan::{Direction, Plan};
+use crate::report;
 
 /// Shortest prefix of a plan's hash that names it.
 const SHORTEST_HASH: usize = 12;
@@ -22,18 +25,33 @@ pub fn same_plan(given: &str, plan: &Plan) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(
-        crate::cli::exit::Exit::Rejected,
+        Exit::Rejected,
         format!(
             "the plan of {} is now {}, not {given}: read it with `godwit plan {}{}` and decide again",
             plan.phase,
             plan.short_hash(),
             plan.phase,
             match plan.direction {
-                crate::model::plan::Direction::Forward => "",
-                crate::model::plan::Direction::Rollback => " --rollback",
+                Direction::Forward => "",
+                Direction::Rollback => " --rollback",
             }
         ),
     ))
+}
+
+/// Prints the plan that consent is asked for; beside the result when the result is JSON.
+///
+/// # Errors
+/// When it cannot be printed: nobody consents to what was not shown.
+pub fn show(plan: &Plan, out: Output) -> Result<(), Failure> {
+    let text = report::plan::text(plan);
+    if !out.json {
+        return out.text(&text);
+    }
+    for line in text.lines() {
+        out.aside(line);
+    }
+    Ok(())
 }
 
 /// Asks `question` unless `yes` was given; without a terminal the answer must be on the command line.
@@ -68,5 +86,36 @@ pub fn typed_name(given: Option<&str>, env: Option<&str>, name: &str) -> Result<
                 .ok_or_else(|| Failure::usage("nothing was done: no name was typed"))
         }
         (None, _) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            phase: "cutover".into(),
+            direction: Direction::Rollback,
+            steps: Vec::new(),
+            notes: Vec::new(),
+            way_back: String::new(),
+            hash: "0123456789abcdef".repeat(4),
+        }
+    }
+
+    #[test]
+    fn consent_is_to_one_plan_named_by_twelve_characters_or_more() {
+        assert_eq!(same_plan("0123456789AB", &plan()), Ok(()));
+        assert_eq!(same_plan("0123456789a", &plan()).unwrap_err().exit, Exit::Usage);
+        let other = same_plan("ffffffffffff", &plan()).unwrap_err();
+        assert_eq!(other.exit, Exit::Rejected);
+        assert!(other.sentence.contains("godwit plan cutover --rollback"), "{other}");
+    }
+
+    #[test]
+    fn a_name_is_asked_for_in_production_only() {
+        assert_eq!(typed_name(None, Some("test"), "cutover"), Ok(None));
+        assert_eq!(typed_name(Some("cutover"), Some("production"), "cutover"), Ok(Some("cutover".to_owned())));
     }
 }

@@ -10,7 +10,6 @@ use crate::cli::{consent, plan};
 use crate::model::command::Action;
 use crate::model::ids::PhaseId;
 use crate::model::plan::Direction;
-use crate::report;
 
 /// Prints the plan of the way back, asks, and takes the phase and every later one back.
 ///
@@ -23,8 +22,8 @@ pub async fn run(args: &ConsentArgs, out: Output) -> Outcome {
     if let Some(given) = &args.plan {
         consent::same_plan(given, &plan)?;
     }
-    if !args.yes && !out.json {
-        out.text(&report::plan::text(&plan))?;
+    if !args.yes {
+        consent::show(&plan, out)?;
     }
     consent::ask(
         &format!("Take {phase} back by plan {}?", plan.short_hash()),
