@@ -3,34 +3,12 @@
 use crate::cli::args::Acting;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::goal::{self, Goal};
 use crate::cli::output::Output;
-use crate::cli::session::{Session, Update};
+use crate::cli::session::Session;
 use crate::model::command::{Action, Answer, Command};
-use crate::model::ids::{PhaseId, PipelineId, Seq};
-use crate::model::phase::PhaseStatus;
-use crate::model::pipeline::PipelineState;
+use crate::model::ids::Seq;
 use crate::report;
-
-/// What `--wait` waits for.
-#[derive(Clone, Debug)]
-pub enum Goal {
-    /// The phase ends well: succeeded or skipped.
-    Finished(PhaseId),
-    /// The phase is paused.
-    Paused(PhaseId),
-    /// The phase is rolled back.
-    RolledBack(PhaseId),
-    /// The request for the phase is gone.
-    Withdrawn(PhaseId),
-    /// The pipeline is paused.
-    PipelinePaused(PipelineId),
-    /// The pipeline runs.
-    PipelineRuns(PipelineId),
-    /// A verification that was asked for ended.
-    Verified,
-    /// The answer was all.
-    Answered,
-}
 
 /// Sends an action that needs no consent, and waits for its goal.
 ///
@@ -61,7 +39,7 @@ pub async fn send(
         return Ok(Exit::Ok);
     }
     let Some(since) = since else { return Ok(Exit::Ok) };
-    let wait = wait(session, since, out, &goal);
+    let wait = goal::reach(session, since, out, &goal);
     match acting.timeout {
         None => wait.await,
         Some(limit) => tokio::time::timeout(limit, wait).await.unwrap_or_else(|_| {
@@ -99,80 +77,4 @@ fn print_answer(answer: &Answer, out: Output) -> Result<Option<Seq>, Failure> {
         Answer::Planned { seq, .. } => *seq,
         Answer::Rejected { .. } | Answer::Checked { .. } => None,
     })
-}
-
-/// Waits for the goal, printing the rows that arrive to standard error.
-async fn wait(session: &mut Session, since: Seq, out: Output, goal: &Goal) -> Outcome {
-    let mut verified = None;
-    loop {
-        // Nothing is judged on rows from before the command.
-        if session.migration.head >= since {
-            if let Some(outcome) = reached(session, goal, since, verified) {
-                return outcome;
-            }
-        }
-        if let Update::Entries(entries) = session.next().await? {
-            for entry in entries.iter().filter(|entry| entry.seq >= since) {
-                out.aside(&crate::cli::log::line(entry));
-                if let crate::model::event::Event::Verified { tables, .. } = &entry.event {
-                    let unproved = tables.iter().filter(|t| !t.is_verified()).count();
-                    verified = Some(verified.unwrap_or(0) + unproved);
-                }
-            }
-        }
-    }
-}
-
-/// Whether the goal is reached, or cannot be reached any more. `verified` counts unproved tables of passes that ended since.
-fn reached(session: &Session, goal: &Goal, since: Seq, verified: Option<usize>) -> Option<Outcome> {
-    let failed = |sentence: String| Some(Err(Failure::new(Exit::PhaseFailed, sentence)));
-    match goal {
-        Goal::Answered => Some(Ok(Exit::Ok)),
-        Goal::Verified => {
-            let running = session.samples.as_ref().is_some_and(|s| !s.verifying.is_empty());
-            let unproved = verified.filter(|_| !running)?;
-            Some(Ok(if unproved == 0 { Exit::Ok } else { Exit::Finding }))
-        }
-        Goal::PipelinePaused(id) | Goal::PipelineRuns(id) => {
-            let state = &session.migration.pipelines.get(id)?.state;
-            match (goal, state) {
-                (Goal::PipelinePaused(_), PipelineState::Paused | PipelineState::Stopped)
-                | (Goal::PipelineRuns(_), PipelineState::Running) => Some(Ok(Exit::Ok)),
-                (_, PipelineState::Failed { reason }) => failed(format!("the pipeline {id} failed: {reason}")),
-                _ => None,
-            }
-        }
-        Goal::Finished(id) | Goal::Paused(id) | Goal::RolledBack(id) | Goal::Withdrawn(id) => {
-            let phase = session.migration.phase(id)?;
-            // The status from before the command is not its result.
-            if phase.changed_seq < since {
-                return None;
-            }
-            match (goal, &phase.status) {
-                (Goal::Finished(_), PhaseStatus::Succeeded | PhaseStatus::Skipped { .. })
-                | (Goal::Paused(_), PhaseStatus::Paused)
-                | (Goal::RolledBack(_), PhaseStatus::RolledBack)
-                | (Goal::Withdrawn(_), PhaseStatus::Ready | PhaseStatus::Pending | PhaseStatus::Blocked { .. }) => {
-                    Some(Ok(Exit::Ok))
-                }
-                (_, PhaseStatus::Failed { reason, .. }) => failed(format!("the phase {id} failed: {reason}")),
-                (_, PhaseStatus::Stuck { reason }) => failed(format!("the roll back of {id} is stuck: {reason}")),
-                (Goal::Finished(_), PhaseStatus::RolledBack) => failed(format!(
-                    "the phase {id} was taken back; see why with `godwit log`, then ask for it again with `godwit run {id}`"
-                )),
-                (Goal::Paused(_) | Goal::RolledBack(_), PhaseStatus::Succeeded) => {
-                    failed(format!("the phase {id} had succeeded before that"))
-                }
-                (Goal::Finished(_), PhaseStatus::Ready | PhaseStatus::Pending) => Some(Err(Failure::new(
-                    Exit::Rejected,
-                    format!("the request for {id} was withdrawn, expired, or its plan changed: see `godwit log`"),
-                ))),
-                (Goal::Finished(_), PhaseStatus::Blocked { reasons }) => Some(Err(Failure::new(
-                    Exit::Rejected,
-                    format!("the phase {id} is blocked: {}", reasons.join("; ")),
-                ))),
-                _ => None,
-            }
-        }
-    }
 }

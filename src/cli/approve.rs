@@ -1,9 +1,10 @@
 //! `godwit approve`.
 
-use crate::cli::act::{self, Goal};
+use crate::cli::act;
 use crate::cli::args::ConsentArgs;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::goal::Goal;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::{consent, plan};

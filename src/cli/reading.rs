@@ -22,11 +22,13 @@ pub async fn read<T: Serialize + PartialEq>(
     let mut session = Session::open(&args.which.find()?).await?;
     session.samples().await?;
     let mut shown = show(&session, None, out, &view, &text)?;
-    while args.watch {
+    if !args.watch {
+        return Ok(Exit::Ok);
+    }
+    loop {
         session.next().await?;
         shown = show(&session, shown, out, &view, &text)?;
     }
-    Ok(Exit::Ok)
 }
 
 fn show<T: Serialize + PartialEq>(

@@ -1,8 +1,9 @@
 //! `godwit rollback`.
 
-use crate::cli::act::{self, Goal};
+use crate::cli::act;
 use crate::cli::args::ConsentArgs;
 use crate::cli::failure::Outcome;
+use crate::cli::goal::Goal;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::cli::{consent, plan};

@@ -1,8 +1,9 @@
 //! `godwit run`.
 
-use crate::cli::act::{self, Goal};
+use crate::cli::act;
 use crate::cli::args::PhaseArgs;
 use crate::cli::failure::Outcome;
+use crate::cli::goal::Goal;
 use crate::cli::output::Output;
 use crate::model::command::Action;
 use crate::model::ids::PhaseId;

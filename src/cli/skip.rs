@@ -1,9 +1,10 @@
 //! `godwit skip`.
 
-use crate::cli::act::{self, Goal};
+use crate::cli::act;
 use crate::cli::args::SkipArgs;
 use crate::cli::consent;
 use crate::cli::failure::Outcome;
+use crate::cli::goal::Goal;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::model::command::Action;

@@ -1,9 +1,11 @@
 //! `godwit verify`.
 
-use crate::cli::act::{self, Goal};
+use crate::cli::act;
 use crate::cli::args::VerifyArgs;
+use crate::cli::comparison::Scope;
 use crate::cli::consent;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::goal::Goal;
 use crate::cli::output::Output;
 use crate::cli::session::Session;
 use crate::model::command::Action;
@@ -31,12 +33,10 @@ pub async fn run(args: &VerifyArgs, out: Output) -> Outcome {
     } else {
         args.acting.confirm.clone()
     };
-    let action = Action::Verify {
-        pipelines: args.pipelines.iter().map(|name| PipelineId::from(name.as_str())).collect(),
-        tables: args.tables.clone(),
-        repair: args.repair,
-    };
-    act::send(&mut session, &args.acting, out, action, confirm, Goal::Verified).await
+    let pipelines: Vec<PipelineId> = args.pipelines.iter().map(|name| PipelineId::from(name.as_str())).collect();
+    let (tables, repair) = (args.tables.clone(), args.repair);
+    let goal = Goal::Verified(Scope { pipelines: pipelines.clone(), tables: tables.clone(), repair });
+    act::send(&mut session, &args.acting, out, Action::Verify { pipelines, tables, repair }, confirm, goal).await
 }
 
 fn scope(args: &VerifyArgs) -> String {

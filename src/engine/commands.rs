@@ -7,6 +7,7 @@ use crate::engine::executor;
 use crate::engine::gate;
 use crate::engine::knobs;
 use crate::engine::planner;
+use crate::engine::recovery;
 use crate::engine::steps::step::StepError;
 use crate::engine::steps::verification::{Pass, repair_drift};
 use crate::model::command::{Action, Answer, Command};
@@ -14,7 +15,7 @@ use crate::model::event::Event;
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::{Operator, PhaseId, PipelineId, Seq};
 use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
-use crate::model::pipeline::{PipelineEvent, PipelineState};
+use crate::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use crate::model::plan::{Direction, Plan};
 use crate::model::role::Role;
 use crate::pipelines::copier::control::{self, Wish};
@@ -94,7 +95,7 @@ async fn carry_out(core: &CoreRef, by: &Operator, role: Role, command: Command) 
         (Action::Retry { .. }, Some(phase)) => retry(core, by, &phase).await,
         (Action::Rollback { plan, .. }, Some(phase)) => roll_back(core, by, &phase, &plan).await,
         (Action::Skip { why, .. }, Some(phase)) => skip(core, by, &phase, why).await,
-        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair).await,
+        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair),
         (Action::PausePipeline { pipeline }, _) => pause_pipeline(core, &pipeline).await,
         (Action::ResumePipeline { pipeline }, _) => resume_pipeline(core, &pipeline).await,
         (Action::Throttle { pipeline, knob, value }, _) => knobs::turn(core, by, &pipeline, &knob, &value).await,
@@ -347,7 +348,7 @@ async fn skip(core: &CoreRef, by: &Operator, phase: &PhaseRecord, why: String) -
 }
 
 /// Starts a verification pass in a task of its own.
-async fn verify(
+fn verify(
     core: &CoreRef,
     by: &Operator,
     pipelines: Vec<PipelineId>,
@@ -419,7 +420,13 @@ async fn pause_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer>
 async fn resume_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer> {
     core.pipeline(pipeline).map_err(|e| Refusal(e.to_string()))?;
     let seq = core.dispatcher.state().head;
-    if !core.fleet.resume(pipeline) {
+    // One whose data is there but whose pump is not running is started.
+    let started = match core.record(pipeline).stage {
+        Stage::Idle | Stage::Copy | Stage::CatchUp => false,
+        Stage::Live | Stage::Frozen => recovery::start_pipeline(core, pipeline, Traffic::Source).await,
+        Stage::Reverse => recovery::start_pipeline(core, pipeline, Traffic::Target).await,
+    };
+    if !core.fleet.resume(pipeline) && !started {
         return Err(Refusal(format!("pipeline {pipeline} is not running: the sync phase starts it")));
     }
     Ok(Answer::Accepted { seq: Seq(seq.0 + 1), message: "going on".to_owned() })

@@ -113,10 +113,9 @@ async fn carry_out(context: &StepContext, step: &dyn Step) -> Result<Result<(), 
             Err(error) => return Ok(Err(error)),
         }
     }
-    let mut attempt = known.map_or(0, |k| k.attempts);
+    let before = known.map_or(0, |k| k.attempts);
     let mut pause = BACK_OFF;
-    for remaining in (0..ATTEMPTS).rev() {
-        attempt += 1;
+    for attempt in before + 1..=before + ATTEMPTS {
         step_event(context, &id, Direction::Forward, StepEvent::Intended { attempt }).await?;
         let result = if step.is_pausable() {
             // The step enters lanes of its own before it first waits; ours would keep a pause from being confirmed.
@@ -132,7 +131,7 @@ async fn carry_out(context: &StepContext, step: &dyn Step) -> Result<Result<(), 
             Err(StepError::Interrupted) => return Ok(Err(StepError::Interrupted)),
             Err(StepError::Failed { reason, policy, passing }) => {
                 step_event(context, &id, Direction::Forward, StepEvent::Failed { reason: reason.clone() }).await?;
-                if !passing || remaining == 0 {
+                if !passing || attempt == before + ATTEMPTS {
                     return Ok(Err(StepError::Failed { reason, policy, passing }));
                 }
                 tokio::time::sleep(pause).await;

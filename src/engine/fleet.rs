@@ -202,7 +202,10 @@ async fn pump_task(core: CoreRef, pipeline: PipelineId, route: CopierRoute, stat
             }
         }
     }
-    say(PipelineState::Stopped).await;
+    // An engine that ends leaves the state as it is: the next one starts the pipeline again because of it.
+    if core.stop.borrow().is_none() {
+        say(PipelineState::Stopped).await;
+    }
 }
 
 async fn streaming(status: &CopierStatus) {

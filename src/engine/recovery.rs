@@ -63,15 +63,27 @@ async fn restart_pipeline(core: &CoreRef, id: &crate::model::ids::PipelineId) {
             | PipelineState::Paused
             | PipelineState::Pausing
     );
-    let Some(maps) = record.tables.filter(|_| was_running) else { return };
+    if !was_running {
+        return;
+    }
+    start_pipeline(core, id, captured).await;
+    if matches!(record.state, PipelineState::Paused | PipelineState::Pausing) {
+        core.fleet.pause(id);
+    }
+}
+
+/// Starts the pump of a pipeline whose data is there. False, with the reason in the log, when it cannot be started.
+pub async fn start_pipeline(core: &CoreRef, id: &crate::model::ids::PipelineId, captured: Traffic) -> bool {
+    let Some(maps) = core.maps(id) else { return false };
     match core.route(id, captured, &maps) {
         Ok(route) => {
             core.fleet.start(core, id, captured, route).await;
-            if matches!(record.state, PipelineState::Paused | PipelineState::Pausing) {
-                core.fleet.pause(id);
-            }
+            true
         }
-        Err(error) => tracing::error!(pipeline = %id, %error, "the pipeline cannot be restarted"),
+        Err(error) => {
+            tracing::error!(pipeline = %id, %error, "the pipeline cannot be started");
+            false
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::plan::Direction;
 use crate::model::step::StepEvent;
 use crate::model::verification::{DriftCounts, TableVerification};
+use chrono::{DateTime, Utc};
 
 /// What an entry is about: a phase, a pipeline, or `engine`.
 pub fn subject(entry: &Entry) -> &str {
@@ -32,11 +33,6 @@ pub fn sentence(entry: &Entry) -> String {
             let (phases, pipelines) = (counted(phases.len(), "phase"), counted(pipelines.len(), "pipeline"));
             format!("profile {name} ({env}) loaded: {phases}, {pipelines}")
         }
-        Event::EngineStarted { pid, version, host, user } => {
-            format!("engine {version} started by {user} on {host}, process {pid}")
-        }
-        Event::EngineStopped { why } => format!("engine stopped: {why}"),
-        Event::CommandRejected { by, command, why } => format!("refused \"{command}\" from {by}: {why}"),
         Event::Planned { plan } => {
             let way = match plan.direction {
                 Direction::Forward => "plan",
@@ -44,7 +40,12 @@ pub fn sentence(entry: &Entry) -> String {
             };
             format!("{way} {} of {} printed: {}", plan.short_hash(), plan.phase, counted(plan.steps.len(), "step"))
         }
-        Event::Phase { phase, event } => of_phase(phase.as_str(), event),
+        Event::EngineStarted { pid, version, host, user } => {
+            format!("engine {version} started by {user} on {host}, process {pid}")
+        }
+        Event::EngineStopped { why } => format!("engine stopped: {why}"),
+        Event::CommandRejected { by, command, why } => format!("refused \"{command}\" from {by}: {why}"),
+        Event::Phase { phase, event } => of_phase(phase.as_str(), event, entry.at),
         Event::Step { step, direction, event, .. } => of_step(step.as_str(), *direction, event),
         Event::Pipeline { pipeline, event } => of_pipeline(pipeline.as_str(), event),
         Event::Verified { pipeline, tables } => of_verification(pipeline.as_str(), tables),
@@ -55,15 +56,16 @@ pub fn sentence(entry: &Entry) -> String {
     }
 }
 
-fn of_phase(phase: &str, event: &PhaseEvent) -> String {
+fn of_phase(phase: &str, event: &PhaseEvent, at: DateTime<Utc>) -> String {
     match event {
         PhaseEvent::Unlocked => format!("{phase} may be asked for: every earlier phase is finished"),
         PhaseEvent::Locked => format!("{phase} is pending again: an earlier phase was rolled back"),
         PhaseEvent::Blocked { reasons } => format!("{phase} is blocked: {}", reasons.join("; ")),
         PhaseEvent::PlanRequested { by, plan } => format!("{by} asked for {phase}, plan {}", short(plan)),
         PhaseEvent::Approved { approval, plan } => {
-            let until = approval.expires_at.format("%Y-%m-%d %H:%M UTC");
-            format!("{} approved {phase}, plan {}, valid until {until}", approval.by, short(plan))
+            let same_day = approval.expires_at.date_naive() == at.date_naive();
+            let until = approval.expires_at.format(if same_day { "%H:%M UTC" } else { "%Y-%m-%d %H:%M UTC" });
+            format!("{} approved {phase} until {until}, plan {}", approval.by, short(plan))
         }
         PhaseEvent::ApprovalVoid { why } => format!("the request for {phase} is void: {why}"),
         PhaseEvent::Started => format!("{phase} started"),
@@ -201,7 +203,7 @@ mod tests {
     use crate::model::table::TableName;
 
     fn said(event: Event) -> String {
-        sentence(&Entry { seq: Seq(1), at: chrono::DateTime::UNIX_EPOCH, event })
+        sentence(&Entry { seq: Seq(1), at: DateTime::UNIX_EPOCH, event })
     }
 
     #[test]

@@ -13,3 +13,6 @@ pub mod plan;
 pub mod progress;
 pub mod status;
 pub mod tables;
+
+#[cfg(test)]
+mod golden;

@@ -89,7 +89,7 @@ impl Progress {
             // Writing to a String cannot fail.
             let _ = writeln!(
                 text,
-                "{id}: {} rows/s, ends in {}{slowed}",
+                "{id}: {} rows/s, time left {}{slowed}",
                 told(&copy.rows_per_second, u64::to_string),
                 told(&copy.eta_seconds, |s| moment::span(s.saturating_mul(1000))),
             );

@@ -1,7 +1,7 @@
 //! The coach: one line that tells a newcomer which key to press next. `godwit demo` opens the cockpit with it.
 
 use crate::model::phase::PhaseKind;
-use crate::tui::input::Context;
+use crate::tui::input::{Context, Intent};
 use crate::tui::state::act::{Act, Target};
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::next::next;
@@ -35,6 +35,9 @@ impl Coach {
             Context::Confirm => "Read what it will do (PgDn for more). y does it, n does nothing.".to_owned(),
             Context::Fields => "Type what it asks for, then Enter. Esc leaves everything as it is.".to_owned(),
             Context::Waiting => "The engine is answering; Esc leaves it to the background.".to_owned(),
+            Context::Result if cockpit.why_not(Intent::Act(Act::Approve)).is_none() => {
+                "Press A to go on to the approval, or Enter to close this.".to_owned()
+            }
             Context::Result => "Enter closes this.".to_owned(),
             Context::CommandLine => "Tab completes, Enter does it, Esc cancels.".to_owned(),
             Context::Filter => "Type words to look for; !word leaves lines out. Enter keeps the filter.".to_owned(),

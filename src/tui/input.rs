@@ -56,8 +56,10 @@ pub enum Intent {
     Filter,
     /// Begin a command.
     Command,
-    /// Freeze or thaw the display; work goes on.
+    /// Freeze the display; work goes on.
     Freeze,
+    /// Show the present again.
+    Thaw,
     /// Copy the selected line or statement.
     Copy,
     /// Follow the end of the journal, or stay.
@@ -166,9 +168,9 @@ impl Binding {
         self
     }
 
-    /// True when the footer or the help screen of `context` may offer it now.
+    /// True when the footer may offer it now.
     pub fn is_open(&self, cockpit: &Cockpit) -> bool {
-        cockpit.why_not(self.intent).is_none()
+        cockpit.why_not(self.intent).is_none() && cockpit.has_use_for(self.intent)
     }
 }
 
@@ -211,6 +213,7 @@ pub static BINDINGS: &[Binding] = &[
     // Acts on phases, in the order of a phase's life.
     bind(&[Key::char('r')], Intent::Act(Act::Run), LADDER, "run").shown(10),
     bind(&[Key::char('A')], Intent::Act(Act::Approve), LADDER, "approve").shown(10),
+    bind(&[Key::char('A')], Intent::Act(Act::Approve), &[Ended], "approve it now").shown(1),
     bind(&[Key::char('w')], Intent::Act(Act::Withdraw), LADDER, "withdraw").shown(13),
     bind(&[Key::char('P')], Intent::Act(Act::Pause), LADDER, "pause").shown(11),
     bind(&[Key::char('P')], Intent::Act(Act::Resume), LADDER, "resume").shown(11),
@@ -266,6 +269,7 @@ pub static BINDINGS: &[Binding] = &[
     bind(&[Key::char(':')], Intent::Command, SCREENS, "command").shown(25),
     bind(&[Key::char('y')], Intent::Copy, COPIES, "copy").shown(30),
     bind(&[Key::char('p')], Intent::Freeze, SCREENS, "freeze display").shown(31),
+    bind(&[Key::char('p')], Intent::Thaw, SCREENS, "thaw display").shown(5),
     bind(&[Key::char('q')], Intent::Quit, SCREENS, "quit").shown(26),
     bind(&[Key::control('l')], Intent::Repaint, EVERYWHERE, "draw again"),
     bind(&[Key::control('z')], Intent::Suspend, EVERYWHERE, "suspend"),

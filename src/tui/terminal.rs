@@ -11,6 +11,7 @@ use crossterm::execute;
 use crossterm::terminal::{EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode};
 use nix::sys::signal::{Signal, raise};
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What the loop needs from the terminal besides drawing.
 pub trait Seat {
@@ -33,10 +34,11 @@ pub trait Seat {
     fn copy(&mut self, text: &str) -> Result<bool, CockpitError>;
 }
 
-/// The terminal on standard output.
-pub struct RealSeat {
-    taken: bool,
-}
+/// True while the terminal is ours: what the panic hook looks at. Set only by [`RealSeat`].
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
+/// The terminal on standard output. There is one a process.
+pub struct RealSeat(());
 
 impl RealSeat {
     /// Takes the terminal, and makes sure that a panic gives it back before its message is printed.
@@ -46,11 +48,13 @@ impl RealSeat {
     pub fn take() -> Result<Self, CockpitError> {
         let earlier = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            // Without a terminal left there is nobody to tell; the message below still goes to standard error.
-            let _gone = leave();
+            if TAKEN.swap(false, Ordering::SeqCst) {
+                // Without a terminal left there is nobody to tell; the message below still goes to standard error.
+                let _gone = leave();
+            }
             earlier(panic);
         }));
-        let mut seat = Self { taken: false };
+        let mut seat = Self(());
         seat.retake()?;
         Ok(seat)
     }
@@ -60,7 +64,7 @@ impl RealSeat {
     /// # Errors
     /// [`CockpitError::Restore`].
     pub fn give_back(&mut self) -> Result<(), CockpitError> {
-        if std::mem::take(&mut self.taken) {
+        if TAKEN.swap(false, Ordering::SeqCst) {
             leave().map_err(CockpitError::Restore)?;
         }
         Ok(())
@@ -78,7 +82,7 @@ impl Seat for RealSeat {
 
     fn retake(&mut self) -> Result<(), CockpitError> {
         enable_raw_mode().map_err(CockpitError::Prepare)?;
-        self.taken = true;
+        TAKEN.store(true, Ordering::SeqCst);
         // Pasted text must not be taken for keys, so it is asked for in brackets. The mouse stays the terminal's.
         execute!(io::stdout(), EnterAlternateScreen, EnableBracketedPaste, Hide).map_err(CockpitError::Prepare)
     }
@@ -95,7 +99,7 @@ impl Seat for RealSeat {
 
 impl Drop for RealSeat {
     fn drop(&mut self) {
-        if self.taken {
+        if TAKEN.swap(false, Ordering::SeqCst) {
             // Reached on errors and panics only; the first error is already on its way to the operator.
             let _second_error = leave();
         }

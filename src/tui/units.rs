@@ -19,10 +19,16 @@ pub fn age(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     }
 }
 
-/// [`age`] with the word `ago`, except for `now`.
+/// [`age`] with the word `ago`, or `just now`.
 pub fn ago(now: DateTime<Utc>, at: DateTime<Utc>) -> String {
     let age = age(now, at);
-    if age == "now" { age } else { format!("{age} ago") }
+    if age == "now" { "just now".to_owned() } else { format!("{age} ago") }
+}
+
+/// How long something has been so: `for 12 min`, or `since just now`.
+pub fn lasting(now: DateTime<Utc>, since: DateTime<Utc>) -> String {
+    let age = age(now, since);
+    if age == "now" { "since just now".to_owned() } else { format!("for {age}") }
 }
 
 /// A measured length of time.
@@ -94,6 +100,18 @@ pub fn clock(zone: Zone, at: DateTime<Utc>) -> String {
     }
 }
 
+/// Time of day, or for another day than today the date and a shorter time. At most 11 columns.
+pub fn clock_or_day(zone: Zone, now: DateTime<Utc>, at: DateTime<Utc>) -> String {
+    let (today, day, text) = match zone {
+        Zone::Utc => (now.date_naive(), at.date_naive(), at.format("%m-%d %H:%M").to_string()),
+        Zone::Local => {
+            let (now, at) = (now.with_timezone(&Local), at.with_timezone(&Local));
+            (now.date_naive(), at.date_naive(), at.format("%m-%d %H:%M").to_string())
+        }
+    };
+    if today == day { clock(zone, at) } else { text }
+}
+
 /// Date, time of day and zone.
 pub fn moment(zone: Zone, at: DateTime<Utc>) -> String {
     match zone {
@@ -126,7 +144,14 @@ mod tests {
         assert_eq!(after(7_199), "1 h");
         assert_eq!(after(172_800), "2 d");
         assert_eq!(ago(at + TimeDelta::seconds(70), at), "1 min ago");
-        assert_eq!(ago(at, at), "now");
+        assert_eq!(ago(at, at), "just now");
+    }
+
+    #[test]
+    fn another_day_is_named() {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::hours(30);
+        assert_eq!(clock_or_day(Zone::Utc, now, now - TimeDelta::hours(1)), "05:00:00");
+        assert_eq!(clock_or_day(Zone::Utc, now, now - TimeDelta::hours(10)), "01-01 20:00");
     }
 
     #[test]

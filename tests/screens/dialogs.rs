@@ -6,8 +6,6 @@ use godwit::model::command::{Action, Answer, Command};
 use godwit::model::ids::Seq;
 use godwit::model::phase::PhaseEvent;
 use godwit::model::plan::Direction;
-use godwit::model::role::Role;
-use godwit::tui::CockpitOptions;
 use godwit::tui::effect::Effect;
 use godwit::tui::state::cockpit::Cockpit;
 use godwit::wire::client::LinkEvent;
@@ -129,8 +127,8 @@ fn a_command_that_cannot_be_handed_over_says_so() {
 
 #[test]
 fn asking_for_a_phase_previews_it_first() {
-    let story = Story::begin(None);
-    let mut cockpit = cockpit_of(&story, healthy(), "ben", Role::Operator, CockpitOptions::default());
+    let mut story = Story::begin(None);
+    let mut cockpit = cockpit(&story, healthy());
     let effects = press(&mut cockpit, "2 r");
     sent(&mut cockpit, effects, 1);
     answer(&mut cockpit, 1, planned("assess", Direction::Forward));
@@ -138,7 +136,14 @@ fn asking_for_a_phase_previews_it_first() {
     let command = sent(&mut cockpit, effects, 2);
     assert_eq!(command.action, Action::Run { phase: "assess".into() });
     answer(&mut cockpit, 2, Answer::Planned { plan: plan("assess", Direction::Forward), seq: Some(Seq(4)) });
+    let seen = story.entries().len();
+    story.at(0).request("assess", "mina");
+    cockpit.on_link(LinkEvent::Entries(story.entries().split_off(seen)));
     insta::assert_snapshot!("run_done", shown(&mut cockpit, 80, 24));
+    // From here straight to the approval.
+    let effects = press(&mut cockpit, "A");
+    let command = sent(&mut cockpit, effects, 3);
+    assert_eq!(command.action, Action::Plan { phase: "assess".into(), direction: Direction::Forward });
 }
 
 #[test]

@@ -141,6 +141,8 @@ impl Story {
             "orders/copy: the target refused a row: duplicate key value violates unique constraint \"orders_pkey\" (id 4711)",
             "remove the row that somebody wrote to orders-db.public.orders, then retry",
         );
+        let step = if id == "backfill" { "orders/copy".to_owned() } else { format!("{id}/work") };
+        self.step(id, &step, StepEvent::Failed { reason: Reason::new("the target refused a row", "") });
         self.phase(id, PhaseEvent::Failed { reason, policy })
     }
 
@@ -270,6 +272,7 @@ pub fn pipeline_sample() -> PipelineSample {
         applied_per_second: Reading::Known(312),
         copied_per_second: Reading::Unknown("no copy is running".into()),
         copy_eta_seconds: Reading::Unknown("no copy is running".into()),
+        changed_since_pass: std::collections::BTreeMap::new(),
         anomalies: 0,
         moved_at: Some(ago(2)),
         stalled: false,

@@ -2,9 +2,19 @@
 //!
 //! Snapshots are for people: look at them when they change. `INSTA_UPDATE=always` writes new ones.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test that cannot go on has to say so, and measurements are printed"
+)]
+
 mod dialogs;
 mod fixture;
 mod keys;
 mod program;
+mod pty;
+mod sentences;
 mod situations;
 mod speed;

@@ -35,6 +35,8 @@ struct Run {
     inside: bool,
     /// Whether the target has changes that no commit covers yet.
     uncommitted: bool,
+    /// Position of the last source commit that was read.
+    committed: Position,
     /// Last durable position.
     applied: Position,
     /// Read but not checkpointed, nothing to apply up to here.
@@ -79,6 +81,7 @@ impl Pump<'_> {
             pending: Vec::new(),
             inside: false,
             uncommitted: false,
+            committed: from,
             applied: from,
             idle: None,
             checkpointed: Instant::now(),
@@ -91,10 +94,11 @@ impl Pump<'_> {
             }
             let items = run.stream.next().await?;
             self.take(&mut run, items).await?;
-            if !run.inside && run.checkpointed.elapsed() >= IDLE_CHECKPOINT {
-                if let Some(idle) = run.idle.take().filter(|p| *p > run.applied) {
-                    self.commit(&mut run, idle).await?;
-                }
+            if !run.inside
+                && run.checkpointed.elapsed() >= IDLE_CHECKPOINT
+                && let Some(idle) = run.idle.take().filter(|p| *p > run.applied)
+            {
+                self.commit(&mut run, idle).await?;
             }
         }
     }
@@ -113,15 +117,18 @@ impl Pump<'_> {
                 }
                 CaptureItem::Commit { position, .. } => {
                     run.inside = false;
+                    run.committed = position;
                     run.idle = Some(position);
                     if Some(at) == last_commit {
                         self.push(run).await?;
                         self.commit(run, position).await?;
                     }
                 }
-                CaptureItem::Marker { token, position } => {
-                    // Non-transactional: it stands between transactions, so all before it is in `pending` or durable.
-                    if !run.inside {
+                CaptureItem::Marker { token, .. } => {
+                    // Changes come in whole transactions, so all that was committed before the marker has its `Commit` before it. The
+                    // marker's own position is no checkpoint: its transaction may still be open.
+                    if run.uncommitted || !run.pending.is_empty() {
+                        let position = run.committed;
                         self.push(run).await?;
                         self.commit(run, position).await?;
                     }

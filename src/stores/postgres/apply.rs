@@ -32,6 +32,8 @@ pub struct PgApplier {
     /// A transaction is open, and in it the savepoint `godwit`.
     open: bool,
     tolerant: u32,
+    /// The table whose statement failed last.
+    suspect: Option<usize>,
 }
 
 /// Settings of the session: plans that do not depend on a batch's size (an index lookup per row), no compilation, deferrable constraints
@@ -50,11 +52,20 @@ impl PgApplier {
                 StoreError { kind, ..f.at(&link.options.id, Operation::Apply) }.about(map.target.to_string())
             })?);
         }
-        Ok(Self { link, spec, connection, tables, open: false, tolerant: 0 })
+        Ok(Self { link, spec, connection, tables, open: false, tolerant: 0, suspect: None })
     }
 
     fn failed(&self, failure: Failure) -> StoreError {
         failure.at(&self.link.options.id, Operation::Apply)
+    }
+
+    /// The error for a batch that failed as a whole.
+    fn batch_failed(&self, failure: Failure) -> StoreError {
+        let error = self.failed(failure);
+        match self.suspect.and_then(|table| self.spec.tables.get(table)) {
+            Some(map) => error.about(map.target.to_string()),
+            None => error,
+        }
     }
 
     /// Runs a batch behind a savepoint. The counts are those of the batch's own statements.
@@ -81,6 +92,7 @@ impl PgApplier {
             }
             Err(Stopped { completed, failure }) => {
                 self.open |= completed >= before;
+                self.suspect = completed.checked_sub(before).and_then(|at| batch.table_of(at));
                 self.tables.iter_mut().for_each(TargetTable::forget_prepared);
                 Err(failure)
             }
@@ -159,7 +171,7 @@ impl PgApplier {
     }
 
     async fn apply(&mut self, changes: &[RowChange]) -> Result<Applied> {
-        if let Some(applied) = self.apply_whole(changes).await.map_err(|f| self.failed(f))? {
+        if let Some(applied) = self.apply_whole(changes).await.map_err(|f| self.batch_failed(f))? {
             return Ok(applied);
         }
         let mut total = Applied::default();

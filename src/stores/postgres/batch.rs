@@ -169,6 +169,19 @@ impl<'a> Batch<'a> {
         self.simple
     }
 
+    /// The table that the statement at this place is about.
+    pub fn table_of(&self, at: usize) -> Option<usize> {
+        match self.actions.get(at)? {
+            Action::Insert { table, .. }
+            | Action::Update { table, .. }
+            | Action::Delete { table, .. }
+            | Action::Erase { table, .. }
+            | Action::Move { table, .. }
+            | Action::ChangeOne { table, .. } => Some(*table),
+            Action::Truncate { tables } => tables.first().copied(),
+        }
+    }
+
     /// Queues every statement.
     pub fn queue(&self, tables: &mut [TargetTable], pipeline: &mut Pipeline, tolerance: Tolerance) -> Outcome<()> {
         for action in &self.actions {
@@ -333,3 +346,6 @@ fn key_of(target: Option<&TargetTable>, row: &[Cell]) -> Option<Key> {
     };
     Some(target.key().iter().map(value).collect())
 }
+
+#[cfg(test)]
+mod tests;

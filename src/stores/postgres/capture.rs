@@ -127,6 +127,22 @@ impl PgCapture {
         Ok(Some(spec.tables.iter().map(columns).collect()))
     }
 
+    /// Fails when a mapped table is no longer published: a table that was dropped and made anew is another one to the server, and its
+    /// changes would be missing without a word.
+    async fn check_published(&self, connection: &mut Connection, spec: &CaptureSpec) -> Result<()> {
+        let sql = "SELECT name FROM unnest($2::text[]) AS root (name)
+                    WHERE NOT EXISTS (SELECT FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
+                                       WHERE p.pubname = $1 AND r.prrelid = to_regclass(name))";
+        let parameters = [Some(object_name(&spec.name)), Some(self.table_array(spec))];
+        let answer = connection.query_with(sql, &parameters.each_ref().map(Option::as_deref)).await;
+        let answer = answer.map_err(self.failed(Operation::Capture, spec))?;
+        let Some(Some(table)) = answer.rows.first().and_then(|row| row.first()) else { return Ok(()) };
+        let message = format!(
+            "{table} is no longer published: it was dropped, renamed or made anew, or taken out of the publication"
+        );
+        Err(self.link.error(Operation::Capture, ErrorKind::SchemaChanged, message).about(table.as_str()))
+    }
+
     /// Creates a slot on a walsender of its own. Returns where it starts, the name of the exported snapshot, and the session, which keeps
     /// the snapshot alive until its next command.
     async fn create_slot(
@@ -174,7 +190,8 @@ const WITHOUT_IDENTITY: &str = "
      LIMIT 1";
 
 fn publication(spec: &CaptureSpec) -> String {
-    let tables: Vec<String> = spec.tables.iter().map(|map| quote::table(&map.source)).collect();
+    // ONLY leaves inheritance children out, which are tables of their own; partitions are always in.
+    let tables: Vec<String> = spec.tables.iter().map(|map| format!("ONLY {}", quote::table(&map.source))).collect();
     format!(
         "CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert, update, delete, truncate', publish_via_partition_root = true)",
         quote::ident(&object_name(&spec.name)),
@@ -236,6 +253,10 @@ impl Capture for PgCapture {
     /// commits between them.)
     async fn snapshot(&self, spec: &CaptureSpec) -> Result<(CaptureOrigin, Box<dyn Snapshot>)> {
         let name = format!("{}_tmp", object_name(&spec.name));
+        // A dead engine's session may still have one of this name; it goes with the session.
+        let mut connection = self.link.statements(Operation::Prepare).await?;
+        slot::release(&self.link, &mut connection, &name, Operation::Prepare).await?;
+        drop(connection);
         let (position, exported, walsender) = self.create_slot(spec, &name, true, true).await?;
         let snapshot = PgSnapshot::hold(&self.link, &spec.tables, &exported).await?;
         drop(walsender);
@@ -259,6 +280,7 @@ impl Capture for PgCapture {
             let why = format!("publication {name} does not exist: changes made since it was dropped cannot be read");
             return Err(self.lost(spec, why));
         };
+        self.check_published(&mut connection, spec).await?;
         let sql = "SELECT a.atttypid, a.atttypmod FROM unnest($1::text[]) AS root (name)
                      JOIN pg_attribute a ON a.attrelid = to_regclass(root.name) WHERE a.attnum > 0 AND NOT a.attisdropped";
         let answer = connection.query_with(sql, &[Some(&self.table_array(spec))]).await.map_err(&failed)?;
@@ -284,10 +306,11 @@ impl Capture for PgCapture {
         let mut connection = self.link.statements(Operation::Inspect).await?;
         let slot = Slot::find(&mut connection, &name).await.map_err(self.failed(Operation::Inspect, spec))?;
         let slot = slot.ok_or_else(|| self.lost(spec, slot::missing(&name)))?;
-        match slot.lost(None) {
-            Some(why) => Err(self.lost(spec, why)),
-            None => Ok(slot.retention()),
+        if let Some(why) = slot.lost(None) {
+            return Err(self.lost(spec, why));
         }
+        self.check_published(&mut connection, spec).await?;
+        Ok(slot.retention())
     }
 
     async fn probe_marker(&self, spec: &CaptureSpec, token: &str) -> Result<Position> {

@@ -72,7 +72,7 @@ pub fn base_type(spelling: &str) -> String {
             ')' if !quoted => depth = depth.saturating_sub(1),
             _ => {}
         }
-        if depth == 0 && !(c == ')' && !quoted) {
+        if depth == 0 && (quoted || c != ')') {
             out.push(c);
         }
     }

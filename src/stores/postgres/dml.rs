@@ -354,50 +354,54 @@ fn unnest(count: usize) -> String {
     format!("unnest({}) AS v ({})", parameters.join(", "), columns.join(", "))
 }
 
+/// A table without a server, for tests of what is built on it.
+#[cfg(test)]
+pub(super) fn fixture(index: usize, columns: &[&str], key: &[usize]) -> TargetTable {
+    let column = |name: &&str| TargetColumn {
+        name: quote::ident(name),
+        type_name: "integer".to_owned(),
+        fixed: false,
+        equals: "OPERATOR(pg_catalog.=)".to_owned(),
+    };
+    TargetTable {
+        prefix: format!("t{index}"),
+        name: format!("\"s\".\"T{index}\""),
+        columns: columns.iter().map(column).collect(),
+        key: key.to_vec(),
+        prepared: HashSet::new(),
+        generation: 0,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn table() -> TargetTable {
-        let column = |name: &str, type_name: &str, equals: &str| TargetColumn {
-            name: quote::ident(name),
-            type_name: type_name.to_owned(),
-            fixed: false,
-            equals: format!("OPERATOR({equals})"),
-        };
-        TargetTable {
-            prefix: "t0".into(),
-            name: "\"s\".\"T\"".into(),
-            columns: vec![column("id", "integer", "pg_catalog.="), column("v", "public.mood", "pg_catalog.=")],
-            key: vec![0],
-            prepared: HashSet::new(),
-            generation: 0,
-        }
-    }
-
     #[test]
     fn statements() {
-        let t = table();
+        let t = fixture(0, &["id", "v"], &[0]);
         assert_eq!(
             t.sql(Kind::InsertMissing, &[]),
-            "INSERT INTO \"s\".\"T\" (\"id\", \"v\") OVERRIDING SYSTEM VALUE SELECT v.c0::integer, v.c1::public.mood \
+            "INSERT INTO \"s\".\"T0\" (\"id\", \"v\") OVERRIDING SYSTEM VALUE SELECT v.c0::integer, v.c1::integer \
              FROM unnest($1::text[], $2::text[]) AS v (c0, c1) ON CONFLICT (\"id\") DO NOTHING"
         );
         assert_eq!(
             t.sql(Kind::Update, &[1]),
-            "UPDATE \"s\".\"T\" AS t SET \"v\" = v.c1::public.mood FROM unnest($1::text[], $2::text[]) AS v (c0, c1) \
+            "UPDATE \"s\".\"T0\" AS t SET \"v\" = v.c1::integer FROM unnest($1::text[], $2::text[]) AS v (c0, c1) \
              WHERE t.\"id\" OPERATOR(pg_catalog.=) v.c0::integer"
         );
         assert_eq!(
             t.sql(Kind::Delete, &[]),
-            "DELETE FROM \"s\".\"T\" AS t USING unnest($1::text[]) AS v (c0) WHERE t.\"id\" OPERATOR(pg_catalog.=) v.c0::integer"
+            "DELETE FROM \"s\".\"T0\" AS t USING unnest($1::text[]) AS v (c0) WHERE t.\"id\" OPERATOR(pg_catalog.=) v.c0::integer"
         );
     }
 
     #[test]
     fn unchanged_cells_are_not_set() {
         let row = [Cell::Value(Value::Literal("1".into())), Cell::Unchanged];
-        assert!(table().settable(&row).is_empty());
-        assert!(table().sql(Kind::Update, &[]).starts_with("SELECT FROM \"s\".\"T\" AS t, unnest"));
+        assert!(fixture(0, &["id", "v"], &[0]).settable(&row).is_empty());
+        assert!(
+            fixture(0, &["id", "v"], &[0]).sql(Kind::Update, &[]).starts_with("SELECT FROM \"s\".\"T0\" AS t, unnest")
+        );
     }
 }

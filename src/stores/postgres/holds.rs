@@ -139,7 +139,7 @@ mod tests {
         holds.lose(&session);
         holds.lose(&session);
         assert!(!holds.is_held(&session));
-        assert_eq!(holds.lost(), [session.clone()]);
+        assert_eq!(holds.lost(), std::slice::from_ref(&session));
         holds.end(&session);
         assert!(holds.lost().is_empty());
     }

@@ -15,10 +15,15 @@ const RELEASE_LIMIT: Duration = Duration::from_secs(15);
 /// Pause between two tries.
 const RELEASE_POLL: Duration = Duration::from_millis(50);
 
+/// A commit that was reported must be durable, because the source forgets its log on our word. Other values than `off` (remote, local) are the
+/// server's choice and stay.
+const DURABLE: &str =
+    "SELECT set_config('synchronous_commit', 'local', false) WHERE current_setting('synchronous_commit') = 'off'";
+
 /// Makes a session write as a replica does: no foreign key checks (order between tables is the source's), no user triggers (their effects
 /// arrive as changes), and through the fence.
 pub async fn become_replica(link: &Link, connection: &mut Connection, operation: Operation) -> Result<()> {
-    let outcome = connection.query("SET session_replication_role = replica").await;
+    let outcome = connection.query(&format!("SET session_replication_role = replica; {DURABLE}")).await;
     outcome.map(|_| ()).map_err(|failure| {
         let user = &link.address.user;
         let fix = if connection.major_version() >= 15 {
@@ -90,8 +95,7 @@ fn failed(link: &Link, failure: Failure) -> StoreError {
 /// The last run of digits before the SQLSTATE that our error text appends.
 fn last_number(message: &str) -> Option<String> {
     let message = message.rsplit_once(" (SQLSTATE").map_or(message, |(text, _)| text);
-    let digits = message.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
-    digits.last().map(str::to_owned)
+    message.rsplit(|c: char| !c.is_ascii_digit()).find(|part| !part.is_empty()).map(str::to_owned)
 }
 
 #[cfg(test)]

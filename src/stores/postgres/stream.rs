@@ -38,10 +38,8 @@ const SEND_LIMIT: Duration = Duration::from_secs(30);
 enum Known {
     /// A mapped table.
     Mapped(Shape),
-    /// A mapped table whose rows can no longer be mapped; why.
+    /// A table whose rows cannot be mapped; why. The first row of it is an error: it is never passed over.
     Broken(String),
-    /// Somebody added a table to the publication: not ours.
-    Foreign,
 }
 
 /// Where the stream is within a transaction.
@@ -64,6 +62,11 @@ pub struct PgChangeStream {
     left_out: Vec<Vec<String>>,
     types: TypeNames,
     relations: HashMap<u32, Known>,
+    /// The batch that is being collected. It outlives a `next` that was dropped, so that nothing that was read is lost.
+    items: Vec<CaptureItem>,
+    /// A message was taken from the stream and could not be dealt with, or `next` was dropped meanwhile: what follows must not be read as
+    /// if that message had never been.
+    interrupted: bool,
     transaction: Transaction,
     /// Everything up to here has been read.
     received: u64,
@@ -95,6 +98,8 @@ impl PgChangeStream {
             left_out,
             types,
             relations: HashMap::new(),
+            items: Vec::new(),
+            interrupted: false,
             transaction: Transaction::default(),
             received: from,
             emitted: from,
@@ -121,12 +126,14 @@ impl PgChangeStream {
     }
 
     /// Takes what has arrived; true when the batch is full.
-    async fn drain(&mut self, items: &mut Vec<CaptureItem>, bytes: &mut usize) -> Result<bool> {
+    async fn drain(&mut self, bytes: &mut usize) -> Result<bool> {
         while let Some(event) = self.stream.take().map_err(|f| self.failed(f))? {
             match event {
                 Event::Data { payload } => {
                     *bytes += payload.len();
-                    self.data(&payload, items).await?;
+                    self.interrupted = true;
+                    self.data(&payload).await?;
+                    self.interrupted = false;
                 }
                 Event::Keepalive { end, reply_requested } => {
                     self.status_wanted |= reply_requested;
@@ -135,22 +142,22 @@ impl PgChangeStream {
                     }
                 }
             }
-            if items.len() >= BATCH_ITEMS || *bytes >= BATCH_BYTES {
+            if self.items.len() >= BATCH_ITEMS || *bytes >= BATCH_BYTES {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    async fn data(&mut self, payload: &Bytes, items: &mut Vec<CaptureItem>) -> Result<()> {
+    async fn data(&mut self, payload: &Bytes) -> Result<()> {
         let message = decode(payload).map_err(|m| self.defect(ErrorKind::Protocol, format!("pgoutput: {m}")))?;
         match message {
             Message::Begin { .. } => self.transaction = Transaction { open: true, ..Transaction::default() },
             Message::Origin { name } => {
                 self.transaction.ignored = name == capture::object_name(&self.spec.ignore_origin);
             }
-            Message::Commit { end_lsn, committed_at_us } => self.commit(end_lsn, committed_at_us, items),
-            Message::Relation(relation) => self.relation(&relation, items).await?,
+            Message::Commit { end_lsn, committed_at_us } => self.commit(end_lsn, committed_at_us),
+            Message::Relation(relation) => self.relation(&relation).await?,
             Message::Type => {}
             Message::Custom { lsn, prefix, content } => {
                 if prefix == capture::MARKER_PREFIX && !content.is_empty() {
@@ -158,21 +165,18 @@ impl PgChangeStream {
                     if !self.transaction.open {
                         self.emitted = self.emitted.max(lsn);
                     }
-                    items.push(CaptureItem::Marker { token, position: Position::Lsn(lsn) });
+                    self.items.push(CaptureItem::Marker { token, position: Position::Lsn(lsn) });
                 }
             }
             Message::Insert { .. } | Message::Update { .. } | Message::Delete { .. } if self.transaction.ignored => {}
-            Message::Insert { relation, new } => self.row(relation, items, |shape| shape.insert(&new))?,
-            Message::Update { relation, old, new } => {
-                self.row(relation, items, |shape| shape.update(old.as_ref(), &new))?
-            }
-            Message::Delete { relation, old } => self.row(relation, items, |shape| shape.delete(&old))?,
+            Message::Insert { relation, new } => self.row(relation, |shape| shape.insert(&new))?,
+            Message::Update { relation, old, new } => self.row(relation, |shape| shape.update(old.as_ref(), &new))?,
+            Message::Delete { relation, old } => self.row(relation, |shape| shape.delete(&old))?,
             Message::Truncate { relations } if !self.transaction.ignored => {
                 let mut tables = Vec::new();
                 for relation in relations {
                     match self.relations.get(&relation) {
                         Some(Known::Mapped(shape)) => tables.push(shape.table),
-                        Some(Known::Foreign) => {}
                         Some(Known::Broken(why)) => return Err(self.defect(ErrorKind::SchemaChanged, why.clone())),
                         None => {
                             return Err(
@@ -183,7 +187,7 @@ impl PgChangeStream {
                 }
                 if !tables.is_empty() {
                     self.transaction.visible = true;
-                    items.push(CaptureItem::Change(RowChange::Truncate { tables }));
+                    self.items.push(CaptureItem::Change(RowChange::Truncate { tables }));
                 }
             }
             Message::Truncate { .. } => {}
@@ -191,12 +195,7 @@ impl PgChangeStream {
         Ok(())
     }
 
-    fn row(
-        &mut self,
-        relation: u32,
-        items: &mut Vec<CaptureItem>,
-        map: impl FnOnce(&Shape) -> Option<RowChange>,
-    ) -> Result<()> {
+    fn row(&mut self, relation: u32, map: impl FnOnce(&Shape) -> Option<RowChange>) -> Result<()> {
         match self.relations.get(&relation) {
             Some(Known::Mapped(shape)) => {
                 let change = map(shape);
@@ -204,38 +203,42 @@ impl PgChangeStream {
                     self.defect(ErrorKind::Protocol, "pgoutput: a row without the columns that identify it")
                 })?;
                 self.transaction.visible = true;
-                items.push(CaptureItem::Change(change));
+                self.items.push(CaptureItem::Change(change));
                 Ok(())
             }
-            Some(Known::Foreign) => Ok(()),
             Some(Known::Broken(why)) => Err(self.defect(ErrorKind::SchemaChanged, why.clone())),
             None => Err(self.defect(ErrorKind::Protocol, "pgoutput: a row of a table that was not described")),
         }
     }
 
-    fn commit(&mut self, end_lsn: u64, committed_at_us: i64, items: &mut Vec<CaptureItem>) {
+    fn commit(&mut self, end_lsn: u64, committed_at_us: i64) {
         let transaction = std::mem::take(&mut self.transaction);
         self.received = self.received.max(end_lsn);
         let position = Position::Lsn(end_lsn);
         if transaction.visible {
             self.emitted = self.emitted.max(end_lsn);
-            items.push(CaptureItem::Commit { position, committed_at: time_of(committed_at_us) });
+            self.items.push(CaptureItem::Commit { position, committed_at: time_of(committed_at_us) });
         } else {
             // An empty or ignored transaction moves the position and nothing else; a run of them is one report.
             self.emitted = self.emitted.max(end_lsn);
-            if matches!(items.last(), Some(CaptureItem::Progress { .. })) {
-                items.pop();
+            if matches!(self.items.last(), Some(CaptureItem::Progress { .. })) {
+                self.items.pop();
             }
-            items.push(CaptureItem::Progress { position });
+            self.items.push(CaptureItem::Progress { position });
         }
     }
 
-    async fn relation(&mut self, relation: &Relation<'_>, items: &mut Vec<CaptureItem>) -> Result<()> {
+    async fn relation(&mut self, relation: &Relation<'_>) -> Result<()> {
         let found = self.spec.tables.iter().position(|map| {
             map.source.name == relation.name && map.source.schema.as_deref().unwrap_or("public") == relation.schema
         });
         let Some(table) = found else {
-            self.relations.insert(relation.id, Known::Foreign);
+            // The publication is ours alone, so this is a mapped table under a new name, or somebody has meddled.
+            let why = format!(
+                "{}.{} is published and is not in the mapping: a mapped table was renamed, or the table was added to the publication",
+                relation.schema, relation.name
+            );
+            self.relations.insert(relation.id, Known::Broken(why));
             return Ok(());
         };
         if relation.columns.iter().any(|c| !self.types.contains_key(&(c.type_oid, c.modifier))) {
@@ -245,7 +248,7 @@ impl PgChangeStream {
         let alignment = align(table, &self.spec.tables[table], left_out, relation, &self.types);
         let detail = alignment.differences.join("; ");
         if !alignment.differences.is_empty() {
-            items.push(CaptureItem::SchemaChange { table, detail: detail.clone() });
+            self.items.push(CaptureItem::SchemaChange { table, detail: detail.clone() });
         }
         let known = match alignment.shape {
             Some(shape) => Known::Mapped(shape),
@@ -275,7 +278,7 @@ impl PgChangeStream {
     }
 
     /// Status, signs of life, and the progress of a quiet log.
-    async fn housekeeping(&mut self, items: &mut Vec<CaptureItem>) -> Result<()> {
+    async fn housekeeping(&mut self) -> Result<()> {
         let silence = self.stream.silence();
         if silence > DEAD_AFTER {
             let text = format!("no word from the server for {} s although it was asked", silence.as_secs());
@@ -289,10 +292,10 @@ impl PgChangeStream {
             self.send_status(ask).await?;
         }
         let due = self.last_progress.is_none_or(|at| at.elapsed() >= PROGRESS_INTERVAL);
-        if items.is_empty() && due && !self.transaction.open && self.received > self.emitted {
+        if self.items.is_empty() && due && !self.transaction.open && self.received > self.emitted {
             self.emitted = self.received;
             self.last_progress = Some(Instant::now());
-            items.push(CaptureItem::Progress { position: Position::Lsn(self.emitted) });
+            self.items.push(CaptureItem::Progress { position: Position::Lsn(self.emitted) });
         }
         Ok(())
     }
@@ -301,18 +304,22 @@ impl PgChangeStream {
 #[async_trait]
 impl ChangeStream for PgChangeStream {
     async fn next(&mut self) -> Result<Vec<CaptureItem>> {
-        let (mut items, mut bytes) = (Vec::new(), 0);
+        if self.interrupted {
+            let text = "an earlier read failed or was given up in the middle of a message; open the stream again";
+            return Err(self.defect(ErrorKind::Unreachable, text));
+        }
+        let mut bytes = 0;
         let deadline = Instant::now() + IDLE;
         loop {
-            let full = self.drain(&mut items, &mut bytes).await?;
+            let full = self.drain(&mut bytes).await?;
             // Under load more has always arrived: the batch grows until it is full, and the socket is never waited for.
-            if !full && !items.is_empty() && self.stream.fill_now().map_err(|f| self.failed(f))? {
+            if !full && !self.items.is_empty() && self.stream.fill_now().map_err(|f| self.failed(f))? {
                 continue;
             }
-            self.housekeeping(&mut items).await?;
+            self.housekeeping().await?;
             let left = deadline.saturating_duration_since(Instant::now());
-            if !items.is_empty() || left.is_zero() {
-                return Ok(items);
+            if !self.items.is_empty() || left.is_zero() {
+                return Ok(std::mem::take(&mut self.items));
             }
             self.stream.fill(left).await.map_err(|f| self.failed(f))?;
         }

@@ -5,14 +5,15 @@
 //! changes that the copy holds already; until [`TargetState::consistent_from`](crate::stores::TargetState) a row in the way is
 //! one that the log will bring up to date later, so it gives way. After that it is somebody else's write, and an error.
 
-use super::connect::{Database, Session};
+use super::checkpoint;
+use super::connect::{Database, Mode};
 use super::control;
 use super::error::is_unique_violation;
 use super::insert::Insert;
 use super::keys::KeyedTable;
 use super::quote::ident;
 use super::row::Args;
-use super::target;
+use super::session::Session;
 use crate::model::change::{Cell, Position, RowChange};
 use crate::model::table::TableMap;
 use crate::model::value::{Key, Row, Value};
@@ -82,36 +83,50 @@ pub struct SqliteApplier {
     name: String,
     tables: Vec<TableSql>,
     in_transaction: bool,
+    /// Read in the first transaction.
+    progress: Option<Progress>,
+}
+
+/// How far a pipeline is.
+struct Progress {
     applied: Position,
     /// Until here changes may repeat what the copy holds already.
     consistent_from: Option<Position>,
 }
 
+impl Progress {
+    fn repeats(&self) -> bool {
+        self.consistent_from.is_some_and(|from| self.applied < from)
+    }
+}
+
 impl SqliteApplier {
-    /// Opens the session and reads how far the pipeline is.
+    /// Opens the session. How far the pipeline is, is read in its first transaction: an applier may be opened during a freeze of
+    /// its target, when the checkpoint is not committed yet.
     pub async fn open(db: &Database, spec: &ApplySpec) -> Result<Self> {
-        let mut session = target::open(db, Operation::Apply).await?;
-        let state = target::read_state(&mut session, &spec.name).await?;
-        let Some(applied) = state.applied.or(state.origin.map(|origin| origin.position)) else {
-            return Err(session.fail(ErrorKind::NotFound, "the pipeline has no checkpoint yet").about(&spec.name));
-        };
         Ok(Self {
-            session,
+            session: db.open(Mode::Create, Operation::Apply).await?,
             name: spec.name.clone(),
             tables: spec.tables.iter().map(TableSql::of).collect(),
             in_transaction: false,
-            applied,
-            consistent_from: state.consistent_from,
+            progress: None,
         })
     }
 
     async fn ensure_transaction(&mut self) -> Result<()> {
-        if !self.in_transaction {
-            self.session.begin_immediate(self.session.patience()).await?;
-            self.in_transaction = true;
-            control::enter(&mut self.session, &self.name).await?;
+        if self.in_transaction {
+            return Ok(());
         }
-        Ok(())
+        self.session.begin_immediate(self.session.patience()).await?;
+        self.in_transaction = true;
+        if self.progress.is_none() {
+            let state = checkpoint::read_in(&mut self.session, &self.name).await?;
+            let Some(applied) = state.applied.or(state.origin.map(|origin| origin.position)) else {
+                return Err(self.session.fail(ErrorKind::NotFound, "the pipeline has no checkpoint").about(&self.name));
+            };
+            self.progress = Some(Progress { applied, consistent_from: state.consistent_from });
+        }
+        control::enter(&mut self.session, &self.name).await
     }
 
     async fn give_up(&mut self) {
@@ -123,7 +138,7 @@ impl SqliteApplier {
 
     async fn apply_all(&mut self, changes: Vec<RowChange>) -> Result<Applied> {
         self.ensure_transaction().await?;
-        let repeats = self.consistent_from.is_some_and(|from| self.applied < from);
+        let repeats = self.progress.as_ref().is_some_and(Progress::repeats);
         let mut work = Work { session: &mut self.session, repeats, done: Applied::default() };
         let mut inserts = Run::default();
         for change in changes {
@@ -147,12 +162,7 @@ impl SqliteApplier {
 
     async fn checkpoint(&mut self, position: Position) -> Result<()> {
         self.ensure_transaction().await?;
-        let json =
-            serde_json::to_string(&position).map_err(|e| self.session.fail(ErrorKind::Protocol, e.to_string()))?;
-        let args = Args::new().text(&self.name).text(json);
-        if self.session.run("UPDATE godwit_checkpoint SET applied = ?2 WHERE name = ?1", args).await? != 1 {
-            return Err(self.session.fail(ErrorKind::NotFound, "the pipeline's checkpoint is gone").about(&self.name));
-        }
+        checkpoint::store_applied(&mut self.session, &self.name, position).await?;
         control::leave(&mut self.session).await?;
         self.session.commit().await
     }
@@ -360,7 +370,9 @@ impl ChangeApplier for SqliteApplier {
         match &committed {
             Ok(()) => {
                 self.in_transaction = false;
-                self.applied = position;
+                if let Some(progress) = &mut self.progress {
+                    progress.applied = position;
+                }
             }
             Err(_) => self.give_up().await,
         }

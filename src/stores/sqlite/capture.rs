@@ -1,12 +1,13 @@
 //! Change capture by triggers: making it, looking after it, removing it. The log itself is described in [`super::log`].
 
 use super::catalogue::{self, CatalogueTable};
-use super::connect::{Database, Mode, Session};
+use super::connect::{Database, Mode};
 use super::control;
 use super::inventory::existing;
 use super::log::{self, Layout};
 use super::quote::{folded, text};
 use super::row::{self, Args};
+use super::session::Session;
 use super::snapshot::SqliteSnapshot;
 use super::store::SqliteStore;
 use super::stream::LogStream;
@@ -84,6 +85,10 @@ impl Capture for SqliteStore {
     }
 
     async fn probe_marker(&self, spec: &CaptureSpec, token: &str) -> Result<Position> {
+        if self.db.held.is_held() {
+            // It would only wait for the end of our own freeze.
+            return Err(self.db.error(Operation::Capture, ErrorKind::Contention, "the writers are held by a freeze"));
+        }
         let mut session = self.db.open(Mode::Write, Operation::Capture).await?;
         session.begin_immediate(session.patience()).await?;
         match write_marker(&mut session, spec, token).await {

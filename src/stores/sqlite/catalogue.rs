@@ -1,9 +1,9 @@
 //! What the file's own catalogue says about a table: the facts that the other parts of this engine build on.
 
-use super::connect::Session;
 use super::ddl;
 use super::quote::folded;
 use super::row::{self, Args};
+use super::session::Session;
 use crate::model::table::{Column, Generation, RowIdentity, TableName};
 use crate::stores::Result;
 
@@ -66,6 +66,16 @@ impl CatalogueTable {
             .filter(|name| self.column(name).is_some_and(|c| c.nullable))
             .map(String::as_str)
             .collect()
+    }
+
+    /// Collations of the unique index over exactly these columns; `None` if there is no such index (the rowid has none).
+    pub fn collations_of(&self, key: &[&str]) -> Option<Vec<String>> {
+        let is_key = |columns: &&Vec<(String, String)>| {
+            columns.len() == key.len()
+                && columns.iter().zip(key).all(|((name, _), wanted)| folded(name) == folded(wanted))
+        };
+        let columns = self.uniques.iter().filter_map(|index| index.columns.as_ref()).find(is_key)?;
+        Some(columns.iter().map(|(_, collation)| collation.clone()).collect())
     }
 
     /// True when the table has an AUTOINCREMENT counter.

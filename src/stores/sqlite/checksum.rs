@@ -3,19 +3,25 @@
 //! A row is written as its values one after the other, each as a byte for its class, its length and its bytes, and hashed with
 //! 128-bit XXH3. Rows are combined by a wrapping sum: it does not depend on their order, and unlike xor it does not cancel
 //! when a row is there twice (or any difference is repeated an even number of times).
+//!
+//! A range of keys means the same rows on both sides only if both walk their keys in the same order. So a method's name says the
+//! order: plain it is that of bytes, which every table can give; with collations behind it, that of a key with these collations,
+//! which such a table gives from its index. Two sides agree on the second only if their keys are declared alike.
 
-use super::connect::{Mode, Session};
-use super::keys::KeyedTable;
+use super::catalogue;
+use super::connect::Mode;
+use super::keys::{KeyOrder, KeyedTable};
 use super::row::Args;
+use super::session::Session;
 use super::store::SqliteStore;
-use crate::model::table::TableMap;
+use crate::model::table::{ColumnMap, TableMap};
 use crate::model::value::{Key, Row, Value};
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::{Checksum, KeyRange, MapSide, RangeSum, Result};
 use async_trait::async_trait;
 use xxhash_rust::xxh3::Xxh3;
 
-/// The one method; the number changes when the encoding does.
+/// The method in the order of bytes; the number changes when the encoding does.
 const METHOD: &str = "sqlite-xxh3-v1";
 
 /// Hashes rows, reusing its buffer.
@@ -50,6 +56,15 @@ impl RowHasher {
 }
 
 impl SqliteStore {
+    fn walked(&self, map: &TableMap, side: MapSide, method: &str) -> Result<KeyedTable> {
+        let order = match method.strip_prefix(METHOD) {
+            Some("") => KeyOrder::Binary,
+            Some(collations) if collations.starts_with('+') => KeyOrder::Own,
+            _ => return Err(self.db.error(Operation::Compare, ErrorKind::Unsupported, format!("no method {method}"))),
+        };
+        Ok(KeyedTable::of(map, side).ordered(order))
+    }
+
     async fn each_row(
         &self,
         map: &TableMap,
@@ -58,11 +73,8 @@ impl SqliteStore {
         method: &str,
         mut each: impl FnMut(&KeyedTable, Row) + Send,
     ) -> Result<()> {
-        if method != METHOD {
-            return Err(self.db.error(Operation::Compare, ErrorKind::Unsupported, format!("no method {method}")));
-        }
+        let keyed = self.walked(map, side, method)?;
         let mut session = self.db.open(Mode::Read, Operation::Compare).await?;
-        let keyed = KeyedTable::of(map, side);
         let args = keyed.arguments(&session, range)?;
         // One statement is one view: a range is never half before and half after a commit.
         let decoder = keyed.decoder(&session);
@@ -77,13 +89,22 @@ impl SqliteStore {
 
 #[async_trait]
 impl Checksum for SqliteStore {
-    async fn methods(&self, _map: &TableMap, _side: MapSide) -> Result<Vec<String>> {
-        Ok(vec![METHOD.to_owned()])
+    async fn methods(&self, map: &TableMap, side: MapSide) -> Result<Vec<String>> {
+        let mut session = self.db.open(Mode::Read, Operation::Compare).await?;
+        let (name, key): (_, Vec<&str>) = match side {
+            MapSide::Source => (&map.source, key_columns(map).map(|c| c.source.as_str()).collect()),
+            MapSide::Target => (&map.target, key_columns(map).map(|c| c.target.as_str()).collect()),
+        };
+        let collations = catalogue::find(&mut session, name).await?.and_then(|found| found.collations_of(&key));
+        let own = collations.filter(|all| all.iter().any(|name| !name.eq_ignore_ascii_case("BINARY")));
+        let own = own.map(|all| format!("{METHOD}+{}", all.join("+").to_ascii_lowercase()));
+        Ok(own.into_iter().chain([METHOD.to_owned()]).collect())
     }
 
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, _method: &str) -> Result<Vec<KeyRange>> {
+    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>> {
+        let keyed = self.walked(map, side, method)?;
         let mut session = self.db.open(Mode::Read, Operation::Compare).await?;
-        KeyedTable::of(map, side).ranges(&mut session, rows).await
+        keyed.ranges(&mut session, rows).await
     }
 
     async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum> {
@@ -128,6 +149,10 @@ impl Checksum for SqliteStore {
         }
         Ok(rows)
     }
+}
+
+fn key_columns(map: &TableMap) -> impl Iterator<Item = &ColumnMap> {
+    map.key.iter().filter_map(|&i| map.columns.get(i))
 }
 
 async fn lookup(session: &mut Session, keyed: &KeyedTable, key: &Key) -> Result<Option<Row>> {

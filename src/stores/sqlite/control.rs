@@ -3,9 +3,9 @@
 //! Invariant: `applying` is NULL in every committed state. The applier sets it at the start of its transaction and clears it
 //! before the commit; SQLite shows uncommitted rows to nobody else, so no other connection ever sees it set.
 
-use super::connect::Session;
 use super::quote;
 use super::row::Args;
+use super::session::Session;
 use crate::stores::Result;
 
 /// Makes the control table; harmless when it is there.

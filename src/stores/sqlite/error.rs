@@ -2,19 +2,20 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::sanitise::clean;
 
 /// Classifies a driver error and keeps SQLite's own words.
 pub fn store_error(store: &StoreId, operation: Operation, error: &sqlx::Error) -> StoreError {
     let (kind, message) = match error {
         sqlx::Error::Database(database) => {
             let code = database.code().and_then(|code| code.parse::<i32>().ok()).unwrap_or(1);
-            (kind_of_code(code, database.message()), printable(database.message()))
+            (kind_of_code(code, database.message()), clean(database.message()))
         }
-        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => (ErrorKind::Unreachable, printable(&error.to_string())),
+        sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed => (ErrorKind::Unreachable, clean(&error.to_string())),
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) | sqlx::Error::Encode(_) => {
-            (ErrorKind::Rejected, printable(&error.to_string()))
+            (ErrorKind::Rejected, clean(&error.to_string()))
         }
-        other => (ErrorKind::Protocol, printable(&other.to_string())),
+        other => (ErrorKind::Protocol, clean(&other.to_string())),
     };
     StoreError::new(store, operation, kind, message)
 }
@@ -59,19 +60,6 @@ fn kind_of_code(code: i32, message: &str) -> ErrorKind {
     }
 }
 
-/// SQLite quotes names from the schema and messages of triggers in its errors, so control bytes and bidi controls can come along.
-pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control() || matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}') {
-                '\u{FFFD}'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -84,10 +72,5 @@ mod tests {
         assert_eq!(kind_of_code(1, "no such table: x"), ErrorKind::NotFound);
         assert_eq!(kind_of_code(9, "interrupted"), ErrorKind::TimedOut);
         assert_eq!(kind_of_code(11, "malformed"), ErrorKind::Protocol);
-    }
-
-    #[test]
-    fn control_bytes_do_not_reach_a_terminal() {
-        assert_eq!(printable("a\u{1b}[2Jb\u{202e}"), "a\u{FFFD}[2Jb\u{FFFD}");
     }
 }

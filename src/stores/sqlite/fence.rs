@@ -1,11 +1,11 @@
 //! The fence: triggers that refuse every write on a table unless Godwit applies it.
 
 use super::catalogue;
-use super::connect::Session;
 use super::control;
 use super::inventory::existing;
 use super::quote::{folded, ident, text};
 use super::row::{self, Args};
+use super::session::Session;
 use crate::model::table::TableName;
 use crate::stores::{FenceState, Result};
 

@@ -4,9 +4,11 @@
 //! keeps it until it goes on; no time-out inside the process can help there.
 
 use super::capture::log_end;
-use super::connect::{Database, Mode, Session};
+use super::connect::{Database, Mode};
 use super::fence;
+use super::held::Lock;
 use super::inventory::existing;
+use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::change::Position;
 use crate::model::table::TableName;
@@ -88,14 +90,6 @@ impl Freeze for SqliteStore {
     }
 }
 
-/// The held transaction, shared with the watchdog.
-struct Lock {
-    /// `None` once it was given up.
-    session: Option<Session>,
-    /// When the watchdog gives it up.
-    until: Instant,
-}
-
 /// Held writers. Dropping it closes the connection, which rolls back.
 struct LockGuard {
     db: Arc<Database>,
@@ -108,23 +102,10 @@ struct LockGuard {
 
 impl LockGuard {
     fn new(db: Arc<Database>, fence_in_doubt: Arc<AtomicBool>, session: Session, spec: FreezeSpec) -> Self {
-        let freeze = db.held.enter();
-        let lock = Arc::new(Mutex::new(Lock { session: Some(session), until: Instant::now() + spec.hold_limit }));
+        let lock = Arc::new(Mutex::new(Lock::new(session, spec.hold_limit)));
+        let freeze = db.held.enter(Arc::clone(&lock));
         let watchdog = tokio::spawn(watch(Arc::clone(&db), freeze, Arc::clone(&lock)));
         Self { db, fence_in_doubt, spec, freeze, lock, watchdog }
-    }
-
-    fn given_up(&self, operation: Operation) -> crate::stores::error::StoreError {
-        let limit = self.spec.hold_limit.as_millis();
-        self.db.error(
-            operation,
-            ErrorKind::TimedOut,
-            format!("the hold was given up by itself after {limit} ms without a word"),
-        )
-    }
-
-    async fn take(&self) -> Option<Session> {
-        self.lock.lock().await.session.take()
     }
 }
 
@@ -149,8 +130,7 @@ async fn watch(db: Arc<Database>, freeze: u64, lock: Arc<Mutex<Lock>>) {
 impl FreezeGuard for LockGuard {
     async fn marker(&mut self, captures: &[CaptureSpec], token: &str) -> Result<Position> {
         let mut lock = self.lock.lock().await;
-        lock.until = Instant::now() + self.spec.hold_limit;
-        let Some(session) = lock.session.as_mut() else { return Err(self.given_up(Operation::Freeze)) };
+        let session = lock.session(&self.db)?;
         let mut ends = Vec::with_capacity(captures.len());
         for capture in captures {
             super::capture::verify(session, capture).await?;
@@ -167,8 +147,7 @@ impl FreezeGuard for LockGuard {
 
     async fn still_held(&mut self) -> Result<()> {
         let mut lock = self.lock.lock().await;
-        lock.until = Instant::now() + self.spec.hold_limit;
-        let Some(session) = lock.session.as_mut() else { return Err(self.given_up(Operation::Freeze)) };
+        let session = lock.session(&self.db)?;
         // BEGIN inside a transaction is refused without touching it: the refusal is the proof that it is open.
         match session.try_script("BEGIN").await {
             Err(e) if e.to_string().contains("within a transaction") => Ok(()),
@@ -176,13 +155,13 @@ impl FreezeGuard for LockGuard {
             Ok(()) => {
                 lock.session = None;
                 self.db.held.leave(self.freeze);
-                Err(self.given_up(Operation::Freeze))
+                lock.session(&self.db).map(|_| ())
             }
         }
     }
 
     async fn fence(self: Box<Self>, token: &str) -> Result<()> {
-        let Some(mut session) = self.take().await else { return Err(self.given_up(Operation::Fence)) };
+        let mut session = self.lock.lock().await.take(&self.db)?;
         if let Err(e) = fence::set(&mut session, &self.spec.tables, token, &self.spec.moved_message).await {
             session.roll_back().await;
             return Err(e);
@@ -194,13 +173,14 @@ impl FreezeGuard for LockGuard {
     }
 
     async fn release(self: Box<Self>) -> Result<()> {
-        match self.take().await {
-            Some(mut session) => {
+        let taken = self.lock.lock().await.take(&self.db);
+        match taken {
+            Ok(mut session) => {
                 session.roll_back().await;
                 session.close().await
             }
             // The watchdog was faster; the writers go on all the same.
-            None => Ok(()),
+            Err(_) => Ok(()),
         }
     }
 }
@@ -209,7 +189,7 @@ impl Drop for LockGuard {
     fn drop(&mut self) {
         self.watchdog.abort();
         self.db.held.leave(self.freeze);
-        // Only the watchdog can have the mutex now, and then it is giving the lock up itself.
+        // Whoever has the mutex now (the watchdog, a checkpoint) has the last handle to the session, and drops it.
         if let Ok(mut lock) = self.lock.try_lock() {
             lock.session = None;
         }

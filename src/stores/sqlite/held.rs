@@ -7,8 +7,50 @@
 //!
 //! Consequence: the stream that should see the marker must belong to the same opened store as the guard.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use tokio::sync::Notify;
+use super::connect::Database;
+use super::session::Session;
+use crate::stores::Result;
+use crate::stores::error::{ErrorKind, Operation, StoreError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedMutexGuard};
+use tokio::time::Instant;
+
+/// The transaction of a freeze, shared by its guard, its watchdog, and whoever must write into the frozen file meanwhile.
+pub struct Lock {
+    /// `None` once it was given up.
+    pub session: Option<Session>,
+    /// When the watchdog gives it up.
+    pub until: Instant,
+    hold_limit: Duration,
+}
+
+impl Lock {
+    /// A lock that was just taken.
+    pub fn new(session: Session, hold_limit: Duration) -> Self {
+        Self { session: Some(session), until: Instant::now() + hold_limit, hold_limit }
+    }
+
+    /// The open transaction. Asking for it is a word to the watchdog.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] when it was given up.
+    pub fn session(&mut self, db: &Database) -> Result<&mut Session> {
+        self.until = Instant::now() + self.hold_limit;
+        let limit = self.hold_limit;
+        self.session.as_mut().ok_or_else(|| Self::given_up(db, limit))
+    }
+
+    /// Takes the transaction out, so that nobody else writes into it any more; errors as for [`Lock::session`].
+    pub fn take(&mut self, db: &Database) -> Result<Session> {
+        self.session.take().ok_or_else(|| Self::given_up(db, self.hold_limit))
+    }
+
+    fn given_up(db: &Database, limit: Duration) -> StoreError {
+        let why = format!("the hold was given up by itself after {} ms without a word", limit.as_millis());
+        db.error(Operation::Freeze, ErrorKind::TimedOut, why)
+    }
+}
 
 /// A marker that is valid as long as its freeze.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,15 +65,15 @@ pub struct HeldMarker {
     pub log_end: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     last_freeze: u64,
-    open: Vec<u64>,
+    open: Vec<(u64, Arc<tokio::sync::Mutex<Lock>>)>,
     markers: Vec<HeldMarker>,
 }
 
 /// The freezes of one store.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Held {
     state: Mutex<State>,
     changed: Notify,
@@ -44,24 +86,31 @@ impl Held {
     }
 
     /// A freeze has the lock; returns its number.
-    pub fn enter(&self) -> u64 {
+    pub fn enter(&self, lock: Arc<tokio::sync::Mutex<Lock>>) -> u64 {
         let mut state = self.state();
         state.last_freeze += 1;
         let freeze = state.last_freeze;
-        state.open.push(freeze);
+        state.open.push((freeze, lock));
         freeze
     }
 
     /// The freeze is over and its markers prove nothing any more. Harmless when it was over already.
     pub fn leave(&self, freeze: u64) {
         let mut state = self.state();
-        state.open.retain(|open| *open != freeze);
+        state.open.retain(|(open, _)| *open != freeze);
         state.markers.retain(|marker| marker.freeze != freeze);
     }
 
     /// True while this process holds the write lock for a freeze.
     pub fn is_held(&self) -> bool {
         !self.state().open.is_empty()
+    }
+
+    /// The transaction of the freeze that holds the write lock now, if there is one.
+    pub async fn lock(&self) -> Option<OwnedMutexGuard<Lock>> {
+        let lock = self.state().open.last().map(|(_, lock)| Arc::clone(lock))?;
+        let lock = lock.lock_owned().await;
+        lock.session.is_some().then_some(lock)
     }
 
     /// Notes a marker and wakes the streams.

@@ -1,9 +1,10 @@
 //! Tables of the file.
 
 use super::catalogue::{self, CatalogueTable};
-use super::connect::{Mode, Session};
+use super::connect::Mode;
 use super::quote::ident;
 use super::row::{self, Args};
+use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::table::{Table, TableName};
 use crate::stores::error::{ErrorKind, Operation};

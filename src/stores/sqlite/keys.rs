@@ -1,12 +1,12 @@
 //! Walking a table in the order of its key: conditions, boundaries and pieces, for snapshots and comparisons.
 
-use super::connect::Session;
-use super::error::printable;
 use super::quote::{ident, idents};
 use super::row::{self, Args, Unreadable};
+use super::session::Session;
 use crate::model::table::TableMap;
 use crate::model::value::{Key, Row, Value};
 use crate::stores::error::{ErrorKind, StoreError};
+use crate::stores::sanitise::clean;
 use crate::stores::{KeyRange, MapSide, Result};
 use sqlx::sqlite::SqliteRow;
 
@@ -19,6 +19,16 @@ pub struct KeyedTable {
     columns: Vec<String>,
     key: Vec<String>,
     key_at: Vec<usize>,
+    order: KeyOrder,
+}
+
+/// The order in which a key is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyOrder {
+    /// By the columns' own collations, which the key's index follows.
+    Own,
+    /// By bytes, whatever the collations are: the order that two differently declared tables have in common.
+    Binary,
 }
 
 impl KeyedTable {
@@ -29,7 +39,21 @@ impl KeyedTable {
             MapSide::Target => (&map.target, map.columns.iter().map(|c| c.target.clone()).collect()),
         };
         let key = map.key.iter().filter_map(|&i| columns.get(i).cloned()).collect();
-        Self { name: table.to_string(), table: ident(&table.name), columns, key, key_at: map.key.clone() }
+        Self {
+            name: table.to_string(),
+            table: ident(&table.name),
+            columns,
+            key,
+            key_at: map.key.clone(),
+            order: KeyOrder::Own,
+        }
+    }
+
+    /// The same table, walked in another order.
+    #[must_use]
+    pub fn ordered(mut self, order: KeyOrder) -> Self {
+        self.order = order;
+        self
     }
 
     /// The mapped columns for a SELECT.
@@ -37,15 +61,25 @@ impl KeyedTable {
         idents(self.columns.iter().map(String::as_str))
     }
 
-    /// The key columns for ORDER BY and ON CONFLICT.
+    /// The key columns for SELECT and ON CONFLICT.
     pub fn key_list(&self) -> String {
         idents(self.key.iter().map(String::as_str))
+    }
+
+    /// The key columns for ORDER BY and comparisons.
+    fn order_list(&self) -> String {
+        match self.order {
+            KeyOrder::Own => self.key_list(),
+            KeyOrder::Binary => {
+                self.key.iter().map(|name| format!("{} COLLATE BINARY", ident(name))).collect::<Vec<_>>().join(", ")
+            }
+        }
     }
 
     /// `(k1, k2) op (?, ?)`; a row value, so that one index search finds the place.
     fn compare(&self, op: &str) -> String {
         let marks = vec!["?"; self.key.len()].join(", ");
-        format!("({}) {op} ({marks})", self.key_list())
+        format!("({}) {op} ({marks})", self.order_list())
     }
 
     /// `k1 = ? AND k2 = ?`.
@@ -70,7 +104,7 @@ impl KeyedTable {
     /// The statement that reads a range in key order, at most `limit` rows.
     pub fn select(&self, range: &KeyRange, limit: Option<u64>) -> String {
         let limit = limit.map(|n| format!(" LIMIT {n}")).unwrap_or_default();
-        let order = if self.key.is_empty() { String::new() } else { format!(" ORDER BY {}", self.key_list()) };
+        let order = if self.key.is_empty() { String::new() } else { format!(" ORDER BY {}", self.order_list()) };
         format!("SELECT {} FROM {}{}{order}{limit}", self.column_list(), self.table, self.condition(range))
     }
 
@@ -114,7 +148,7 @@ impl KeyedTable {
                 self.key_list(),
                 self.table,
                 self.condition(&open),
-                self.key_list(),
+                self.order_list(),
                 rows.max(1)
             );
             let args = Self::bounds(session, &open)?;
@@ -156,6 +190,6 @@ impl RowDecoder {
             self.keyed.key_at.iter().map(|&i| row::value(raw, i).map_or("(unreadable)".to_owned(), |v| v.to_string()));
         let key = key.collect::<Vec<_>>().join(", ");
         let message = format!("column {column} of the row with key {key}: {}", unreadable.reason);
-        StoreError { message: printable(&message), ..self.unreadable.clone() }
+        StoreError { message: clean(&message), ..self.unreadable.clone() }
     }
 }

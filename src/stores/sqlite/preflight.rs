@@ -2,11 +2,12 @@
 
 use super::capability::MINIMUM_VERSION;
 use super::catalogue::{self, CatalogueTable};
-use super::connect::{Mode, Session};
+use super::connect::Mode;
 use super::ddl;
 use super::inventory::file_bytes;
 use super::quote::ident;
 use super::row::{self, Args};
+use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::check::{Check, Verdict};
 use crate::model::ids::StoreId;
@@ -354,7 +355,7 @@ impl Checks {
     fn disk(&mut self, side: Side, path: &Path, bytes: u64) {
         let directory = path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
         let free = match statvfs(&directory) {
-            Ok(stat) => u64::from(stat.blocks_available()).saturating_mul(u64::from(stat.fragment_size())),
+            Ok(stat) => stat.blocks_available().saturating_mul(stat.fragment_size()),
             Err(e) => {
                 self.add("sqlite.disk", "", Verdict::NotCheckable, &e.to_string(), "look at the free space yourself");
                 return;

@@ -5,9 +5,11 @@
 
 use super::capture::log_end;
 use super::catalogue;
-use super::connect::{Database, Mode, Session};
+use super::connect::{Database, Mode};
 use super::keys::KeyedTable;
+use super::piece::PieceSize;
 use super::row;
+use super::session::Session;
 use crate::model::table::TableMap;
 use crate::model::value::Row;
 use crate::stores::error::{ErrorKind, Operation};
@@ -19,12 +21,12 @@ use std::sync::Arc;
 use tokio::sync::Mutex;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// Rows in one piece of a chunk.
+/// Most rows in one piece of a chunk.
 const PIECE_ROWS: u64 = 500;
 /// Rows that are measured to guess how many fit into a chunk.
-const MEASURED_ROWS: u64 = 200;
-/// Bounds for the rows of one chunk, whatever the guess says.
-const CHUNK_ROWS: (u64, u64) = (500, 200_000);
+const MEASURED_ROWS: u64 = 100;
+/// Most rows of one chunk, whatever the guess says: a chunk is one transaction on the target.
+const CHUNK_ROWS: u64 = 200_000;
 
 /// The read transaction and the tables that it is read for.
 pub struct SqliteSnapshot {
@@ -57,7 +59,7 @@ impl Snapshot for SqliteSnapshot {
         let sample = keyed.piece(&mut session, &KeyRange::default(), MEASURED_ROWS).await?;
         let bytes: u64 = sample.iter().flatten().map(row::size_of).sum();
         let per_row = (bytes / (sample.len() as u64).max(1)).max(1);
-        let rows = (chunk_bytes / per_row).clamp(CHUNK_ROWS.0, CHUNK_ROWS.1);
+        let rows = (chunk_bytes / per_row).clamp(1, CHUNK_ROWS);
         let ranges = keyed.ranges(&mut session, rows).await?;
         let chunks = ranges
             .into_iter()
@@ -75,6 +77,7 @@ impl Snapshot for SqliteSnapshot {
             session: Arc::clone(&self.session),
             tables: Arc::clone(&self.tables),
             current: None,
+            size: PieceSize::up_to(PIECE_ROWS),
         }))
     }
 
@@ -87,6 +90,7 @@ struct SnapshotReader {
     session: Arc<Mutex<Session>>,
     tables: Arc<Vec<TableMap>>,
     current: Option<(KeyedTable, KeyRange)>,
+    size: PieceSize,
 }
 
 #[async_trait]
@@ -103,6 +107,7 @@ impl ChunkReader for SnapshotReader {
                     .about(map.source.to_string()));
             }
         };
+        self.size = PieceSize::up_to(PIECE_ROWS);
         self.current = Some((KeyedTable::of(map, MapSide::Source), range));
         Ok(())
     }
@@ -110,9 +115,12 @@ impl ChunkReader for SnapshotReader {
     async fn next(&mut self) -> Result<Option<ChunkData>> {
         let Some((keyed, range)) = self.current.as_mut() else { return Ok(None) };
         let mut session = self.session.lock().await;
-        let rows: Vec<Row> = keyed.piece(&mut session, range, PIECE_ROWS).await?;
+        let asked = self.size.rows();
+        let rows: Vec<Row> = keyed.piece(&mut session, range, asked).await?;
+        let got = rows.len() as u64;
+        self.size.measured(got, rows.iter().flatten().map(row::size_of).sum());
         // A piece that is not full is the proven end of the range; the statement ran to its end inside the same view.
-        if (rows.len() as u64) < PIECE_ROWS {
+        if got < asked {
             let last = (!rows.is_empty()).then_some(ChunkData::Rows(rows));
             self.current = None;
             return Ok(last);

@@ -10,10 +10,12 @@
 //! index meets a state that the source did not go through.
 
 use super::capture::{Registered, drift_of, log_end, verify};
-use super::connect::{Database, Mode, Session};
+use super::connect::{Database, Mode};
 use super::held::HeldMarker;
 use super::log::Layout;
+use super::piece::PieceSize;
 use super::row::{self, Args, Unreadable};
+use super::session::Session;
 use crate::model::change::{CaptureItem, Cell, Position, RowChange};
 use crate::model::value::{Row, Value};
 use crate::stores::error::{ErrorKind, Operation};
@@ -66,6 +68,7 @@ pub struct LogStream {
     trimmed: u64,
     trimmed_at: Instant,
     trimmer: Option<Session>,
+    size: PieceSize,
     /// Markers of freezes that this stream has reported.
     reported: Vec<HeldMarker>,
 }
@@ -106,6 +109,7 @@ impl LogStream {
             looked_at_file: Instant::now(),
             trimmed_at: Instant::now(),
             trimmer: None,
+            size: PieceSize::up_to(BATCH_ROWS),
             reported: Vec::new(),
         })
     }
@@ -162,11 +166,12 @@ impl LogStream {
     }
 
     async fn read(&mut self) -> Result<Vec<CaptureItem>> {
-        let args = Args::new().int(self.delivered).int(self.consistent).int(BATCH_ROWS);
+        let args = Args::new().int(self.delivered).int(self.consistent).int(self.size.rows());
         let rows = self.session.raw_rows(&self.read_statement, args).await?;
         let mut items = Vec::with_capacity(rows.len() + 1);
         let mut at = None;
-        let full = rows.len() as u64 == BATCH_ROWS;
+        let full = rows.len() as u64 == self.size.rows();
+        let mut bytes = 0;
         for raw in &rows {
             let (seq, item) = self.decode(raw, &mut at)?;
             if let CaptureItem::Marker { .. } = item {
@@ -174,11 +179,13 @@ impl LogStream {
                 self.end_transaction(&mut items, seq.saturating_sub(1), at);
             } else {
                 self.open_changes += 1;
+                bytes += bytes_of(&item);
             }
             items.push(item);
             self.delivered = seq;
             self.since_commit += 1;
         }
+        self.size.measured(rows.len() as u64, bytes);
         if !full {
             self.delivered = self.consistent;
         }
@@ -330,6 +337,19 @@ async fn delete_upto(session: &mut Session, layout: &Layout, capture: &str, upto
     // Between transactions no statement is under way, so what is still noted was left behind by OR IGNORE.
     session.run(&format!("DELETE FROM {}", super::quote::ident(&layout.displaced)), Args::new()).await?;
     Ok(())
+}
+
+fn bytes_of(item: &CaptureItem) -> u64 {
+    let cell = |cell: &Cell| match cell {
+        Cell::Value(value) => row::size_of(value),
+        Cell::Unchanged => 0,
+    };
+    match item {
+        CaptureItem::Change(RowChange::Insert { row, .. } | RowChange::Update { row, .. }) => {
+            row.iter().map(cell).sum()
+        }
+        _ => 0,
+    }
 }
 
 fn readable_key(raw: &SqliteRow, at: std::ops::Range<usize>) -> String {

@@ -1,16 +1,17 @@
-//! Checkpoints in the target file, and loading chunks. Rows and their checkpoint are committed together.
+//! The target's side of a pipeline: checkpoints, and loading chunks. Rows and their checkpoint are committed together.
 
 use super::apply::SqliteApplier;
 use super::catalogue;
-use super::connect::{Database, Mode, Session};
+use super::checkpoint::{self, Checkpoints};
 use super::control;
 use super::insert::Insert;
 use super::inventory::existing;
 use super::quote::ident;
 use super::row::{self, Args};
+use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::change::Position;
-use crate::model::table::{TableMap, TableName};
+use crate::model::table::TableMap;
 use crate::model::value::Row;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::{
@@ -18,142 +19,41 @@ use crate::stores::{
     TargetState,
 };
 use async_trait::async_trait;
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
-/// Makes the checkpoint tables; harmless when they are there. Tables are named by the JSON form of their source name.
-const CREATE: [&str; 5] = [
-    control::CREATE,
-    control::FILL,
-    "CREATE TABLE IF NOT EXISTS godwit_checkpoint \
-     (name TEXT PRIMARY KEY NOT NULL, origin TEXT, applied TEXT, consistent_from TEXT) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS godwit_plan \
-     (name TEXT NOT NULL, tbl TEXT NOT NULL, plan TEXT NOT NULL, PRIMARY KEY (name, tbl)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS godwit_chunk \
-     (name TEXT NOT NULL, tbl TEXT NOT NULL, ordinal INTEGER NOT NULL, rows INTEGER NOT NULL, bytes INTEGER NOT NULL, \
-     PRIMARY KEY (name, tbl, ordinal)) WITHOUT ROWID",
-];
-
-fn to_json<T: Serialize>(session: &Session, value: &T) -> Result<String> {
-    serde_json::to_string(value).map_err(|e| session.fail(ErrorKind::Protocol, e.to_string()))
-}
-
-fn from_json<T: DeserializeOwned>(session: &Session, text: &str, what: &str) -> Result<T> {
-    serde_json::from_str(text)
-        .map_err(|e| session.fail(ErrorKind::Protocol, format!("the checkpoint's {what} is damaged: {e}")))
-}
-
-fn optional<T: DeserializeOwned>(session: &Session, row: &Row, column: usize, what: &str) -> Result<Option<T>> {
-    row::opt_text(row, column).map(|text| from_json(session, text, what)).transpose()
-}
-
-fn table_json(session: &Session, spec: &ApplySpec, table: usize) -> Result<String> {
-    to_json(session, &map_of(session, spec, table)?.source)
-}
-
-fn map_of<'a>(session: &Session, spec: &'a ApplySpec, table: usize) -> Result<&'a TableMap> {
-    spec.tables.get(table).ok_or_else(|| session.fail(ErrorKind::Protocol, format!("there is no table number {table}")))
-}
-
-/// Opens the target for writing and makes sure that the checkpoint tables are there.
-pub async fn open(db: &Database, operation: Operation) -> Result<Session> {
-    let mut session = db.open(Mode::Create, operation).await?;
-    let made = session
-        .first("SELECT count(*) FROM sqlite_schema WHERE name IN ('godwit_control', 'godwit_chunk')", Args::new())
-        .await?;
-    if made.is_none_or(|r| row::int(&r, 0) < 2) {
-        session.transaction(&CREATE.map(str::to_owned)).await?;
+impl SqliteStore {
+    fn map_of<'s>(&self, spec: &'s ApplySpec, table: usize) -> Result<&'s TableMap> {
+        let missing = || format!("there is no table number {table}");
+        spec.tables.get(table).ok_or_else(|| self.db.error(Operation::Checkpoint, ErrorKind::Protocol, missing()))
     }
-    Ok(session)
-}
-
-/// Reads what is known of a pipeline.
-pub async fn read_state(session: &mut Session, name: &str) -> Result<TargetState> {
-    let mut state = TargetState::default();
-    let checkpoint = session
-        .first("SELECT origin, applied, consistent_from FROM godwit_checkpoint WHERE name = ?1", Args::new().text(name))
-        .await?;
-    if let Some(found) = checkpoint {
-        state.origin = optional(session, &found, 0, "origin")?;
-        state.applied = optional(session, &found, 1, "position")?;
-        state.consistent_from = optional(session, &found, 2, "consistent position")?;
-    }
-    let plans = session.rows("SELECT tbl, plan FROM godwit_plan WHERE name = ?1", Args::new().text(name)).await?;
-    for found in &plans {
-        let table: TableName = from_json(session, row::text(found, 0), "table")?;
-        state.plans.push((table, from_json(session, row::text(found, 1), "plan")?));
-    }
-    let chunks = session
-        .rows(
-            "SELECT tbl, ordinal, rows, bytes FROM godwit_chunk WHERE name = ?1 ORDER BY tbl, ordinal",
-            Args::new().text(name),
-        )
-        .await?;
-    for found in &chunks {
-        let table: TableName = from_json(session, row::text(found, 0), "table")?;
-        let loaded = Loaded { rows: row::uint(found, 2), bytes: row::uint(found, 3) };
-        state.chunks.push((table, row::uint(found, 1), loaded));
-    }
-    Ok(state)
 }
 
 #[async_trait]
 impl Target for SqliteStore {
     async fn state(&self, spec: &ApplySpec) -> Result<TargetState> {
-        let mut session = open(&self.db, Operation::Checkpoint).await?;
-        read_state(&mut session, &spec.name).await
+        checkpoint::read(&self.db, &spec.name).await
     }
 
     async fn begin(&self, spec: &ApplySpec, origin: &CaptureOrigin) -> Result<()> {
-        let mut session = open(&self.db, Operation::Checkpoint).await?;
-        let origin = to_json(&session, origin)?;
-        let name = super::quote::text(&spec.name);
-        session
-            .transaction(&[
-                format!("DELETE FROM godwit_chunk WHERE name = {name}"),
-                format!("DELETE FROM godwit_plan WHERE name = {name}"),
-                format!("DELETE FROM godwit_checkpoint WHERE name = {name}"),
-                format!(
-                    "INSERT INTO godwit_checkpoint (name, origin) VALUES ({name}, {})",
-                    super::quote::text(&origin)
-                ),
-            ])
-            .await
+        let mut open = Checkpoints::begin(&self.db, Operation::Checkpoint).await?;
+        let stored = checkpoint::store_origin(open.session(&self.db)?, &spec.name, origin).await;
+        open.end(&self.db, stored).await
     }
 
     async fn save_consistent_from(&self, spec: &ApplySpec, position: Position) -> Result<()> {
-        let mut session = open(&self.db, Operation::Checkpoint).await?;
-        let position = to_json(&session, &position)?;
-        let args = Args::new().text(&spec.name).text(position);
-        session.begin_immediate(session.patience()).await?;
-        let sql = "UPDATE godwit_checkpoint SET consistent_from = ?2 WHERE name = ?1";
-        match session.run(sql, args).await {
-            Ok(1) => session.commit().await,
-            Ok(_) => {
-                session.roll_back().await;
-                Err(session.fail(ErrorKind::NotFound, "the pipeline has no checkpoint yet").about(&spec.name))
-            }
-            Err(e) => {
-                session.roll_back().await;
-                Err(e)
-            }
-        }
+        let mut open = Checkpoints::begin(&self.db, Operation::Checkpoint).await?;
+        let stored = checkpoint::store_consistent_from(open.session(&self.db)?, &spec.name, position).await;
+        open.end(&self.db, stored).await
     }
 
     async fn save_plan(&self, spec: &ApplySpec, table: usize, plan: &ChunkPlan) -> Result<()> {
-        let mut session = open(&self.db, Operation::Checkpoint).await?;
-        let (name, plan) = (super::quote::text(&spec.name), super::quote::text(&to_json(&session, plan)?));
-        let table = super::quote::text(&table_json(&session, spec, table)?);
-        session
-            .transaction(&[
-                format!("DELETE FROM godwit_chunk WHERE name = {name} AND tbl = {table}"),
-                format!("INSERT OR REPLACE INTO godwit_plan (name, tbl, plan) VALUES ({name}, {table}, {plan})"),
-            ])
-            .await
+        let source = &self.map_of(spec, table)?.source;
+        let mut open = Checkpoints::begin(&self.db, Operation::Checkpoint).await?;
+        let stored = checkpoint::store_plan(open.session(&self.db)?, &spec.name, source, plan).await;
+        open.end(&self.db, stored).await
     }
 
     async fn loader(&self, spec: &ApplySpec) -> Result<Box<dyn ChunkLoader>> {
-        let mut session = open(&self.db, Operation::LoadChunk).await?;
+        let mut session = checkpoint::open(&self.db, Operation::LoadChunk).await?;
         session.without_deadline();
         Ok(Box::new(SqliteLoader { session, spec: spec.clone(), open: None }))
     }
@@ -163,20 +63,10 @@ impl Target for SqliteStore {
     }
 
     async fn clear_table(&self, spec: &ApplySpec, table: usize) -> Result<()> {
-        let mut session = open(&self.db, Operation::LoadChunk).await?;
-        session.without_deadline();
-        let target = map_of(&session, spec, table)?.target.clone();
-        let target = existing(&mut session, &target).await?;
-        let (name, source) = (super::quote::text(&spec.name), super::quote::text(&table_json(&session, spec, table)?));
-        session
-            .transaction(&[
-                format!("UPDATE godwit_control SET applying = {name}"),
-                format!("DELETE FROM {}", ident(&target.name)),
-                // Its chunks are gone with its rows: a crash after this must not find them finished.
-                format!("DELETE FROM godwit_chunk WHERE name = {name} AND tbl = {source}"),
-                "UPDATE godwit_control SET applying = NULL".to_owned(),
-            ])
-            .await
+        let map = self.map_of(spec, table)?;
+        let mut open = Checkpoints::begin(&self.db, Operation::LoadChunk).await?;
+        let cleared = clear(open.session(&self.db)?, &spec.name, map).await;
+        open.end(&self.db, cleared).await
     }
 
     /// Rows are loaded by key, so two snapshots cannot leave two of one key.
@@ -192,26 +82,24 @@ impl Target for SqliteStore {
         if self.db.file_identity().is_none() {
             return Ok(());
         }
-        let mut session = open(&self.db, Operation::Checkpoint).await?;
-        session.begin_immediate(session.patience()).await?;
-        match forget(&mut session, &spec.name).await {
-            Ok(()) => session.commit().await,
-            Err(e) => {
-                session.roll_back().await;
-                Err(e)
-            }
-        }
+        let mut open = Checkpoints::begin(&self.db, Operation::Checkpoint).await?;
+        let forgotten = checkpoint::forget(open.session(&self.db)?, &spec.name).await;
+        open.end(&self.db, forgotten).await
     }
 }
 
-async fn forget(session: &mut Session, name: &str) -> Result<()> {
-    for table in ["godwit_chunk", "godwit_plan", "godwit_checkpoint"] {
-        session.run(&format!("DELETE FROM {table} WHERE name = ?1"), Args::new().text(name)).await?;
-    }
-    if session.first("SELECT 1 FROM godwit_checkpoint LIMIT 1", Args::new()).await?.is_none() {
-        session.script("DROP TABLE godwit_chunk; DROP TABLE godwit_plan; DROP TABLE godwit_checkpoint").await?;
-    }
-    control::drop_if_unused(session).await
+async fn clear(session: &mut Session, name: &str, map: &TableMap) -> Result<()> {
+    session.without_deadline();
+    let target = existing(session, &map.target).await?;
+    control::enter(session, name).await?;
+    session.script(&format!("DELETE FROM {}", ident(&target.name))).await?;
+    // Its chunks are gone with its rows: a crash after this must not find them finished.
+    checkpoint::forget_chunks(session, name, &map.source).await?;
+    control::leave(session).await
+}
+
+fn map_of<'a>(session: &Session, spec: &'a ApplySpec, table: usize) -> Result<&'a TableMap> {
+    spec.tables.get(table).ok_or_else(|| session.fail(ErrorKind::Protocol, format!("there is no table number {table}")))
 }
 
 /// A chunk that is being loaded.
@@ -272,14 +160,7 @@ impl SqliteLoader {
         };
         let map = map_of(&self.session, &self.spec, chunk.table)?;
         Self::flush(&mut self.session, &mut chunk, map, true).await?;
-        let table = table_json(&self.session, &self.spec, chunk.table)?;
-        let args = Args::new().text(&self.spec.name).text(table).int(chunk.ordinal);
-        self.session
-            .run(
-                "INSERT OR REPLACE INTO godwit_chunk (name, tbl, ordinal, rows, bytes) VALUES (?1, ?2, ?3, ?4, ?5)",
-                args.int(chunk.loaded.rows).int(chunk.loaded.bytes),
-            )
-            .await?;
+        checkpoint::store_chunk(&mut self.session, &self.spec.name, &map.source, chunk.ordinal, chunk.loaded).await?;
         control::leave(&mut self.session).await?;
         self.session.commit().await?;
         Ok(chunk.loaded)

@@ -61,12 +61,11 @@ fn draw_body(canvas: &mut Canvas<'_>, body: Rect, cockpit: &Cockpit, small: bool
     }
 }
 
-/// A column of `width` columns at the left of `area`, and the rest behind a rule.
+/// The left `width` columns of `area`, and the rest behind a rule.
 pub fn split(canvas: &mut Canvas<'_>, area: Rect, width: usize) -> (Rect, Rect) {
-    let left = Rect { width: u16_of(width).min(area.width), ..area };
-    let right_x = (left.right() + 1).min(area.right());
-    let rule = Rect { x: left.right().min(area.right()), width: area.right() - left.right().min(area.right()), ..area };
-    canvas.bar(rule);
-    let right_x = (right_x + 1).min(area.right());
-    (left, Rect { x: right_x, width: area.right() - right_x, ..area })
+    let rule_at = u16_of(width).min(area.width.saturating_sub(1));
+    canvas.bar(Rect { x: area.x + rule_at, width: area.width - rule_at, ..area });
+    let used = (rule_at + 2).min(area.width);
+    let left = Rect { width: rule_at.saturating_sub(1), ..area };
+    (left, Rect { x: area.x + used, width: area.width - used, ..area })
 }

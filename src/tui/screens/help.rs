@@ -41,14 +41,13 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
         lines.push(Text::new().plain(format!("  {mark:<KEYS$}")).dim(words));
     }
     lines.push(Text::new());
-    lines.push(Text::of(
-        Tone::Dim,
-        "A dialog that asks for y does nothing on any other key. In production the name must be typed.",
-    ));
-    lines.push(Text::of(
-        Tone::Dim,
+    for words in [
+        "Nothing is sent before y, or in production before the typed name. Esc leaves everything as it is.",
         "p freezes the display only; P pauses work. Leaving the cockpit never stops the engine.",
-    ));
+        "Filters: all words must occur, !word must not.",
+    ] {
+        lines.push(Text::of(Tone::Dim, words));
+    }
     canvas.prose(band(area, 1, usize::from(area.height)), &lines, cockpit.help.unwrap_or(0))
 }
 

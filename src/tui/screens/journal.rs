@@ -5,11 +5,12 @@ use crate::model::gate::GateState;
 use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::step::StepEvent;
+use crate::report::event::grouped;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::copied::fields;
-use crate::tui::state::list::page;
+use crate::tui::state::list::page_around;
 use crate::tui::theme::Tone;
-use crate::tui::units::{clock, moment, zone_word};
+use crate::tui::units::{clock_or_day, moment, zone_word};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark;
 use crate::tui::widgets::table::{self, Column, Row, band};
@@ -18,7 +19,7 @@ use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 4] = [
     Column::new("row", 6, 0).right(),
-    Column::new("time", 8, 0),
+    Column::new("time", 11, 0),
     Column::new("about", 12, 2),
     Column::new("what happened", 48, 0).grows(),
 ];
@@ -45,7 +46,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     }
     let rows = journal.rows();
     let follow = if journal.follows() { "following" } else { "not following (f)" };
-    let remark = format!("{} rows, {follow}, times in {}", rows.len(), zone_word(cockpit.options.zone));
+    let remark = format!(
+        "{} row{}, {follow}, times in {}",
+        grouped(rows.len() as u64),
+        if rows.len() == 1 { "" } else { "s" },
+        zone_word(cockpit.options.zone)
+    );
     canvas.heading(area, 0, "journal", &remark);
     canvas.line(area, 1, &table::head(usize::from(area.width), &COLUMNS));
     let list = band(area, 2, usize::from(area.height));
@@ -63,7 +69,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     let shown = if journal.follows() {
         rows.len().saturating_sub(height)..rows.len()
     } else {
-        page(selected, rows.len(), height)
+        page_around(journal.anchor, selected, rows.len(), height)
     };
     for (at, index) in shown.enumerate() {
         let Some(line) = rows.get(index).and_then(|seq| picture.line(*seq)) else { continue };
@@ -71,7 +77,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
         let tone = if mark.0 == Tone::Dim { Tone::Dim } else { Tone::Plain };
         let cells = vec![
             (Tone::Dim, line.entry.seq.to_string().into()),
-            (Tone::Dim, clock(cockpit.options.zone, line.entry.at).into()),
+            (Tone::Dim, clock_or_day(cockpit.options.zone, picture.now, line.entry.at).into()),
             (tone, line.subject.as_str().into()),
             (if mark.0 == Tone::Bad { Tone::Bad } else { tone }, line.sentence.as_str().into()),
         ];

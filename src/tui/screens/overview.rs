@@ -14,8 +14,9 @@
 //!   + orders        last full pass 4 min ago, 120 rows changed since, 0 unresolved
 //! ```
 
+use crate::model::ids::{PipelineId, StoreId};
 use crate::model::phase::PhaseStatus;
-use crate::model::pipeline::{PipelineState, Stage, Traffic};
+use crate::model::pipeline::Traffic;
 use crate::model::sample::StoreSample;
 use crate::report::event::{drift_words, grouped};
 use crate::tui::state::cockpit::Cockpit;
@@ -23,13 +24,16 @@ use crate::tui::state::list::page;
 use crate::tui::state::next::{Next, next};
 use crate::tui::state::overview::PipelineRow;
 use crate::tui::state::picture::{LinkState, Picture};
-use crate::tui::state::verification::{freshness, tables};
+use crate::tui::state::verification::{Freshness, freshness, tables};
 use crate::tui::theme::Tone;
-use crate::tui::units::{age, ago, forecast};
+use crate::tui::units::{age, ago, clock, clock_or_day, zone_word};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark;
+use crate::tui::widgets::reading::{lag_cell, notes, runway_cell};
+use crate::tui::widgets::section::{Ranked, most_important, section, share};
 use crate::tui::widgets::table::{self, Column, Row, band};
 use crate::tui::widgets::text::Text;
+use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::layout::Rect;
 use std::borrow::Cow;
 
@@ -60,12 +64,16 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     let next = next(picture, cockpit.options.observe);
     let mut top: Vec<Text<'_>> = headline(&next, picture).wrap(width.saturating_sub(1));
     top.truncate(3);
-    top.extend(outage(cockpit));
+    top.extend(outage(cockpit).into_iter().flat_map(|line| line.wrap(width.saturating_sub(1))));
     let ladder = ladder(picture, width.saturating_sub(1));
     let pipelines = cockpit.overview.pipelines(picture);
     let stores = cockpit.overview.stores(picture);
-    let drift = drift(picture);
-    let pipes: Vec<Text<'_>> = pipelines.iter().flat_map(|row| pipeline_rows(row, picture, width)).collect();
+    let drift = drift(picture, usize::from(area.height));
+    // Those that cannot be seen anyway are only counted.
+    let (shown, unseen) = pipelines.split_at(pipelines.len().min(usize::from(area.height)));
+    let pipes =
+        |whole| -> Vec<Ranked> { shown.iter().flat_map(|row| pipeline_rows(row, picture, width, whole)).collect() };
+    let whole = pipes(true);
 
     let mut row = 0;
     for line in &top {
@@ -89,26 +97,56 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
 
     let room = usize::from(area.height).saturating_sub(row);
     // Each section has a heading, pipelines also column heads.
-    let shares = share(room.saturating_sub(4), &[pipes.len(), drift.len(), stores.len().max(1)]);
-    row += section(canvas, area, row, "pipelines", &pipes, shares[0], Some(table::head(width, &PIPELINES)));
+    let shares = share(room.saturating_sub(4), [whole.len(), drift.len(), stores.len().max(1)]);
+    let head = Some(table::head(width, &PIPELINES));
+    let lines = if whole.len() > shares[0] { pipes(false) } else { whole };
+    let all = lines.len() + unseen.len();
+    row += section(canvas, area, row, "pipelines", all, &most_important(lines, shares[0]), head);
     row += section_stores(canvas, area, row, cockpit, &stores, shares[2]);
-    section(canvas, area, row, "drift", &drift, shares[1], None);
+    row += section(
+        canvas,
+        area,
+        row,
+        "drift",
+        picture.migration.declared.len(),
+        drift.get(..shares[1]).unwrap_or(&drift),
+        None,
+    );
+    latest(canvas, area, row, cockpit);
     0
+}
+
+/// The last events in what room is left.
+fn latest(canvas: &mut Canvas<'_>, area: Rect, row: usize, cockpit: &Cockpit) {
+    let room = usize::from(area.height).saturating_sub(row + 1);
+    if room < 2 {
+        return;
+    }
+    let lines = &cockpit.picture().lines;
+    canvas.heading(area, row, "latest", &format!("times in {}", zone_word(cockpit.options.zone)));
+    for (at, line) in lines.iter().skip(lines.len().saturating_sub(room)).enumerate() {
+        let time = clock_or_day(cockpit.options.zone, cockpit.picture().now, line.entry.at);
+        let text = Text::of(Tone::Dim, format!("    {time:<11}  ")).plain(line.sentence.as_str());
+        canvas.line(area, row + 1 + at, &text);
+    }
 }
 
 /// The line that says what the migration waits for.
 fn headline(next: &Next, picture: &Picture) -> Text<'static> {
-    let since = next.since.map_or_else(String::new, |at| format!(", {}", age(picture.now, at)));
+    let since = match next.since.map(|at| age(picture.now, at)) {
+        Some(age) if age != "now" => format!(", {age}"),
+        _ => String::new(),
+    };
     Text::of(next.tone, next.word).plain(" - ").plain(format!("{}{since}", next.text)).hang(2)
 }
 
 /// Why nothing new comes, when nothing new comes.
 fn outage(cockpit: &Cockpit) -> Option<Text<'static>> {
-    let live = cockpit.live();
+    let (live, zone) = (cockpit.live(), cockpit.options.zone);
     match &live.link {
         LinkState::Down { why, since } => {
-            let age = age(live.now, *since);
-            Some(Text::of(Tone::Bad, format!("! no connection for {age}: {why}")))
+            let words = format!("! no connection since {} {}: {why}", clock(zone, *since), zone_word(zone));
+            Some(Text::of(Tone::Bad, words).hang(2))
         }
         LinkState::Connecting | LinkState::Up { .. } => None,
     }
@@ -123,22 +161,24 @@ fn ladder(picture: &Picture, width: usize) -> Vec<Text<'static>> {
             PhaseStatus::Succeeded | PhaseStatus::Pending => String::new(),
             status => format!(" {}", status.word()),
         };
-        let item = Text::of(tone, format!("{mark} ")).plain(phase.id.to_string()).add(tone, word).plain("   ");
+        let item = Text::of(tone, format!("{mark} ")).plain(phase.id.to_string()).add(tone, word);
         let used = rows.last().map_or(0, Text::width);
-        if used > 0 && used + item.width().saturating_sub(3) > width {
+        if used > 0 && used + 3 + item.width() > width {
             rows.push(Text::new());
         }
         if let Some(row) = rows.last_mut() {
+            if !row.pieces.is_empty() {
+                *row = std::mem::take(row).plain("   ");
+            }
             row.pieces.extend(item.pieces);
         }
     }
     rows
 }
 
-/// A pipeline's row and, below it, what somebody should know.
-fn pipeline_rows(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<Text<'static>> {
+/// A pipeline's row and, below it, what somebody should know: whole sentences, or one row of each.
+fn pipeline_rows(row: &PipelineRow<'_>, picture: &Picture, width: usize, whole: bool) -> Vec<Ranked> {
     let record = row.record;
-    let (lag, _) = lag_cell(row, picture);
     let cells = vec![
         (Tone::Strong, Cow::Borrowed(row.id.as_str())),
         (Tone::Dim, format!("{} -> {}", row.from, row.to).into()),
@@ -146,140 +186,80 @@ fn pipeline_rows(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<
         (Tone::Plain, record.stage.word().into()),
         (if record.traffic == Traffic::Target { Tone::Call } else { Tone::Plain }, record.traffic.word().into()),
         (Tone::Plain, if record.writable { "yes" } else { "no" }.into()),
-        lag,
+        lag_cell(row, picture),
         runway_cell(row, picture),
     ];
-    let mut rows = vec![table::line(width, &PIPELINES, &Row { mark: mark::pipeline(&record.state), cells }, false)];
+    let row_line = table::line(width, &PIPELINES, &Row { mark: mark::pipeline(&record.state), cells }, false);
+    let mut rows = vec![(0, row_line)];
     for (tone, note) in notes(row, picture) {
-        rows.push(Text::new().plain("      ").add(tone, note));
+        let note = Text::new().plain("      ").add(tone, note).hang(8);
+        let rank = match tone {
+            Tone::Bad => 1,
+            Tone::Warn => 2,
+            Tone::Busy => 3,
+            _ => 4,
+        };
+        if whole {
+            rows.extend(note.wrap(width).into_iter().map(|line| (rank, line)));
+        } else {
+            rows.push((rank, note));
+        }
     }
     rows
 }
 
-/// A pipeline's lag in a cell, and the note that explains it when it is not a fresh figure.
-pub fn lag_cell<'a>(row: &PipelineRow<'_>, picture: &Picture) -> ((Tone, Cow<'a, str>), Option<String>) {
-    use crate::model::lag::{LagMethod, Reading};
-    let Some(sample) = row.sample else {
-        let idle = row.is_idle();
-        let note = (!idle).then(|| "lag unknown: nothing has been read yet".to_owned());
-        return ((Tone::Dim, if idle { "-" } else { "?" }.into()), note);
-    };
-    let method = match sample.lag.method {
-        LagMethod::Marker => "by marker",
-        LagMethod::Position => "by position",
-    };
-    let old = picture.now - sample.lag.at > chrono::TimeDelta::seconds(15);
-    match &sample.lag.lag_ms {
-        _ if row.is_idle() => ((Tone::Dim, "-".into()), None),
-        Reading::Known(ms) if old => {
-            let note = format!("lag is {} old, {method}", age(picture.now, sample.lag.at));
-            ((Tone::Warn, format!("{} ?", crate::tui::units::duration_ms(*ms)).into()), Some(note))
-        }
-        Reading::Known(ms) => ((Tone::Plain, crate::tui::units::duration_ms(*ms).into()), None),
-        Reading::Unknown(why) => {
-            let note = format!("lag unknown: {why} ({method}, read {})", ago(picture.now, sample.lag.at));
-            ((Tone::Warn, "?".into()), Some(note))
-        }
-    }
-}
-
-fn runway_cell<'a>(row: &PipelineRow<'_>, picture: &Picture) -> (Tone, Cow<'a, str>) {
-    use crate::model::lag::Reading;
-    match row.sample.map(|s| &s.runway.seconds) {
-        _ if row.is_idle() => (Tone::Dim, "-".into()),
-        None => (Tone::Dim, "?".into()),
-        Some(Reading::Unknown(_)) => (Tone::Warn, "?".into()),
-        Some(Reading::Known(None)) => (Tone::Plain, "no limit".into()),
-        Some(Reading::Known(Some(seconds))) => {
-            let tone = if *seconds < 3_600 { Tone::Bad } else { Tone::Plain };
-            let stale = if picture.is_stale() { " ?" } else { "" };
-            (tone, format!("{}{stale}", forecast(*seconds)).into())
-        }
-    }
-}
-
-/// What somebody should know of a pipeline, the most urgent first.
-pub fn notes(row: &PipelineRow<'_>, picture: &Picture) -> Vec<(Tone, String)> {
-    let mut notes = Vec::new();
-    match &row.record.state {
-        PipelineState::Failed { reason } => notes.push((Tone::Bad, format!("! {reason}"))),
-        PipelineState::Retrying { reason, attempt } => {
-            notes.push((Tone::Warn, format!("# attempt {attempt}: {reason}")));
-        }
-        _ => {}
-    }
-    let Some(sample) = row.sample else {
-        notes.extend(lag_cell(row, picture).1.map(|note| (Tone::Warn, format!("? {note}"))));
-        return notes;
-    };
-    if sample.stalled {
-        let since = sample.moved_at.map_or_else(|| "ever".to_owned(), |at| age(picture.now, at));
-        notes.push((Tone::Bad, format!("! stalled: the source moves on, the applied position has not for {since}")));
-    }
-    if sample.anomalies > 0 {
-        let count = grouped(sample.anomalies);
-        notes.push((
-            Tone::Bad,
-            format!("! {count} changes met rows that should not be so: somebody else writes to the target"),
-        ));
-    }
-    if let Some(note) = lag_cell(row, picture).1 {
-        notes.push((Tone::Warn, format!("? {note}")));
-    }
-    if !sample.throttled_by.is_empty() {
-        notes.push((Tone::Warn, format!("~ slowed down by {}", sample.throttled_by.join("; "))));
-    }
-    if row.record.stage == Stage::Copy {
-        notes.push((Tone::Busy, format!("* {}", crate::tui::screens::pipelines::copy_words(sample))));
-    }
-    notes
-}
-
-/// Drift of each pipeline in one line.
-fn drift(picture: &Picture) -> Vec<Text<'static>> {
+/// Drift of each pipeline in one line, those that differ first; at most `most` of them.
+fn drift(picture: &Picture, most: usize) -> Vec<Text<'static>> {
     let tables = tables(picture);
-    let mut lines = Vec::new();
-    for declared in &picture.migration.declared {
-        let id = &declared.id;
-        let fresh = freshness(id, &tables);
-        let front =
-            |mark: mark::Mark| Text::of(mark.0, format!("  {} ", mark.1)).add(Tone::Strong, format!("{id:<12}  "));
-        if let Some(running) = picture.samples.verifying.get(id) {
-            let words = format!(
-                "comparing {}, {} of {} chunks, {} rows being looked at again",
-                running.table,
-                grouped(running.chunks_done),
-                grouped(running.chunks_total),
-                grouped(running.rechecking)
-            );
-            lines.push(front((Tone::Busy, '*')).plain(words));
-            continue;
-        }
-        let drifted = fresh.drift.missing + fresh.drift.extra + fresh.drift.changed;
-        let mark = if drifted > 0 {
-            (Tone::Bad, '!')
-        } else if fresh.tables > 0 && fresh.verified == fresh.tables {
-            (Tone::Good, '+')
-        } else {
-            (Tone::Warn, '?')
-        };
-        let pass = match fresh.oldest_pass {
-            Some(at) => format!("last full pass {}", ago(picture.now, at)),
-            None if fresh.verified > 0 => format!("{} of {} tables had a full pass", fresh.verified, fresh.tables),
-            None => "never compared as a whole".to_owned(),
-        };
-        let since = match fresh.changed_since {
-            Some(rows) => format!(", {} rows changed since", grouped(rows)),
-            None => String::new(),
-        };
-        let found = match (drifted, fresh.drift.unresolved) {
-            (0, 0) if fresh.verified == 0 => String::new(),
-            (0, unresolved) => format!(", {} unresolved", grouped(unresolved)),
-            _ => format!(", {}", drift_words(fresh.drift)),
-        };
-        lines.push(front(mark).plain(format!("{pass}{since}{found}")));
+    let fresh = freshness(&tables);
+    let of = |id: &PipelineId| fresh.get(id).copied().unwrap_or_default();
+    let mut ids: Vec<&PipelineId> = picture.migration.declared.iter().map(|declared| &declared.id).collect();
+    ids.sort_by_key(|id| of(id).drift.total() == 0);
+    ids.into_iter().take(most).map(|id| drift_line(id, of(id), picture)).collect()
+}
+
+fn drift_line(id: &PipelineId, fresh: Freshness, picture: &Picture) -> Text<'static> {
+    let front = |mark: mark::Mark| Text::of(mark.0, format!("  {} ", mark.1)).add(Tone::Strong, format!("{id:<12}  "));
+    if let Some(running) = picture.samples.verifying.get(id) {
+        let words = format!(
+            "comparing {}, {} of {} chunks",
+            running.table,
+            grouped(running.chunks_done),
+            grouped(running.chunks_total)
+        );
+        return front((Tone::Busy, '*')).plain(words);
     }
-    lines
+    let drifted = fresh.drift.missing + fresh.drift.extra + fresh.drift.changed;
+    let mark = match (drifted, fresh.verified) {
+        (0, 0) if fresh.drift.unresolved == 0 => (Tone::Dim, '.'),
+        (0, verified) if verified == fresh.tables => (Tone::Good, '+'),
+        (0, _) => (Tone::Warn, '?'),
+        _ => (Tone::Bad, '!'),
+    };
+    let pass = match fresh.oldest_pass {
+        Some(at) => {
+            let since = fresh.changed_since.map_or_else(|| "?".to_owned(), grouped);
+            format!("last full pass {}, {since} rows changed since", ago(picture.now, at))
+        }
+        None if fresh.compared > 0 => format!("{} of {} tables compared", fresh.compared, fresh.tables),
+        None => "not compared yet".to_owned(),
+    };
+    let found = match (drifted, fresh.drift.unresolved) {
+        (0, 0) if fresh.compared == 0 => String::new(),
+        (0, unresolved) => format!(", {} unresolved", grouped(unresolved)),
+        _ => format!("{}; ", drift_words(fresh.drift)),
+    };
+    // What differs goes first: it must not be cut off.
+    if drifted > 0 {
+        front(mark).add(Tone::Bad, found).plain(pass)
+    } else {
+        front(mark).plain(format!("{pass}{found}"))
+    }
+}
+
+/// Seconds do not matter while a store answers.
+fn answered(picture: &Picture, at: DateTime<Utc>) -> String {
+    if picture.now - at < TimeDelta::seconds(10) { "now".to_owned() } else { ago(picture.now, at) }
 }
 
 fn store_row<'a>(id: &'a str, store: &'a StoreSample, picture: &Picture) -> Row<'a> {
@@ -288,7 +268,7 @@ fn store_row<'a>(id: &'a str, store: &'a StoreSample, picture: &Picture) -> Row<
         Reading::Known(version) => ((Tone::Good, '+'), (Tone::Plain, version.as_str().into())),
         Reading::Unknown(_) => ((Tone::Bad, '!'), (Tone::Bad, "unreachable".into())),
     };
-    let answered = store.answered_at.map_or_else(|| "never".to_owned(), |at| ago(picture.now, at));
+    let answered = store.answered_at.map_or_else(|| "never".to_owned(), |at| answered(picture, at));
     let clock = match &store.clock_difference_ms {
         Reading::Known(ms) if ms.unsigned_abs() < 50 => (Tone::Dim, "same".into()),
         Reading::Known(ms) => (Tone::Warn, format!("{ms:+} ms").into()),
@@ -315,7 +295,7 @@ fn section_stores(
     area: Rect,
     row: usize,
     cockpit: &Cockpit,
-    stores: &[(&crate::model::ids::StoreId, &StoreSample)],
+    stores: &[(&StoreId, &StoreSample)],
     room: usize,
 ) -> usize {
     let picture = cockpit.picture();
@@ -346,60 +326,4 @@ fn section_stores(
         }
     }
     1 + rows.len()
-}
-
-/// Draws a heading and at most `room` lines, and returns the rows used. What does not fit is counted.
-fn section(
-    canvas: &mut Canvas<'_>,
-    area: Rect,
-    row: usize,
-    title: &str,
-    lines: &[Text<'_>],
-    room: usize,
-    head: Option<Text<'_>>,
-) -> usize {
-    let hidden = lines.len().saturating_sub(room);
-    let remark = if hidden > 0 { format!("{hidden} more lines") } else { String::new() };
-    canvas.heading(area, row, title, &remark);
-    let mut used = 1;
-    if let Some(head) = head {
-        canvas.line(area, row + used, &head);
-        used += 1;
-    }
-    for line in lines.iter().take(room) {
-        canvas.line(area, row + used, line);
-        used += 1;
-    }
-    used
-}
-
-/// Divides `room` rows among sections: each gets up to two rows first, then in order what it still wants.
-fn share(room: usize, wants: &[usize]) -> Vec<usize> {
-    let mut left = room;
-    let mut shares: Vec<usize> = wants
-        .iter()
-        .map(|want| {
-            let first = (*want).min(2).min(left);
-            left -= first;
-            first
-        })
-        .collect();
-    for (share, want) in shares.iter_mut().zip(wants) {
-        let more = (want - *share).min(left);
-        *share += more;
-        left -= more;
-    }
-    shares
-}
-
-#[cfg(test)]
-mod tests {
-    use super::share;
-
-    #[test]
-    fn every_section_gets_something_before_one_gets_all() {
-        assert_eq!(share(10, &[20, 1, 20]), [7, 1, 2]);
-        assert_eq!(share(3, &[20, 20, 20]), [2, 1, 0]);
-        assert_eq!(share(50, &[3, 1, 4]), [3, 1, 4]);
-    }
 }

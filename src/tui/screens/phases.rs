@@ -18,9 +18,10 @@ use crate::tui::state::list::page;
 use crate::tui::state::next::policy_words;
 use crate::tui::state::picture::Picture;
 use crate::tui::theme::Tone;
-use crate::tui::units::{age, ago, duration_ms, forecast, moment};
+use crate::tui::units::{duration_ms, forecast, lasting, moment};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark;
+use crate::tui::widgets::reading::read_words;
 use crate::tui::widgets::table::{self, Column, Row, band};
 use crate::tui::widgets::text::Text;
 use ratatui::layout::Rect;
@@ -28,7 +29,7 @@ use ratatui::layout::Rect;
 const LADDER: [Column; 2] = [Column::new("phase", 9, 0).grows(), Column::new("status", 17, 0)];
 
 /// Columns that the ladder takes at the left.
-const LEFT: usize = 33;
+const LEFT: usize = 34;
 
 /// Draws the screen; the detail scrolls.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool) -> usize {
@@ -45,11 +46,19 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool)
     }
     match selected {
         Some((_, phase)) if right.width > 0 => {
-            canvas.heading(right, 0, phase.id.as_str(), &format!("{} approvals needed", phase.approvals));
+            canvas.heading(right, 0, phase.id.as_str(), &approvals_words(phase.approvals));
             let lines = detail(phase, cockpit, usize::from(right.width));
             canvas.prose(band(right, 1, usize::from(right.height)), &lines, state.scroll)
         }
         _ => 0,
+    }
+}
+
+fn approvals_words(approvals: u32) -> String {
+    match approvals {
+        0 => "needs no approval".to_owned(),
+        1 => "needs 1 approval".to_owned(),
+        n => format!("needs {n} approvals"),
     }
 }
 
@@ -75,7 +84,7 @@ fn detail(phase: &PhaseRecord, cockpit: &Cockpit, width: usize) -> Vec<Text<'sta
     let (tone, mark) = mark::phase(&phase.status);
     let mut lines = vec![
         Text::of(tone, format!("{mark} {}", phase.status.word()))
-            .plain(format!(" for {}", age(picture.now, phase.changed_at)))
+            .plain(format!(" {}", lasting(picture.now, phase.changed_at)))
             .dim(format!(", row {}", phase.changed_seq)),
     ];
     lines.extend(why(phase));
@@ -142,7 +151,10 @@ fn next_step(phase: &PhaseRecord, cockpit: &Cockpit) -> String {
         PhaseStatus::Pausing => "a pause was requested; what is in flight is being finished".to_owned(),
         PhaseStatus::Paused => ask(Act::Resume, "let it go on (P), or roll it back (B)"),
         PhaseStatus::Resuming => "a resume was requested and is not confirmed yet".to_owned(),
-        PhaseStatus::Succeeded => "finished; roll back (B) shows what a way back would do".to_owned(),
+        PhaseStatus::Succeeded => match not(Act::Rollback) {
+            None => "finished; B shows what a roll back would do".to_owned(),
+            Some(_) => "finished".to_owned(),
+        },
         PhaseStatus::Failed { .. } => match (not(Act::Retry), not(Act::Rollback)) {
             (None, None) => "try again (t) or roll back (B)".to_owned(),
             (None, Some(_)) => "try again (t)".to_owned(),
@@ -181,12 +193,10 @@ fn gates(phase: &PhaseRecord, picture: &Picture, width: usize) -> Vec<Text<'stat
     let mut lines = vec![Text::new(), title("gates")];
     for reading in readings {
         let (tone, mark) = mark::gate(reading.state);
-        let age = match ago(picture.now, reading.at) {
-            now if now == "now" => String::new(),
-            age => format!(", read {age}"),
-        };
+        let age = read_words(picture.now, reading.at);
         let name = format!("{:<name_width$}  ", reading.id);
-        let hang = if width > 50 { name_width + 4 } else { 4 };
+        // Evidence stands in a column of its own as long as that leaves room to read.
+        let hang = if width >= name_width + 28 { name_width + 4 } else { 4 };
         let mut line = Text::of(tone, format!("{mark} ")).plain(name);
         if reading.state == crate::model::gate::GateState::Unknown {
             line = line.add(tone, "unknown: ");
@@ -227,7 +237,7 @@ fn time_words(step: &StepRecord, picture: &Picture) -> String {
     let attempts =
         if step.attempts > 1 { format!(", attempt {}", grouped(step.attempts.into())) } else { String::new() };
     let time = match step.status {
-        StepStatus::Intended | StepStatus::Undoing => format!(" for {}", age(picture.now, step.since)),
+        StepStatus::Intended | StepStatus::Undoing => format!(" {}", lasting(picture.now, step.since)),
         _ => match u64::try_from((step.at - step.since).num_milliseconds()) {
             Ok(ms) => format!(" in {}", duration_ms(ms)),
             Err(_) => String::new(),

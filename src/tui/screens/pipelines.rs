@@ -8,20 +8,22 @@
 //!                     │ writable  no
 //! ```
 
-use crate::model::lag::{Lag, LagMethod, Reading, Runway};
+use crate::model::change::Position;
+use crate::model::lag::{Reading, Runway};
+use crate::model::pipeline::Stage;
 use crate::model::progress::TableProgress;
 use crate::model::sample::PipelineSample;
 use crate::report::event::grouped;
 use crate::tui::screens::frame::split;
-use crate::tui::screens::overview::notes;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::list::page;
 use crate::tui::state::overview::PipelineRow;
 use crate::tui::state::picture::Picture;
 use crate::tui::theme::Tone;
-use crate::tui::units::{ago, bytes, duration_ms, forecast, percent, short_count};
+use crate::tui::units::{ago, bytes, duration_ms, forecast, short_count};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark;
+use crate::tui::widgets::reading::{alarms, copy_words, distance_words, method_words, read_words, runway_tone};
 use crate::tui::widgets::table::{self, Column, Row, band};
 use crate::tui::widgets::text::Text;
 use ratatui::layout::Rect;
@@ -37,7 +39,7 @@ const TABLES: [Column; 5] = [
 ];
 
 /// Columns that the list takes at the left.
-const LEFT: usize = 26;
+const LEFT: usize = 27;
 
 /// Draws the screen; the detail scrolls.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool) -> usize {
@@ -92,25 +94,32 @@ fn detail(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<Text<'s
         field("traffic", Tone::Plain, &format!("{} serves", record.traffic.word())),
         field("writable", Tone::Plain, if record.writable { "yes: applications may write the target" } else { "no" }),
     ];
-    for (tone, note) in notes(row, picture).into_iter().filter(|(tone, _)| matches!(tone, Tone::Bad | Tone::Warn)) {
-        lines.push(Text::of(tone, note).hang(2));
-    }
+    lines.extend(alarms(row, picture).into_iter().map(|(tone, alarm)| Text::of(tone, alarm).hang(2)));
     let Some(sample) = row.sample else {
         lines.push(Text::new());
         lines.push(Text::of(Tone::Dim, "no readings yet"));
         return lines;
     };
     lines.push(Text::new());
-    lines.extend(lag(&sample.lag, sample, picture));
+    // While rows are being copied, the copy is what people look for.
+    if row.record.stage == Stage::Copy {
+        lines.extend(copy(sample, width));
+        lines.push(Text::new());
+    }
+    lines.extend(lag(sample, picture));
     lines.extend(runway(&sample.runway, picture));
     lines.push(field("applied", Tone::Plain, &applied(sample)));
     lines.extend(limits(row, sample));
-    if !sample.copy.tables.is_empty() {
+    if row.record.stage != Stage::Copy && !sample.copy.tables.is_empty() {
         lines.push(Text::new());
-        lines.push(Text::of(Tone::Strong, "copy: ").plain(copy_words(sample)).hang(6));
-        lines.push(table::head(width, &TABLES));
-        lines.extend(sample.copy.tables.iter().map(|table| table_line(table, width)));
+        lines.extend(copy(sample, width));
     }
+    lines
+}
+
+fn copy(sample: &PipelineSample, width: usize) -> Vec<Text<'static>> {
+    let mut lines = vec![field("copy", Tone::Strong, &copy_words(sample)), table::head(width, &TABLES)];
+    lines.extend(sample.copy.tables.iter().map(|table| table_line(table, width)));
     lines
 }
 
@@ -118,53 +127,32 @@ fn field(label: &str, tone: Tone, text: &str) -> Text<'static> {
     Text::of(Tone::Dim, format!("{label:<9} ")).add(tone, text.to_owned()).hang(10)
 }
 
-fn lag(lag: &Lag, sample: &PipelineSample, picture: &Picture) -> Vec<Text<'static>> {
-    let method = match lag.method {
-        LagMethod::Marker => "by marker",
-        LagMethod::Position => "by position",
-    };
-    let read = ago(picture.now, lag.at);
+fn lag(sample: &PipelineSample, picture: &Picture) -> Vec<Text<'static>> {
+    let lag = &sample.lag;
+    let how = format!(", {}{}", method_words(lag.method), read_words(picture.now, lag.at));
     let first = match &lag.lag_ms {
-        Reading::Known(ms) => field("lag", Tone::Strong, &duration_ms(*ms)).dim(format!(", {method}, read {read}")),
-        Reading::Unknown(why) => {
-            field("lag", Tone::Warn, "? unknown: ").plain(why.clone()).dim(format!(" ({method}, read {read})"))
-        }
+        Reading::Known(ms) => field("lag", Tone::Strong, &duration_ms(*ms)).dim(how),
+        Reading::Unknown(why) => field("lag", Tone::Warn, "? unknown: ").plain(why.clone()).dim(how),
     };
-    let behind = match &lag.distance {
-        Reading::Known(distance) => format!("{} behind in the log", grouped(*distance)),
-        Reading::Unknown(why) => format!("? unknown: {why}"),
+    let place = |position: Option<Position>| position.map_or_else(|| "?".to_owned(), |position| position.to_string());
+    let moved = match sample.moved_at {
+        Some(at) => format!("moved {}", ago(picture.now, at)),
+        None => "has not moved yet".to_owned(),
     };
-    let place = |position: Option<crate::model::change::Position>| {
-        position.map_or_else(|| "?".to_owned(), |position| position.to_string())
-    };
-    let moved =
-        sample.moved_at.map_or_else(|| "never moved".to_owned(), |at| format!("moved {}", ago(picture.now, at)));
-    vec![
-        first,
-        field("distance", Tone::Plain, &behind),
-        field(
-            "",
-            Tone::Dim,
-            &format!("source {}, applied {}, {moved}", place(lag.source_position), place(lag.applied_position)),
-        ),
-    ]
+    let places = format!("source {}, applied {} {moved}", place(lag.source_position), place(lag.applied_position));
+    vec![first, field("distance", Tone::Plain, &distance_words(lag)), field("", Tone::Dim, &places)]
 }
 
 fn runway(runway: &Runway, picture: &Picture) -> Vec<Text<'static>> {
-    let read = ago(picture.now, runway.at);
+    let read = read_words(picture.now, runway.at);
     let first = match &runway.seconds {
-        Reading::Known(Some(seconds)) => {
-            let tone = if *seconds < 3_600 { Tone::Bad } else { Tone::Strong };
-            field("runway", tone, &forecast(*seconds))
-                .plain(" until the source cuts its log")
-                .dim(format!(", read {read}"))
-        }
+        Reading::Known(Some(seconds)) => field("runway", runway_tone(*seconds), &forecast(*seconds))
+            .plain(" until the source's log is cut")
+            .dim(read),
         Reading::Known(None) => {
-            field("runway", Tone::Plain, "the source cuts its log for no one").dim(format!(", read {read}"))
+            field("runway", Tone::Plain, "the source keeps its log as long as it is needed").dim(read)
         }
-        Reading::Unknown(why) => {
-            field("runway", Tone::Warn, "? unknown: ").plain(why.clone()).dim(format!(" (read {read})"))
-        }
+        Reading::Unknown(why) => field("runway", Tone::Warn, "? unknown: ").plain(why.clone()).dim(read),
     };
     let kept = match &runway.retained {
         Reading::Known(kept) => format!("{} kept", bytes(*kept)),
@@ -200,30 +188,6 @@ fn limits(row: &PipelineRow<'_>, sample: &PipelineSample) -> Vec<Text<'static>> 
         n => field("anomalies", Tone::Bad, &grouped(n)),
     };
     vec![field("slowed by", tone, &slowed), field("limits", Tone::Plain, &set), anomalies]
-}
-
-/// How far a copy is. Rows by statistics are called an estimate and never make a percentage.
-pub fn copy_words(sample: &PipelineSample) -> String {
-    let copy = &sample.copy;
-    let chunks = match copy.chunks() {
-        Some((done, total)) => match percent(done, total) {
-            Some(percent) => format!("{} of {} chunks, {percent} %", grouped(done), grouped(total)),
-            None => "no chunks".to_owned(),
-        },
-        None => "chunks are being planned".to_owned(),
-    };
-    let estimate = copy.tables.iter().map(|t| t.estimated_rows).sum::<Option<u64>>();
-    let estimate = estimate.map_or_else(String::new, |rows| format!(" (est. {})", short_count(rows)));
-    let complete = copy.chunks().is_some_and(|(done, total)| done == total);
-    let speed = match &sample.copied_per_second {
-        Reading::Known(rate) if *rate > 0 && !complete => format!(", {} a second", short_count(*rate)),
-        _ => String::new(),
-    };
-    let left = match &sample.copy_eta_seconds {
-        Reading::Known(seconds) if !complete => format!(", {} left", forecast(*seconds)),
-        _ => String::new(),
-    };
-    format!("{chunks}; {} rows{estimate}{speed}{left}", grouped(copy.rows_done()))
 }
 
 fn table_line(table: &TableProgress, width: usize) -> Text<'static> {

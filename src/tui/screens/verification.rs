@@ -16,14 +16,14 @@ use ratatui::layout::Rect;
 
 const COLUMNS: [Column; 10] = [
     Column::new("pipeline", 12, 4),
-    Column::new("table", 14, 0).grows(),
-    Column::new("verdict", 14, 0),
+    Column::new("table", 20, 0).grows(),
+    Column::new("verdict", 12, 0),
     Column::new("missing", 7, 1).right(),
     Column::new("extra", 5, 1).right(),
     Column::new("changed", 7, 1).right(),
     Column::new("unres.", 6, 1).right(),
     Column::new("cover", 5, 2).right(),
-    Column::new("last pass", 9, 0).right(),
+    Column::new("pass", 6, 0).right(),
     Column::new("since", 7, 3).right(),
 ];
 
@@ -145,7 +145,7 @@ fn detail(row: &TableRow<'_>, picture: &Picture) -> Vec<Text<'static>> {
     };
     let pass = match found.full_pass_at {
         Some(at) => format!("last full pass {}", ago(picture.now, at)),
-        None => "never compared as a whole".to_owned(),
+        None => "no full pass yet".to_owned(),
     };
     let since = match found.changed_since {
         Some(rows) => format!("{} rows changed since", grouped(rows)),

@@ -156,6 +156,10 @@ impl Cockpit {
     /// What an act's key would act on here.
     pub fn target_of(&self, act: Act) -> Option<Target> {
         let picture = self.picture();
+        if let Some(dialog) = &self.dialog {
+            // Who has just asked for a phase may go on to its approval.
+            return (dialog.act == Act::Run).then(|| dialog.target.clone());
+        }
         match (act.takes(), self.screen) {
             (Takes::Phase, Screen::Overview) => next(picture, self.options.observe).phase.map(Target::Phase),
             (Takes::Phase, Screen::Phases) => {
@@ -181,6 +185,8 @@ impl Cockpit {
                 Some(target) => self.why_not_act(act, &target),
                 None => Some("nothing is selected".to_owned()),
             },
+            Intent::Freeze => self.is_frozen().then(|| "the display is frozen".to_owned()),
+            Intent::Thaw => (!self.is_frozen()).then(|| "the display is not frozen".to_owned()),
             Intent::Copy => copied(self).is_none().then(|| "there is nothing to copy here".to_owned()),
             Intent::Open => {
                 let picture = self.picture();
@@ -193,6 +199,15 @@ impl Cockpit {
                 (!anything).then(|| "there is nothing to open".to_owned())
             }
             _ => None,
+        }
+    }
+
+    /// False for intents that are possible but would change nothing, so that the footer does not offer them.
+    pub fn has_use_for(&self, intent: Intent) -> bool {
+        match (&self.dialog, intent) {
+            (Some(dialog), Intent::Move(_)) => dialog.scrolls(),
+            (Some(dialog), Intent::NextField) => dialog.fields.len() > 1,
+            _ => true,
         }
     }
 

@@ -99,6 +99,15 @@ impl Dialog {
         matches!(self.stage, Stage::Planning | Stage::Waiting)
     }
 
+    /// True when there is a text to scroll: the plan, or what an answer brought.
+    pub fn scrolls(&self) -> bool {
+        match &self.stage {
+            Stage::Prompting | Stage::Waiting => self.plan.is_some(),
+            Stage::Done { lines, .. } => !lines.is_empty(),
+            Stage::Planning | Stage::Failed { .. } => false,
+        }
+    }
+
     /// The operator agreed (by `y`, or Enter in the last field).
     pub fn confirm(&mut self, picture: &Picture, observe: bool) -> Wish {
         if self.stage != Stage::Prompting {

@@ -15,6 +15,8 @@ pub struct JournalState {
     seen: Seq,
     /// The operator's choice; `None` while the end is followed.
     pub chosen: Option<Seq>,
+    /// How many rows there were when the end was last followed: pages are counted from there.
+    pub anchor: usize,
     /// The row whose fields are shown.
     pub detail: Option<Seq>,
     /// First line of the detail.
@@ -83,11 +85,20 @@ impl JournalState {
             return;
         }
         let at = motion.from(self.selected(), self.matches.len());
+        self.drop_anchor();
         self.chosen = if motion == Motion::Bottom { None } else { self.matches.get(at).copied() };
+    }
+
+    /// Remembers where the end is as long as it is followed.
+    fn drop_anchor(&mut self) {
+        if self.follows() {
+            self.anchor = self.matches.len();
+        }
     }
 
     /// Follows the end, or stays where it is.
     pub fn toggle_follow(&mut self) {
+        self.drop_anchor();
         self.chosen = match self.chosen {
             Some(_) => None,
             None => self.matches.last().copied(),

@@ -47,6 +47,17 @@ pub fn page(selected: usize, len: usize, height: usize) -> std::ops::Range<usize
     start..(start + height).min(len)
 }
 
+/// Like [`page`], with pages counted from row `anchor`, so that the page that was in sight when one began to move stays.
+pub fn page_around(anchor: usize, selected: usize, len: usize, height: usize) -> std::ops::Range<usize> {
+    if height == 0 {
+        return 0..0;
+    }
+    let selected = selected.min(len.saturating_sub(1));
+    let offset = anchor % height;
+    let start = if selected < offset { 0 } else { (selected - offset) / height * height + offset };
+    start..(start + height).min(len)
+}
+
 /// The rows of a text of `len` rows that a window of `height` rows shows when scrolled by `offset`.
 pub fn window(offset: usize, len: usize, height: usize) -> std::ops::Range<usize> {
     let start = offset.min(len.saturating_sub(height));
@@ -72,6 +83,12 @@ mod tests {
         assert_eq!(page(7, 8, 5), 5..8);
         assert_eq!(page(99, 8, 5), 5..8);
         assert_eq!(page(3, 8, 0), 0..0);
+        // Twenty rows in sight up to row 59: moving up inside them moves no page.
+        assert_eq!(page_around(59, 58, 59, 20), 39..59);
+        assert_eq!(page_around(59, 39, 59, 20), 39..59);
+        assert_eq!(page_around(59, 38, 59, 20), 19..39);
+        assert_eq!(page_around(59, 5, 59, 20), 0..20);
+        assert_eq!(page_around(59, 60, 70, 20), 59..70);
         assert_eq!(window(99, 8, 5), 3..8);
         assert_eq!(window(2, 3, 5), 0..3);
     }

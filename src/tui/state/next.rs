@@ -116,6 +116,7 @@ fn of_phase(phase: &PhaseRecord, picture: &Picture, observe: bool) -> Next {
             let given = valid_approvals(approvals, picture).count();
             let who = match Act::Approve.why_not(&target, picture, observe) {
                 None => "waiting for operator (approve: A)",
+                Some(_) if !picture.is_up() => "waiting for approval",
                 Some(_) => "waiting for an approver",
             };
             Next::of(

@@ -6,7 +6,7 @@ use crate::model::ids::{Operator, PhaseId, Seq};
 use crate::model::role::Role;
 use crate::model::sample::Samples;
 use crate::report::event::{sentence, subject};
-use crate::wire::frame::Welcome;
+use crate::wire::client::Welcome;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::VecDeque;
 

@@ -120,6 +120,10 @@ impl Cockpit {
                 Wish::Stay
             }
             Intent::Copy => return copied(self).map(Effect::Copy),
+            Intent::Act(act) => {
+                let target = self.target_of(act)?;
+                return self.open(act, target);
+            }
             _ => Wish::Stay,
         };
         match wish {
@@ -179,6 +183,7 @@ impl Cockpit {
                 }
                 None => self.open(act, target),
             },
+            Typed::Freeze if self.is_frozen() => self.on_screen(Intent::Thaw),
             Typed::Freeze => self.on_screen(Intent::Freeze),
             Typed::Help => self.on_screen(Intent::Help),
             Typed::Quit => self.quit(),
@@ -232,13 +237,10 @@ impl Cockpit {
                 let before = self.filter().clone();
                 self.filter_line = Some(FilterLine { text: before.text().to_owned(), before });
             }
-            Intent::Freeze => {
-                self.frozen = match self.frozen {
-                    Some(_) => None,
-                    None => Some(Box::new(self.live.clone())),
-                };
-                let picture = self.frozen.as_deref().unwrap_or(&self.live);
-                self.journal.rebuild(picture);
+            Intent::Freeze => self.frozen = Some(Box::new(self.live.clone())),
+            Intent::Thaw => {
+                self.frozen = None;
+                self.journal.take_in(&self.live);
             }
             Intent::Follow => self.journal.toggle_follow(),
             Intent::Copy => return copied(self).map(Effect::Copy),

@@ -84,7 +84,7 @@ pub fn tables(picture: &Picture) -> Vec<TableRow<'_>> {
 /// The word for a table's state, and whether it is good, open or bad.
 pub fn verdict(found: Option<&TableVerification>) -> (&'static str, Verdict) {
     match found {
-        None => ("never compared", Verdict::Open),
+        None => ("not compared", Verdict::Open),
         Some(found) if found.drift.total() > found.drift.unresolved => ("differs", Verdict::Bad),
         Some(found) if found.drift.unresolved > 0 => ("unresolved", Verdict::Open),
         Some(found) if found.is_verified() => ("verified", Verdict::Good),
@@ -109,8 +109,12 @@ pub enum Verdict {
 pub struct Freshness {
     /// Tables known.
     pub tables: usize,
+    /// Of them compared at least in part.
+    pub compared: usize,
     /// Of them proved equal by their last full pass.
     pub verified: usize,
+    /// Of them with a full pass.
+    pub passed: usize,
     /// The oldest full pass; `None` when a table had none.
     pub oldest_pass: Option<chrono::DateTime<chrono::Utc>>,
     /// Row changes since those passes; `None` when unknown for a table.
@@ -119,27 +123,28 @@ pub struct Freshness {
     pub drift: DriftCounts,
 }
 
-/// Sums a pipeline's tables up: the weakest table decides.
-pub fn freshness(pipeline: &PipelineId, tables: &[TableRow<'_>]) -> Freshness {
-    let mut sum = Freshness { changed_since: Some(0), ..Freshness::default() };
-    let mut whole = true;
-    for row in tables.iter().filter(|row| row.pipeline == pipeline) {
+/// Sums the tables of each pipeline up: the weakest table decides.
+pub fn freshness<'a>(tables: &[TableRow<'a>]) -> BTreeMap<&'a PipelineId, Freshness> {
+    let mut sums: BTreeMap<&PipelineId, Freshness> = BTreeMap::new();
+    for row in tables {
+        let sum = sums.entry(row.pipeline).or_insert(Freshness { changed_since: Some(0), ..Freshness::default() });
         sum.tables += 1;
         let Some(found) = row.found else {
-            whole = false;
             sum.changed_since = None;
             continue;
         };
+        sum.compared += 1;
         sum.verified += usize::from(found.is_verified());
         sum.drift.merge(found.drift);
-        match found.full_pass_at {
-            Some(at) => sum.oldest_pass = Some(sum.oldest_pass.map_or(at, |oldest| oldest.min(at))),
-            None => whole = false,
-        }
+        sum.passed += usize::from(found.full_pass_at.is_some());
+        sum.oldest_pass = match (sum.oldest_pass, found.full_pass_at) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
         sum.changed_since = sum.changed_since.zip(found.changed_since).map(|(a, b)| a + b);
     }
-    if !whole {
+    for sum in sums.values_mut().filter(|sum| sum.passed < sum.tables) {
         sum.oldest_pass = None;
     }
-    sum
+    sums
 }

@@ -19,14 +19,15 @@ use std::collections::BTreeSet;
 /// Draws both rows at the top of `area`.
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) {
     // The link is shown as it is even while the display is frozen.
-    let link = link(cockpit.live());
+    let link = link(cockpit.live(), area.width >= 60);
     let room = usize::from(area.width).saturating_sub(link.width() + 2);
     let left = identity(cockpit, room);
     canvas.line(Rect { width: area.width.min(u16::try_from(room).unwrap_or(u16::MAX)), ..area }, 0, &left);
     canvas.line_right(area, 0, &link);
-    canvas.line(area, 1, &tabs(cockpit));
+    let tabs = tabs(cockpit, usize::from(area.width));
+    canvas.line(area, 1, &tabs);
     let remark = remark(cockpit);
-    if tabs(cockpit).width() + remark.width() < usize::from(area.width) || cockpit.is_frozen() {
+    if tabs.width() + remark.width() <= usize::from(area.width) || cockpit.is_frozen() {
         canvas.line_right(area, 1, &remark);
     }
 }
@@ -82,19 +83,27 @@ fn others(picture: &Picture) -> String {
     if words.is_empty() { String::new() } else { format!("with {}", words.join(", ")) }
 }
 
-fn link(live: &Picture) -> Text<'static> {
+/// The connection; on a narrow terminal without the engine's process id.
+fn link(live: &Picture, wide: bool) -> Text<'static> {
     match (&live.link, &live.welcome) {
-        (LinkState::Up { .. }, Some(welcome)) => {
+        (LinkState::Up { .. }, Some(welcome)) if wide => {
             Text::of(Tone::Plain, format!("engine {} ", welcome.pid)).add(Tone::Good, "up ")
         }
+        (LinkState::Up { .. }, Some(_)) => Text::of(Tone::Good, "up "),
         (LinkState::Up { .. } | LinkState::Connecting, _) => Text::of(Tone::Busy, "connecting "),
         (LinkState::Down { since, .. }, _) => Text::of(Tone::Bad, format!("! reconnecting {} ", age(live.now, *since))),
     }
 }
 
-fn tabs(cockpit: &Cockpit) -> Text<'static> {
+/// The screens; where the words do not fit, the others by their digits.
+fn tabs(cockpit: &Cockpit, width: usize) -> Text<'static> {
+    let words: usize = Screen::ALL.iter().map(|s| s.word().len() + 4).sum();
     Screen::ALL.iter().fold(Text::new(), |line, screen| {
-        let label = format!("{} {}", screen.digit(), screen.word());
+        let label = if words <= width || *screen == cockpit.screen {
+            format!("{} {}", screen.digit(), screen.word())
+        } else {
+            screen.digit().to_string()
+        };
         if *screen == cockpit.screen {
             line.add(Tone::Strong, format!("[{label}]"))
         } else {
@@ -107,10 +116,10 @@ fn tabs(cockpit: &Cockpit) -> Text<'static> {
 fn remark(cockpit: &Cockpit) -> Text<'static> {
     let (picture, live) = (cockpit.picture(), cockpit.live());
     if cockpit.is_frozen() {
-        return Text::of(Tone::Call, format!(" display frozen {} (p) ", age(live.now, picture.now)));
+        return Text::of(Tone::Call, format!("FROZEN {} ", age(live.now, picture.now)));
     }
     match picture.samples.at {
-        Some(at) if picture.is_stale() => Text::of(Tone::Warn, format!("readings {} old ", age(picture.now, at))),
+        Some(at) if picture.is_stale() => Text::of(Tone::Warn, format!("read {} ago ", age(picture.now, at))),
         _ if picture.migration.head.0 > 0 => Text::of(Tone::Dim, format!("journal {} ", picture.migration.head)),
         _ => Text::new(),
     }

@@ -4,5 +4,7 @@ pub mod canvas;
 pub mod footer;
 pub mod header;
 pub mod mark;
+pub mod reading;
+pub mod section;
 pub mod table;
 pub mod text;

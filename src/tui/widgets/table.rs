@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn the_least_important_column_goes_first() {
-        assert_eq!(widths(&COLUMNS, 80), [56, 6, 12]);
-        assert_eq!(widths(&COLUMNS, 34), [10, 6, 12]);
+        assert_eq!(widths(&COLUMNS, 80), [54, 6, 12]);
+        assert_eq!(widths(&COLUMNS, 34), [8, 6, 12]);
         assert_eq!(widths(&COLUMNS, 31), [19, 6, 0]);
         assert_eq!(widths(&COLUMNS, 10), [8, 0, 0]);
     }

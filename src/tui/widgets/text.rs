@@ -78,7 +78,8 @@ impl<'a> Text<'a> {
     pub fn wrap(&self, width: usize) -> Vec<Text<'static>> {
         let mut rows = Vec::new();
         let (mut row, mut used) = (Text::new(), 0);
-        let hang = self.hang.min(width / 2);
+        // In a very narrow place an indent would leave no room for a wide character.
+        let hang = if width < 8 { 0 } else { self.hang.min(width / 2) };
         for (word, tone) in self.words() {
             let mut word = word;
             let space = used == 0 || (used == hang && !rows.is_empty());

@@ -220,6 +220,31 @@ async fn schema_changes_are_told_and_left_out_columns_are_not() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run tests/run"]
+async fn a_renamed_or_remade_table_is_never_passed_over() {
+    let pair = Pair::create("rename", SCHEMA, &["t"]).await;
+    let (capture, spec) = (pair.source.capture(), &pair.capture_spec);
+    let (origin, _) = capture.prepare(spec, false).await.unwrap();
+    let mut stream = capture.stream(spec, origin.position).await.unwrap();
+    pair.source.sql("ALTER TABLE t RENAME TO other; INSERT INTO other VALUES (1, 'a')").await;
+    let error = loop {
+        match stream.next().await {
+            Ok(items) => assert!(!items.iter().any(is_commit)),
+            Err(error) => break error,
+        }
+    };
+    assert!(error.kind == ErrorKind::SchemaChanged && error.message.contains("public.other"), "{error}");
+    assert_eq!(stream.next().await.unwrap_err().kind, ErrorKind::Unreachable);
+    drop(stream);
+    pair.source.sql("ALTER TABLE other RENAME TO t").await;
+    capture.stream(spec, origin.position).await.unwrap();
+    pair.source.sql(&format!("DROP TABLE t; {SCHEMA}")).await;
+    assert_eq!(capture.retention(spec).await.unwrap_err().kind, ErrorKind::SchemaChanged);
+    assert_eq!(capture.stream(spec, origin.position).await.err().unwrap().kind, ErrorKind::SchemaChanged);
+    pair.drop().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run tests/run"]
 async fn the_opposite_pipelines_writes_do_not_come_back() {
     let pair = Pair::create("origin", SCHEMA, &["t"]).await;
     let (capture, spec) = (pair.source.capture(), &pair.capture_spec);

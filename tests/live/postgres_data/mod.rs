@@ -4,5 +4,7 @@ mod bouncer;
 mod capture;
 mod copy;
 mod lab;
+mod network;
+mod random;
 mod speed;
 mod sync;

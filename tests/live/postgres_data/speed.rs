@@ -30,6 +30,14 @@ fn peak_mb() -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
+/// Processor time of this process, in seconds.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    // utime and stime in clock ticks, of which Linux has 100 a second.
+    (fields[11].parse::<f64>().unwrap() + fields[12].parse::<f64>().unwrap()) / 100.0
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: run tests/run"]
 async fn copy_speed() {
@@ -71,7 +79,7 @@ async fn copy_speed() {
         pair.target.sql(clear).await;
 
         let (origin, snapshot) = pair.source.capture().prepare(&pair.capture_spec, true).await.unwrap();
-        let started = Instant::now();
+        let (started, cpu) = (Instant::now(), cpu_seconds());
         let target = pair.target.target();
         target.begin(&pair.apply_spec, &origin).await.unwrap();
         let snapshot: Arc<dyn godwit::stores::Snapshot> = snapshot.unwrap().into();
@@ -98,12 +106,12 @@ async fn copy_speed() {
         for worker in workers {
             worker.await.unwrap();
         }
-        let ours = started.elapsed();
+        let (ours, cpu) = (started.elapsed(), cpu_seconds() - cpu);
         pair.target.sql(key).await;
         let ours_key = started.elapsed();
         pair.assert_same("SELECT count(*), sum(l_extendedprice) FROM lineitem").await;
         eprintln!(
-            "copy, round {round}: {rows} rows, pipes {:.2} s ({:.2} with key), godwit {:.2} s ({:.2} with key): {:.2}x ({:.2}x); {} chunks, peak memory {} MB",
+            "copy, round {round}: {rows} rows, pipes {:.2} s ({:.2} with key), godwit {:.2} s ({:.2} with key): {:.2}x ({:.2}x); {} chunks, {cpu:.2} s of processor time, peak memory {} MB",
             pipes.as_secs_f64(),
             pipes_key.as_secs_f64(),
             ours.as_secs_f64(),
@@ -194,14 +202,14 @@ async fn apply_speed() {
     let token = "speed";
     pair.source.capture().probe_marker(&pair.capture_spec, token).await.unwrap();
     let mut pump = pair.pump(origin.position).await;
-    let started = Instant::now();
+    let (started, cpu) = (Instant::now(), cpu_seconds());
     pump.until_marker(token).await;
-    let ours = started.elapsed();
+    let (ours, cpu) = (started.elapsed(), cpu_seconds() - cpu);
     pair.assert_same("SELECT sum(abalance), count(*) FROM pgbench_accounts").await;
     pair.assert_same("SELECT sum(delta), count(*) FROM pgbench_history").await;
     let rate = |elapsed: Duration| pump.total.changes as f64 / elapsed.as_secs_f64() / 1000.0;
     eprintln!(
-        "apply: {} changes, anomalies {}, native {:.1}k/s, godwit {:.1}k/s: {:.2}x; peak memory {} MB",
+        "apply: {} changes, anomalies {}, native {:.1}k/s, godwit {:.1}k/s: {:.2}x; {cpu:.2} s of processor time, peak memory {} MB",
         pump.total.changes,
         pump.total.anomalies,
         rate(elapsed_native),

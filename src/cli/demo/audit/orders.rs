@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// An order row without its id in the ledger: id, customer, total, time, status, status id.
 type OrderRow = (i64, i64, i64, String, String, Option<String>);
+/// The same with its id in the ledger in front, as it is selected.
+type OrderColumns = (String, i64, i64, i64, String, String, Option<String>);
 
 /// Compares orders and lines; returns what was taken from the stock: pieces and moves by product.
 pub(super) async fn audit(
@@ -15,7 +17,7 @@ pub(super) async fn audit(
     orders: &mut SqliteConnection,
     first: &mut SqliteConnection,
 ) -> Result<Taken, sqlx::Error> {
-    let columns: Vec<(String, i64, i64, i64, String, String, Option<String>)> =
+    let columns: Vec<OrderColumns> =
         sqlx::query_as("SELECT ref, id, customer_id, total_cents, placed_at, status, status_ref FROM orders")
             .fetch_all(&mut *orders)
             .await?;
@@ -58,7 +60,7 @@ async fn audit_seed_orders(
     seeds: Vec<(String, OrderRow)>,
     first: &mut SqliteConnection,
 ) -> Result<(), sqlx::Error> {
-    let wanted: Vec<(String, i64, i64, i64, String, String, Option<String>)> =
+    let wanted: Vec<OrderColumns> =
         sqlx::query_as("SELECT ref, id, customer_id, total_cents, placed_at, status, status_ref FROM orders")
             .fetch_all(first)
             .await?;

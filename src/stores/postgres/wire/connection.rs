@@ -96,26 +96,23 @@ impl Connection {
 
     /// Sends what is queued.
     pub(super) async fn flush(&mut self) -> Outcome<()> {
-        let patience = self.patience;
-        let send = async {
-            self.io.write_all(&self.outbox).await?;
-            self.io.flush().await
-        };
-        tokio::time::timeout(patience, send).await.map_err(|_| Failure::TimedOut(patience))??;
-        self.outbox.clear();
-        Ok(())
+        self.flush_with(&[]).await
     }
 
     /// Sends what is queued and then `data`, which is not copied.
     pub(super) async fn flush_with(&mut self, data: &[u8]) -> Outcome<()> {
         let patience = self.patience;
+        // Taken out, so that a future that is dropped here never sends the same bytes twice: the server then sees a torn message and
+        // ends the connection.
+        let mut queued = std::mem::take(&mut self.outbox);
         let send = async {
-            self.io.write_all(&self.outbox).await?;
+            self.io.write_all(&queued).await?;
             self.io.write_all(data).await?;
             self.io.flush().await
         };
         tokio::time::timeout(patience, send).await.map_err(|_| Failure::TimedOut(patience))??;
-        self.outbox.clear();
+        queued.clear();
+        self.outbox = queued;
         Ok(())
     }
 
@@ -137,6 +134,10 @@ impl Connection {
 
     /// Reads what is there without waiting; false when there is nothing. A timer costs more than a read that succeeds at once.
     pub(super) fn fill_now(&mut self) -> Outcome<bool> {
+        if self.inbox.is_empty() && self.inbox.capacity() > 4 * READ_BYTES {
+            // One very long row has come by: its room is given back.
+            self.inbox = BytesMut::with_capacity(READ_BYTES);
+        }
         self.inbox.reserve(READ_BYTES / 4);
         match self.io.read_buf(&mut self.inbox).now_or_never() {
             None => Ok(false),
@@ -203,7 +204,7 @@ impl Connection {
     }
 }
 
-fn log_notice(body: &[u8]) {
+pub(super) fn log_notice(body: &[u8]) {
     if let Ok(notice) = ServerError::decode(body) {
         let text = crate::stores::sanitise::clean(&notice.to_string());
         if notice.severity == "WARNING" {

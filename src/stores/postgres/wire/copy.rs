@@ -1,6 +1,6 @@
 //! COPY as raw pass-through: large blocks, no work per row beyond skipping a five-byte head.
 
-use super::connection::{Connection, unexpected};
+use super::connection::{Connection, log_notice, unexpected};
 use super::failure::{Failure, Outcome};
 use super::query::affected;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -45,6 +45,11 @@ impl CopyOut {
                     connection.inbox.advance(5);
                     self.pending = head.body;
                 }
+                Some(head) if matches!(head.tag, b'N' | b'S' | b'A') => match connection.take_message()? {
+                    None => connection.fill().await?,
+                    Some((b'N', body)) => log_notice(&body),
+                    Some(_) => {}
+                },
                 Some(_) => {
                     self.end(connection).await?;
                     return Ok((!block.is_empty()).then(|| block.freeze()));
@@ -66,8 +71,6 @@ impl CopyOut {
                     self.complete = true;
                     return Ok(());
                 }
-                // A notice between rows: message() has dealt with it and read on to the next row.
-                b'd' => return Err(Failure::Protocol("row data after the end of COPY".into())),
                 tag => return Err(unexpected(tag, "COPY TO STDOUT")),
             }
         }

@@ -123,3 +123,34 @@ impl std::fmt::Display for ServerError {
         write!(f, " (SQLSTATE {})", self.code)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn reports_are_read_and_written_as_one_line() {
+        let body = b"SFEHLER\0VERROR\0C23505\0Mduplicate key\0DKey (id)=(1)\0WCOPY t, line 1\0Rfoo\0\0";
+        let error = ServerError::decode(body).unwrap();
+        assert_eq!(error.to_string(), "duplicate key; detail: Key (id)=(1); where: COPY t, line 1 (SQLSTATE 23505)");
+        let failure = Failure::Server(Box::new(error));
+        assert_eq!((failure.kind(), failure.sqlstate()), (ErrorKind::Rejected, Some("23505")));
+        let error = failure.at(&StoreId::from("shop"), Operation::LoadChunk);
+        assert!(error.to_string().starts_with("shop: cannot load a chunk: duplicate key"));
+    }
+
+    #[test]
+    fn a_lost_connection_is_retried() {
+        for failure in [Failure::Closed, Failure::Abandoned, Failure::TimedOut(Duration::from_secs(1))] {
+            assert_eq!(failure.kind(), ErrorKind::Unreachable);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = ServerError::decode(&body);
+        }
+    }
+}

@@ -128,3 +128,32 @@ pub(super) fn affected(body: &Bytes) -> Outcome<u64> {
     let tag = Cursor::new(body).text()?;
     Ok(tag.rsplit(' ').next().and_then(|n| n.parse().ok()).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn command_tags_carry_counts() {
+        for (tag, count) in [("INSERT 0 5", 5), ("COPY 7", 7), ("BEGIN", 0), ("CREATE TABLE", 0), ("SELECT 12", 12)] {
+            assert_eq!(affected(&Bytes::from(format!("{tag}\0"))).unwrap(), count);
+        }
+        assert!(affected(&Bytes::from_static(b"COPY 7")).is_err());
+    }
+
+    #[test]
+    fn rows_tell_null_from_empty() {
+        let body = Bytes::from_static(b"\0\x03\xff\xff\xff\xff\0\0\0\0\0\0\0\x02hi");
+        assert_eq!(text_row(&body).unwrap(), [None, Some(String::new()), Some("hi".to_owned())]);
+        assert!(text_row(&body.slice(..body.len() - 1)).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_survived(body in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let body = Bytes::from(body);
+            let _ = (column_names(&body), text_row(&body), affected(&body));
+        }
+    }
+}

@@ -82,6 +82,8 @@ fn words_in_quotes_and_comments_are_not_keywords() {
 }
 
 proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { failure_persistence: None, ..Default::default() })]
+
     /// Whatever the text, tokens cover it without a panic, and nothing but space is lost.
     #[test]
     fn any_text_is_cut_without_loss(sql in "[a-zé0-9 \"'`\\[\\](),.*/|<>\\-\n]{0,60}") {

@@ -53,12 +53,17 @@ async fn a_row_that_replace_removes_through_another_index_is_deleted() {
         };
         vec![RowChange::Delete { table: 0, old_key: ints(&[delete]) }, change]
     };
+    // A row that is moved onto the key of another removes it too.
+    let mut taken = vec![RowChange::Insert { table: 0, row: cells(&[11, 11]) }];
+    taken.push(RowChange::Delete { table: 0, old_key: ints(&[11]) });
+    taken.push(RowChange::Update { table: 0, old_key: ints(&[9]), row: cells(&[11, 2]) });
     let mut from = START;
     for (recursive, sql, want) in [
         (false, "INSERT OR REPLACE INTO t VALUES (9, 1)", expected(1, [9, 1], "i")),
         (false, "UPDATE OR REPLACE t SET u = 2 WHERE id = 9", expected(2, [9, 2], "u")),
+        (false, "INSERT INTO t VALUES (11, 11); UPDATE OR REPLACE t SET id = 11 WHERE id = 9", taken),
         (true, "INSERT OR REPLACE INTO t VALUES (10, 3)", expected(3, [10, 3], "i")),
-        (true, "UPDATE OR REPLACE t SET u = 3 WHERE id = 9", expected(10, [9, 3], "u")),
+        (true, "UPDATE OR REPLACE t SET u = 3 WHERE id = 11", expected(10, [11, 3], "u")),
     ] {
         app.run(&format!("PRAGMA recursive_triggers = {recursive}; {sql}")).await;
         let all = items(&source, &pipeline.capture, from).await;
@@ -126,7 +131,9 @@ async fn a_backlog_is_cut_and_its_memory_is_bounded() {
             _ => None,
         }));
     }
-    assert_eq!(commits, [10_000, 20_000, 25_000].map(Position::LogRow));
+    assert_eq!(commits.last(), Some(&Position::LogRow(25_000)));
+    let steps: Vec<u64> = commits.windows(2).filter_map(|pair| pair[1].distance_from(pair[0])).collect();
+    assert!(commits.len() == 3 && steps.iter().all(|step| *step <= 12_000), "{commits:?}");
     drop(stream);
     assert_eq!(pipeline.drain().await, 0);
     assert_eq!(lab.app("b").await.number("SELECT count(*) FROM t").await, 25_000);
@@ -249,9 +256,9 @@ async fn a_snapshot_is_exactly_the_log_position_and_stays() {
     let (origin, view) = source.prepare(&pipeline.capture, true).await.unwrap();
     let view = view.unwrap();
     app.run("DELETE FROM t WHERE a > 100; INSERT INTO t VALUES (-1, 'later')").await;
-    let plan = view.plan(0, 1).await.unwrap();
-    assert_eq!(plan.chunks.len(), 4);
-    assert_eq!(plan, view.plan(0, 1).await.unwrap());
+    let plan = view.plan(0, 6_000).await.unwrap();
+    assert!((3..8).contains(&plan.chunks.len()), "{}", plan.chunks.len());
+    assert_eq!(plan, view.plan(0, 6_000).await.unwrap());
     let mut reader = view.reader().await.unwrap();
     let mut rows = Vec::new();
     for chunk in &plan.chunks {

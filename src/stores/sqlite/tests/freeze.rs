@@ -4,7 +4,7 @@ use super::lab::{Lab, PATIENCE, Pipeline, kind, map_of};
 use crate::model::table::TableName;
 use crate::stores::error::ErrorKind;
 use crate::stores::sqlite::store::SqliteStore;
-use crate::stores::{Activity, FenceState, Freeze, FreezeGuard, FreezeSpec, MapSide, Sequences};
+use crate::stores::{Activity, Capture, FenceState, Freeze, FreezeGuard, FreezeSpec, MapSide, Sequences, Target};
 use std::time::{Duration, Instant};
 
 fn spec(hold_limit: Duration) -> FreezeSpec {
@@ -130,6 +130,34 @@ async fn the_fence_wakes_waiting_writers_with_its_sentence_and_lets_the_applier_
     store.open(&both).await.unwrap();
     assert_eq!(store.fence_state(&both).await.unwrap(), FenceState::Open);
     app.run("INSERT INTO t (v) VALUES (6)").await;
+}
+
+#[tokio::test]
+async fn a_reverse_pipeline_is_set_up_inside_the_freeze_and_stands_with_the_fence() {
+    let lab = lab_with_table().await;
+    let (old, new) = (lab.store("a"), lab.store("b"));
+    let there = Pipeline::new("p", &old, &new, vec![map_of(&old, "t").await]);
+    there.build().await;
+    there.start().await;
+    let back = there.reversed();
+    let guard = hold(&old).await;
+    assert_eq!(kind(old.probe_marker(&there.capture, "lag").await), ErrorKind::Contention);
+    assert!(old.state(&back.apply).await.unwrap().origin.is_none());
+    back.start_empty().await;
+    assert!(old.state(&back.apply).await.unwrap().origin.is_some());
+    // Given up: as if it had never been.
+    guard.release().await.unwrap();
+    assert!(old.state(&back.apply).await.unwrap().origin.is_none());
+    back.source.drop_capture(&back.capture).await.unwrap();
+    // Kept: committed with the fence, and an applier that was opened before it goes on.
+    let guard = hold(&old).await;
+    back.start_empty().await;
+    let mut pump = back.pump().await;
+    guard.fence("cutover").await.unwrap();
+    lab.app("b").await.run("UPDATE t SET v = 5").await;
+    new.probe_marker(&back.capture, "end").await.unwrap();
+    pump.until_marker("end").await;
+    assert_eq!((pump.anomalies, lab.app("a").await.number("SELECT v FROM t").await), (0, 5));
 }
 
 #[tokio::test]
