@@ -202,17 +202,25 @@ pub fn constants(key: &[KeyColumn], values: &Key, order: Option<&KeyOrder>) -> O
 
 /// The condition for a range, with ` WHERE ` in front; empty for an open range. `None` when the range does not fit the key.
 pub fn condition(key: &[KeyColumn], order: &KeyOrder, range: &KeyRange) -> Option<String> {
-    let columns = sort_expressions(key, order).join(", ");
+    let columns = sort_expressions(key, order);
     let mut sql = String::new();
-    for (bound, operator) in [(&range.after, ">"), (&range.upto, "<=")] {
+    for (bound, operator, leading) in [(&range.after, ">", ">="), (&range.upto, "<=", "<=")] {
         let Some(values) = bound else { continue };
-        let constants = constants(key, values, Some(order))?.join(", ");
+        let constants = constants(key, values, Some(order))?;
         let joint = if sql.is_empty() { " WHERE" } else { " AND" };
-        // One column is a plain comparison, several are compared as rows: both are what a B-tree answers.
-        let _ = if key.len() == 1 {
-            write!(sql, "{joint} {columns} {operator} {constants}")
-        } else {
-            write!(sql, "{joint} ({columns}) {operator} ({constants})")
+        // Writing to a String cannot fail.
+        let _ = match (columns.as_slice(), constants.as_slice()) {
+            ([column], [constant]) => write!(sql, "{joint} {column} {operator} {constant}"),
+            // Several columns are compared as rows, which a B-tree answers, but whose two bounds the planner does not recognise as a range: it takes
+            // one range of a large table for a quarter of it and scans the whole (measured: 120 ranges of lineitem in 130 s). The bound on the
+            // leading column adds nothing to the result and everything to the estimate.
+            ([first, ..], [lead, ..]) => write!(
+                sql,
+                "{joint} {first} {leading} {lead} AND ({}) {operator} ({})",
+                columns.join(", "),
+                constants.join(", ")
+            ),
+            _ => return None,
         };
     }
     Some(sql)
@@ -242,7 +250,8 @@ mod tests {
         let range = KeyRange { after: key(&["1", "2020-01-01"]), upto: key(&["9", "2020-02-01"]) };
         assert_eq!(
             condition(&columns, &KeyOrder::Bytes, &range).unwrap(),
-            " WHERE (\"a\", \"b\") > ('1'::bigint, '2020-01-01'::date) AND (\"a\", \"b\") <= ('9'::bigint, '2020-02-01'::date)"
+            " WHERE \"a\" >= '1'::bigint AND (\"a\", \"b\") > ('1'::bigint, '2020-01-01'::date) \
+             AND \"a\" <= '9'::bigint AND (\"a\", \"b\") <= ('9'::bigint, '2020-02-01'::date)"
         );
         assert_eq!(condition(&columns, &KeyOrder::Bytes, &KeyRange::default()).unwrap(), "");
         let short = KeyRange { after: key(&["1"]), upto: None };
