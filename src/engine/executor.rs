@@ -116,16 +116,21 @@ async fn carry_out(context: &StepContext, step: &dyn Step) -> Result<Result<(), 
     let mut attempt = known.map_or(0, |k| k.attempts);
     let mut pause = BACK_OFF;
     for remaining in (0..ATTEMPTS).rev() {
-        attempt += 1;
-        step_event(context, &id, Direction::Forward, StepEvent::Intended { attempt }).await?;
-        let result = if step.is_pausable() {
-            // The step enters lanes of its own before it first waits; ours would keep a pause from being confirmed.
-            drop(lane);
-            let result = step.act(context).await;
-            lane = context.control.enter();
-            result
-        } else {
-            step.act(context).await
+        let result = match step.admits(context).await {
+            Err(error) => Err(error),
+            Ok(()) => {
+                attempt += 1;
+                step_event(context, &id, Direction::Forward, StepEvent::Intended { attempt }).await?;
+                if step.is_pausable() {
+                    // The step enters lanes of its own before it first waits; ours would keep a pause from being confirmed.
+                    drop(lane);
+                    let result = step.act(context).await;
+                    lane = context.control.enter();
+                    result
+                } else {
+                    step.act(context).await
+                }
+            }
         };
         match result {
             Ok(outcome) => return done(context, &id, outcome).await.map(Ok),
