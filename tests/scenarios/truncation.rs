@@ -95,12 +95,12 @@ async fn kill_at(shop: &Shop, row: usize) -> bool {
 
 /// Reads along until a row; false when the phase stood still before it.
 async fn follow(client: &mut Client, row: Seq, towards: Side) -> bool {
-    let wanted = |client: &Client| match towards {
+    let stands = |client: &Client| match towards {
         Side::Target => client.status("cutover") != PhaseStatus::Running,
         Side::Source => client.status("cutover") != PhaseStatus::RollingBack,
     };
     while client.state.head < row {
-        if wanted(client) {
+        if stands(client) {
             return false;
         }
         client.next().await;
