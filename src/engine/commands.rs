@@ -87,9 +87,10 @@ async fn carry_out(core: &CoreRef, by: &Operator, role: Role, command: Command) 
         }
         (Action::Pause { .. }, Some(phase)) => pause(core, by, &phase).await,
         (Action::Resume { .. }, Some(phase)) => {
+            in_work(core)?;
             let event = PhaseEvent::ResumeRequested { by: by.clone() };
             let answer = change(core, &phase, event, "going on as soon as the steps confirm").await?;
-            wish(core, Wish::Run)?;
+            wish(core, Wish::Run);
             Ok(answer)
         }
         (Action::Retry { .. }, Some(phase)) => retry(core, by, &phase).await,
@@ -153,13 +154,18 @@ async fn change(core: &CoreRef, phase: &PhaseRecord, event: PhaseEvent, message:
     Ok(Answer::Accepted { seq, message: message.to_owned() })
 }
 
-fn wish(core: &CoreRef, wish: Wish) -> Result<()> {
+/// Asked before a wish is journaled: a refusal must not leave a trace in the phase.
+fn in_work(core: &CoreRef) -> Result<()> {
     match core.controller() {
-        Some(controller) => {
-            controller.wish(wish);
-            Ok(())
-        }
+        Some(_) => Ok(()),
         None => Err(Refusal("no phase is in work".to_owned())),
+    }
+}
+
+/// Tells the phase in work. One that ended in between has no wish to take.
+fn wish(core: &CoreRef, wish: Wish) {
+    if let Some(controller) = core.controller() {
+        controller.wish(wish);
     }
 }
 
@@ -277,9 +283,10 @@ async fn pause(core: &CoreRef, by: &Operator, phase: &PhaseRecord) -> Result<Ans
             "a cutover is not paused: its downtime budget ends it, and roll back takes it back".to_owned(),
         ));
     }
+    in_work(core)?;
     let event = PhaseEvent::PauseRequested { by: by.clone() };
     let answer = change(core, phase, event, "pausing: what is in flight is being finished").await?;
-    wish(core, Wish::Pause)?;
+    wish(core, Wish::Pause);
     Ok(answer)
 }
 

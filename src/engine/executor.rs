@@ -116,15 +116,20 @@ async fn carry_out(context: &StepContext, step: &dyn Step) -> Result<Result<(), 
     let before = known.map_or(0, |k| k.attempts);
     let mut pause = BACK_OFF;
     for attempt in before + 1..=before + ATTEMPTS {
-        step_event(context, &id, Direction::Forward, StepEvent::Intended { attempt }).await?;
-        let result = if step.is_pausable() {
-            // The step enters lanes of its own before it first waits; ours would keep a pause from being confirmed.
-            drop(lane);
-            let result = step.act(context).await;
-            lane = context.control.enter();
-            result
-        } else {
-            step.act(context).await
+        let result = match step.admits(context).await {
+            Err(error) => Err(error),
+            Ok(()) => {
+                step_event(context, &id, Direction::Forward, StepEvent::Intended { attempt }).await?;
+                if step.is_pausable() {
+                    // The step enters lanes of its own before it first waits; ours would keep a pause from being confirmed.
+                    drop(lane);
+                    let result = step.act(context).await;
+                    lane = context.control.enter();
+                    result
+                } else {
+                    step.act(context).await
+                }
+            }
         };
         match result {
             Ok(outcome) => return done(context, &id, outcome).await.map(Ok),

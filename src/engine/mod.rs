@@ -26,4 +26,4 @@ pub mod steps;
 
 pub use checks::checks;
 pub use error::EngineError;
-pub use serve::{EngineOptions, serve};
+pub use serve::{EngineOptions, serve, serve_with};

@@ -1,6 +1,6 @@
 //! An engine's life: take the lock, replay, recover, serve, stop.
 
-use crate::config::profile::Profile;
+use crate::config::profile::{Profile, StoreConfig};
 use crate::engine::core::{Core, CoreRef, open_store};
 use crate::engine::dispatcher::{AppendError, Dispatcher};
 use crate::engine::error::EngineError;
@@ -10,6 +10,7 @@ use crate::engine::{authority, owner, recovery, sampler};
 use crate::journal::log::Journal;
 use crate::model::event::{Event, PhaseDeclared, PipelineDeclared};
 use crate::model::sample::Samples;
+use crate::stores::StoreRef;
 use crate::wire::place::Place;
 use crate::wire::server;
 use std::collections::BTreeMap;
@@ -40,6 +41,18 @@ const GOODBYE: std::time::Duration = std::time::Duration::from_secs(3);
 /// # Errors
 /// [`EngineError`] when it cannot start, or when the journal fails.
 pub async fn serve(options: EngineOptions) -> Result<(), EngineError> {
+    serve_with(options, open_store).await
+}
+
+/// Runs an engine whose stores are opened by `open`: a rehearsal or a test wraps them, for example in
+/// [`FaultStore`](crate::stores::fault::FaultStore).
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(
+    options: EngineOptions,
+    open: impl Fn(&StoreConfig) -> Result<StoreRef, EngineError> + Send,
+) -> Result<(), EngineError> {
     let EngineOptions { profile, place, detached } = options;
     if detached {
         leave_terminal();
@@ -55,7 +68,7 @@ pub async fn serve(options: EngineOptions) -> Result<(), EngineError> {
     let dispatcher = Dispatcher::start(Journal::open(&place.journal()).await?).await?;
     let mut stores = BTreeMap::new();
     for config in &profile.stores {
-        stores.insert(config.id.clone(), open_store(config)?);
+        stores.insert(config.id.clone(), open(config)?);
     }
     let (stop, _) = watch::channel(None);
     let core: CoreRef = Arc::new(Core {

@@ -381,9 +381,14 @@ impl PhaseStatus {
                 _ => illegal(),
             },
             E::RollbackStarted { .. } => match self {
-                Self::Running | Self::Paused | Self::Succeeded | Self::Failed { .. } | Self::Stuck { .. } => {
-                    Ok(Self::RollingBack)
-                }
+                // A roll back of an earlier phase takes this one along whatever it is doing, so every active status is in here.
+                Self::Running
+                | Self::Pausing
+                | Self::Paused
+                | Self::Resuming
+                | Self::Succeeded
+                | Self::Failed { .. }
+                | Self::Stuck { .. } => Ok(Self::RollingBack),
                 _ => illegal(),
             },
             E::RolledBack => match self {
@@ -405,3 +410,7 @@ impl PhaseStatus {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "phase_tests.rs"]
+mod tests;

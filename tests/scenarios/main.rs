@@ -1,8 +1,14 @@
 //! Whole migrations through the engine's own socket, on embedded stores: no servers needed.
 
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod demo;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
 mod ladder;
+#[cfg(test)]
+mod truncation;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 const BUDGET: Duration = Duration::from_millis(16);
 
 #[test]
-#[ignore = "a figure of the release build"]
+#[ignore = "measures: a figure of the release build"]
 fn a_key_is_shown_within_a_frame_with_a_thousand_stores() {
     let names: Vec<String> = (0..1_000).map(|n| format!("pipe-{n:04}")).collect();
     let ids: Vec<&str> = names.iter().map(String::as_str).collect();

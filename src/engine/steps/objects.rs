@@ -104,20 +104,28 @@ impl Step for SchemaStep {
         }
     }
 
-    async fn check(&self, _context: &StepContext) -> Result<Option<Outcome>, StepError> {
-        // The journal says that we were about to make it and it was not there before: what is there is ours.
+    async fn check(&self, context: &StepContext) -> Result<Option<Outcome>, StepError> {
+        if self.may_exist() || self.made_elsewhere(context) {
+            return Ok(None);
+        }
+        // It was not there when the journal was told that we were about to make it: what is there is ours.
         Ok(self.store.schema().exists(&self.statement).await?.then(|| self.made()))
+    }
+
+    async fn admits(&self, context: &StepContext) -> Result<(), StepError> {
+        if self.may_exist() || !self.store.schema().exists(&self.statement).await? || self.made_elsewhere(context) {
+            return Ok(());
+        }
+        Err(StepError::mend(
+            format!("{}: {} exists already and Godwit did not make it", self.store.id(), self.statement.object),
+            "Godwit never touches what it did not make: rename or remove it yourself, then retry",
+        ))
     }
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         if self.store.schema().exists(&self.statement).await? {
-            if self.may_exist() || self.made_elsewhere(context) {
-                return Ok(Outcome::seen(format!("{} was there; this step did not make it", self.statement.object)));
-            }
-            return Err(StepError::mend(
-                format!("{}: {} exists already and Godwit did not make it", self.store.id(), self.statement.object),
-                "Godwit never touches what it did not make: rename or remove it yourself, then retry",
-            ));
+            self.admits(context).await?;
+            return Ok(Outcome::seen(format!("{} was there; this step did not make it", self.statement.object)));
         }
         self.store.schema().execute(&self.statement.statement).await?;
         Ok(self.made())

@@ -103,6 +103,15 @@ pub trait Step: Send + Sync {
     /// [`StepError`] when that cannot be found out.
     async fn check(&self, context: &StepContext) -> Result<Option<Outcome>, StepError>;
 
+    /// Asked before the intention is journaled: an error means that the step must not begin. What it finds free can be taken for
+    /// the step's own work after a crash, because nothing else stood there when the intention was written.
+    ///
+    /// # Errors
+    /// [`StepError`] with what is in the way.
+    async fn admits(&self, _context: &StepContext) -> Result<(), StepError> {
+        Ok(())
+    }
+
     /// Does it. Must be safe to call again after any interruption.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! Applies changes in target transactions, by sets.
 //!
-//! A batch is folded to one operation per key and table ([`Fold`]) and sent as a few statements in one round trip, behind a savepoint.
+//! A batch is folded to one operation per key and table (`fold::Fold`) and sent as a few statements in one round trip, behind a savepoint.
 //! Order between tables does not matter, because a replica session checks no foreign keys; order within a table does, and is kept by
 //! the fold. When the server refuses the batch, it is tried again with inserts that tolerate existing rows, and at last one change at a
 //! time in source order: then unique values that wander between rows fit, or the error names the very change.

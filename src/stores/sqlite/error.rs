@@ -43,7 +43,7 @@ fn primary_code(error: &sqlx::Error) -> Option<i32> {
     extended_code(error).map(|code| code & 0xFF)
 }
 
-/// The table from result codes (https://www.sqlite.org/rescode.html) to kinds. The primary code is the low byte.
+/// The table from result codes (<https://www.sqlite.org/rescode.html>) to kinds. The primary code is the low byte.
 fn kind_of_code(code: i32, message: &str) -> ErrorKind {
     match code & 0xFF {
         5 | 6 | 17 => ErrorKind::Contention, // BUSY, LOCKED, SCHEMA

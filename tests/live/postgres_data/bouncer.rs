@@ -7,6 +7,7 @@ use godwit::stores::postgres::address::Address;
 use godwit::stores::postgres::bouncer::Bouncer;
 use godwit::stores::postgres::wire::connection::Connection;
 use godwit::stores::postgres::wire::startup::Purpose;
+use secrecy::ExposeSecret;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -28,7 +29,9 @@ async fn start(database: &Database, mode: &str) -> Running {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = &database.link.address;
     let (ini, users) = (directory.path().join("pgbouncer.ini"), directory.path().join("users.txt"));
-    std::fs::write(&users, format!("\"{}\" \"\"\n", server.user)).unwrap();
+    // PgBouncer logs in to the server with the password of this file.
+    let password = server.password.as_ref().map_or("", |p| p.expose_secret());
+    std::fs::write(&users, format!("\"{}\" \"{password}\"\n", server.user)).unwrap();
     let text = format!(
         "[databases]\nshop = host={} port={} dbname={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n\
          auth_type = trust\nauth_file = {}\nadmin_users = {}\npool_mode = {mode}\nignore_startup_parameters = extra_float_digits\n",

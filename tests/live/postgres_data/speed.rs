@@ -39,7 +39,7 @@ fn cpu_seconds() -> f64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL: run tests/run"]
+#[ignore = "measures: two PostgreSQLs that trust loopback in GODWIT_LAB_PG1 and GODWIT_LAB_PG2"]
 async fn copy_speed() {
     let rows = number("GODWIT_SPEED_ROWS", 200_000);
     let mut pair = Pair::create("speed", LINEITEM, &["lineitem"]).await;
@@ -140,7 +140,7 @@ const FILL: &str = "INSERT INTO pgbench_accounts SELECT n, 1, 0, '' FROM generat
 const TABLES: [&str; 4] = ["pgbench_accounts", "pgbench_branches", "pgbench_tellers", "pgbench_history"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL: run tests/run"]
+#[ignore = "measures: two PostgreSQLs that trust loopback in GODWIT_LAB_PG1 and GODWIT_LAB_PG2"]
 async fn apply_speed() {
     let transactions = number("GODWIT_SPEED_TRANSACTIONS", 2_000);
     let pair = Pair::create("apply", PGBENCH, &TABLES).await;
