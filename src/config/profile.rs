@@ -202,7 +202,7 @@ pub enum Route {
         /// The file.
         path: PathBuf,
     },
-    /// A command that gets `GODWIT_SIDE`, `GODWIT_SERVICE` and `GODWIT_STORE` in its environment; exit code 0 is success.
+    /// A command that gets `GODWIT_SIDE` and `GODWIT_SERVICES` (`name=store,...`) in its environment; exit code 0 is success.
     Command {
         /// Program and arguments that switch to the side in `GODWIT_SIDE`; must be safe to run twice.
         argv: Vec<String>,

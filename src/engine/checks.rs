@@ -1,6 +1,6 @@
 //! All named pre-flight checks of a profile, with or without an engine.
 
-use crate::config::profile::Profile;
+use crate::config::profile::{Pipeline, Profile, SchemaChangePolicy};
 use crate::engine::core::open_store;
 use crate::engine::mapping::table_name;
 use crate::model::check::{Check, Verdict};
@@ -41,6 +41,7 @@ pub async fn run(profile: &Profile, stores: &BTreeMap<StoreId, StoreRef>) -> Vec
         }
     }
     let mut results: Vec<Check> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
+    results.extend(profile.pipelines.iter().map(schema_change_policy));
     results.extend(same_database(profile, stores).await);
     results
 }
@@ -69,6 +70,23 @@ fn roles_of(profile: &Profile, id: &StoreId) -> Vec<(Side, Vec<TableName>)> {
         roles.push((Side::Target, target));
     }
     roles
+}
+
+/// A policy that nobody carries out must not be declared.
+fn schema_change_policy(pipeline: &Pipeline) -> Check {
+    let stops = pipeline.on_schema_change == SchemaChangePolicy::Stop;
+    Check {
+        id: "pipeline.on_schema_change".to_owned(),
+        store: None,
+        subject: pipeline.id.to_string(),
+        verdict: if stops { Verdict::Pass } else { Verdict::Fail },
+        evidence: if stops {
+            "a schema change on the source stops the pipeline; nothing is lost".to_owned()
+        } else {
+            "this version carries out only the policy `stop`".to_owned()
+        },
+        fix: if stops { String::new() } else { "set on_schema_change = \"stop\" in the profile".to_owned() },
+    }
 }
 
 /// Two names for one database would copy a table onto itself.

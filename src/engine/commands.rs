@@ -17,6 +17,7 @@ use crate::model::ids::{Operator, PhaseId, PipelineId, Seq};
 use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use crate::model::plan::{Direction, Plan};
+use crate::model::reason::FailurePolicy;
 use crate::model::role::Role;
 use crate::pipelines::copier::control::{self, Wish};
 use chrono::Utc;
@@ -304,6 +305,18 @@ async fn retry(core: &CoreRef, by: &Operator, phase: &PhaseRecord) -> Result<Ans
     Ok(answer)
 }
 
+/// What has passed its point of no return by half is completed before it is taken back: half of two sides is no side to go back to.
+fn no_half_way(phase: &PhaseRecord) -> Result<()> {
+    let PhaseStatus::Failed { policy, .. } = &phase.status else { return Ok(()) };
+    if *policy == FailurePolicy::Complete || phase.kind == PhaseKind::Retire {
+        return Err(Refusal(format!(
+            "{} stopped behind its point of no return: mend the cause and `godwit retry {}` completes it; a roll back is possible after that where the plan says so",
+            phase.id, phase.id
+        )));
+    }
+    Ok(())
+}
+
 async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &str) -> Result<Answer> {
     let state = core.dispatcher.state();
     let retired = state.phases.iter().any(|p| p.kind == PhaseKind::Retire && p.status == PhaseStatus::Succeeded);
@@ -311,6 +324,9 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
         return Err(Refusal(
             "the migration is retired: the old side is no longer kept current, so there is no way back".to_owned(),
         ));
+    }
+    for target in planner::rollback_targets(core, &phase.id) {
+        no_half_way(&target)?;
     }
     let probe = PhaseEvent::RollbackStarted { by: by.clone(), plan: String::new() };
     phase.status.next(&probe).map_err(|e| Refusal(format!("{}: {e}", phase.id)))?;

@@ -270,6 +270,8 @@ async fn roll_back(context: &StepContext, plan: &str) -> Result<bool, AppendErro
             phase_event(context, PhaseEvent::RolledBack).await?;
             Ok(true)
         }
+        // An engine that is stopping leaves the roll back in work: the next one goes on with it.
+        Err(_) if context.core.stop.borrow().is_some() => Ok(false),
         Err(reason) => {
             phase_event(context, PhaseEvent::Stuck { reason }).await?;
             Ok(false)

@@ -124,7 +124,7 @@ async fn resume_cutover(core: &CoreRef, phase: &PhaseRecord) {
         Ok(Ok(())) => PhaseEvent::Failed {
             reason: Reason::new(
                 "the engine ended during the cutover before the fence; the cutover was undone, writers went on, nothing was lost",
-                "ask for the phase again",
+                "retry the phase",
             ),
             policy: FailurePolicy::Retry,
         },

@@ -208,7 +208,8 @@ impl PipelineRecord {
         match event {
             PipelineEvent::State { state } => self.state = state.clone(),
             PipelineEvent::Stage { stage } => self.stage = *stage,
-            PipelineEvent::Mapped { tables } => self.tables = Some(tables.clone()),
+            // A pipeline has at least one table: none means that the mapping was taken back.
+            PipelineEvent::Mapped { tables } => self.tables = (!tables.is_empty()).then(|| tables.clone()),
             PipelineEvent::Origin { position, captured } => {
                 self.origin = Some(*position);
                 self.captured = Some(*captured);

@@ -12,3 +12,5 @@ mod harness;
 mod ladder;
 #[cfg(test)]
 mod truncation;
+#[cfg(test)]
+mod writer;

@@ -60,7 +60,8 @@ impl Step for MapStep {
         Ok(Outcome::seen(format!("{count} tables mapped")))
     }
 
-    async fn undo(&self, _context: &StepContext, _made: &[String]) -> Result<String, StepError> {
+    async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
+        context.core.note(&self.pipeline, PipelineEvent::Mapped { tables: Vec::new() }).await;
         Ok("the mapping is read anew by the next build".to_owned())
     }
 }

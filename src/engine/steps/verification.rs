@@ -14,6 +14,7 @@ use crate::verify::compare::{Comparison, Drift, TableResult};
 use crate::verify::repair;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use std::time::Duration;
 
 /// Compares all tables of one pipeline.
 pub struct CompareStep {
@@ -125,6 +126,7 @@ impl Pass<'_> {
             if lane.unless_paused().await == Wish::Stop {
                 return Err(StepError::Interrupted);
             }
+            self.wait_for_lag(&mut lane).await?;
             let comparison = Comparison {
                 source: &route.source,
                 target: &route.target,
@@ -156,6 +158,23 @@ impl Pass<'_> {
             s.verifying.remove(self.pipeline);
         });
         Ok(summary)
+    }
+
+    /// Comparing costs both sides; while the pipeline lags more than its knob `target_lag` allows, the next table waits.
+    async fn wait_for_lag(&self, lane: &mut Lane) -> Result<(), StepError> {
+        loop {
+            let limit = self.core.fleet.room(self.pipeline).knobs.borrow().target_lag;
+            let lag =
+                self.core.samples.borrow().pipelines.get(self.pipeline).and_then(|s| s.lag.lag_ms.known().copied());
+            match (limit, lag) {
+                (Some(limit), Some(lag)) if u128::from(lag) > limit.as_millis() => {}
+                _ => return Ok(()),
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            if lane.unless_paused().await == Wish::Stop {
+                return Err(StepError::Interrupted);
+            }
+        }
     }
 
     /// One table, started again when a pause ended it early.

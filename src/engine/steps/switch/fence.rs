@@ -130,10 +130,7 @@ impl Step for FenceStep {
         match tokio::time::timeout(remaining, still).await {
             Ok(result) => result?,
             Err(_) => {
-                return Err(StepError::retry(
-                    "the downtime budget was used up before the fence",
-                    "ask for the phase again",
-                ));
+                return Err(StepError::retry("the downtime budget was used up before the fence", "retry the phase"));
             }
         }
         let token = crate::engine::barrier::token("switch");

@@ -103,7 +103,7 @@ impl Step for DrainStep {
                 barrier.passed(&token).await.map_err(|why| {
                     StepError::retry(
                         format!("pipeline {} did not drain: {why}", turning.pipeline),
-                        "look at its lag and state, then ask for the phase again",
+                        "look at its lag and state, then retry the phase",
                     )
                 })?;
             }
@@ -163,7 +163,7 @@ impl Step for CompareLastStep {
                             table.unwrap_or_default(),
                             key.join(",")
                         ),
-                        "run `godwit verify`, find out who wrote there, repair, then ask for the phase again",
+                        "run `godwit verify`, find out who wrote there, repair, then retry the phase",
                     ));
                 }
             }

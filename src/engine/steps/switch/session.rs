@@ -27,7 +27,7 @@ impl SwitchSession {
 
 /// The sentence for a step that needs held writers and finds none.
 pub fn lost() -> StepError {
-    StepError::retry("the freeze is gone, so writers went on", "ask for the phase again")
+    StepError::retry("the freeze is gone, so writers went on", "retry the phase")
 }
 
 /// Runs a future, but not beyond the downtime budget of the freeze.
@@ -46,7 +46,7 @@ pub async fn within_budget<T>(
         Ok(result) => result,
         Err(_) => Err(StepError::retry(
             format!("the downtime budget of {} was used up while Godwit had to {what}", words(context)),
-            "look at lag and open transactions, then ask for the phase again",
+            "look at lag and open transactions, then retry the phase",
         )),
     }
 }
