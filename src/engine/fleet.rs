@@ -90,6 +90,9 @@ impl Fleet {
         self.stop(pipeline).await;
         let room = self.renew(pipeline);
         let (controller, control) = control::channel();
+        // On disk before the caller goes on: a step that is done because of this start must not leave a pipeline behind that the
+        // journal calls stopped, or an engine that is killed right now is followed by one that does not start it again.
+        core.note(pipeline, PipelineEvent::State { state: PipelineState::Starting }).await;
         let task = tokio::spawn(pump_task(core.clone(), pipeline.clone(), route.clone(), room.status, control));
         self.running
             .lock()
@@ -138,7 +141,7 @@ impl Fleet {
     }
 }
 
-/// One pipeline's life: pump until told otherwise; on errors retry or stand still, as their policy says.
+/// One pipeline's life, which [`Fleet::start`] has journaled as starting: pump until told otherwise; on errors retry or stand still, as their policy says.
 async fn pump_task(core: CoreRef, pipeline: PipelineId, route: CopierRoute, status: CopierStatus, control: Control) {
     let say = |state: PipelineState| {
         let (core, pipeline) = (core.clone(), pipeline.clone());
@@ -147,7 +150,6 @@ async fn pump_task(core: CoreRef, pipeline: PipelineId, route: CopierRoute, stat
     let mut lane = control.enter();
     let mut attempt = 0u32;
     let mut pause = BACK_OFF.0;
-    say(PipelineState::Starting).await;
     let mut announced = false;
     loop {
         let moved_before = status.read().applied;
