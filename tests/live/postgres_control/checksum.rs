@@ -146,7 +146,7 @@ async fn composite_ranges_cover_the_table_and_narrow_to_rows() {
         differing.extend(ours.into_iter().filter(|row| !theirs.contains(row)).map(|(key, _)| key));
     }
     let key: Key = vec![literal("key 3'"), literal("3")];
-    assert_eq!(differing, [key.clone()]);
+    assert_eq!(differing, std::slice::from_ref(&key));
     let absent: Key = vec![literal("no such"), literal("1")];
     let rows = target.store.rows(&map, MapSide::Target, &[absent.clone(), key.clone()]).await.unwrap();
     assert_eq!(rows, [None, Some(vec![literal("3"), literal("key 3'"), Value::Null])]);
