@@ -291,7 +291,7 @@ async fn captures_are_refused_where_they_could_not_be_right() {
     let good = Pipeline::new("p", &source, &target, vec![map_of(&source, "t").await]);
     let plan = source.statements(&good.capture).await.unwrap();
     assert!(plan.iter().any(|(sql, undo)| sql.starts_with("CREATE TRIGGER") && undo.starts_with("DROP TRIGGER")));
-    app.run("PRAGMA journal_mode = DELETE").await;
+    app.run_alone("PRAGMA journal_mode = DELETE").await;
     let error = source.prepare(&good.capture, false).await.err().unwrap();
     assert!(error.to_string().contains("PRAGMA journal_mode = WAL"), "{error}");
     assert_eq!(app.number("SELECT count(*) FROM sqlite_schema WHERE name LIKE 'godwit%'").await, 0);

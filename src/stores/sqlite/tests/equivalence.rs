@@ -274,7 +274,7 @@ async fn exercise(pipeline: &Pipeline<'_>, app: &mut App, turns: Vec<Turn>, reop
 
 /// Few enough for every test run; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
+    std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24)
 }
 
 proptest! {

@@ -70,6 +70,15 @@ impl App {
         }
     }
 
+    /// Runs statements that must succeed once other connections have closed, which they do in their own time.
+    pub async fn run_alone(&mut self, sql: &str) {
+        let started = Instant::now();
+        while let Err(e) = self.try_run(sql).await {
+            assert!(e.to_string().contains("locked") && started.elapsed() < PATIENCE, "{sql}: {e}");
+            tokio::task::yield_now().await;
+        }
+    }
+
     pub async fn try_run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
         self.conn.execute(sqlx::raw_sql(AssertSqlSafe(sql))).await.map(|_| ())
     }
