@@ -217,6 +217,7 @@ fn fresh(map: &TableMap, chunks: usize) -> TableVerification {
         drift: crate::model::verification::DriftCounts::default(),
         sample: Vec::new(),
         full_pass_at: None,
-        changed_since: Some(0),
+        // Told by samples: the journal is not written for every change.
+        changed_since: None,
     }
 }

@@ -232,7 +232,7 @@ impl Cockpit {
                     dialog.review(&self.live);
                 }
             }
-            LinkEvent::Samples(samples) => self.live.samples = *samples,
+            LinkEvent::Samples(samples) => self.live.sampled(*samples),
             LinkEvent::Answer(id, answer) => self.on_answer(id, *answer),
             LinkEvent::Down { why, .. } => self.on_down(why),
         }

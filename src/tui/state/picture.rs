@@ -81,6 +81,17 @@ impl Picture {
         }
     }
 
+    /// Readings came. How many rows changed since a pass is a reading, so it is put beside the journaled result here.
+    pub fn sampled(&mut self, samples: Samples) {
+        for (pipeline, tables) in &mut self.migration.verification {
+            let changed = samples.pipelines.get(pipeline).map(|s| &s.changed_since_pass);
+            for table in tables {
+                table.changed_since = changed.and_then(|c| c.get(&table.table.to_string()).copied());
+            }
+        }
+        self.samples = samples;
+    }
+
     /// The engine answered.
     pub fn up(&mut self, welcome: Welcome) {
         if welcome.head < self.migration.head {
