@@ -43,7 +43,7 @@ async fn objects(shop: &Shop, file: &str) -> Vec<String> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_on_an_old_view_is_refused_with_what_changed() {
     let shop = Shop::new().await;
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let (mut mina, mut olaf) = (engine.client().await, engine.client().await);
     let seen = olaf.state.head;
     let hash = request(&mut mina, "assess").await;
@@ -60,7 +60,7 @@ async fn a_command_on_an_old_view_is_refused_with_what_changed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn only_the_plan_that_stands_can_be_approved() {
     let shop = Shop::new().await;
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     let approve = |phase: &str, plan: &str| Action::Approve { phase: id(phase), plan: plan.to_owned() };
 
@@ -93,7 +93,7 @@ async fn a_phase_out_of_turn_or_behind_a_red_gate_does_not_start() {
     let profile = std::fs::read_to_string(shop.profile()).unwrap();
     std::fs::write(shop.profile(), format!("{profile}\n[phases.build]\ngates = {{ verified_within = \"10m\" }}\n"))
         .unwrap();
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     let why = client.act(Action::Run { phase: id("verify") }).await.unwrap_err();
     assert!(why.contains("verify: a phase that is pending cannot be requested"), "{why}");
@@ -109,7 +109,7 @@ async fn a_phase_out_of_turn_or_behind_a_red_gate_does_not_start() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn skips_and_roll_backs_need_a_reason_and_the_right_plan() {
     let shop = Shop::new().await;
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     let skip = |phase: &str, why: &str| Action::Skip { phase: id(phase), why: why.to_owned() };
     for phase in ["build", "backfill", "sync", "cutover"] {
@@ -148,7 +148,7 @@ async fn a_roll_back_of_the_build_takes_everything_along_and_nothing_else() {
         .await
         .unwrap();
     let (monolith, customers) = (objects(&shop, "monolith").await, objects(&shop, "customers").await);
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     for phase in &PHASES[..5] {
         client.run(phase).await;
@@ -181,7 +181,7 @@ async fn a_table_that_was_there_before_stops_the_build_and_is_never_touched() {
         )
         .await
         .unwrap();
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     client.run("assess").await;
     client.begin("build").await.unwrap();
@@ -209,7 +209,7 @@ async fn a_table_that_was_there_before_stops_the_build_and_is_never_touched() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn rows_in_a_table_that_godwit_made_stop_the_backfill() {
     let shop = Shop::new().await;
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     client.run("assess").await;
     client.run("build").await;

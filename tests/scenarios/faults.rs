@@ -42,7 +42,7 @@ async fn a_switch_survives_a_refusal_of_any_of_its_operations() {
 async fn survive(kind: ErrorKind) {
     let shop = Shop::new().await;
     let script = FaultScript::new();
-    let engine = Engine::start_with(&shop, &script).await;
+    let engine = Engine::start_with(&shop, &script);
     let mut client = engine.client().await;
     for phase in &PHASES[..7] {
         client.run(phase).await;
@@ -117,7 +117,7 @@ async fn a_crash_before_a_table_is_looked_for_does_not_make_it_ours() {
         .await
         .unwrap();
     let script = FaultScript::new();
-    let engine = Engine::start_with(&shop, &script).await;
+    let engine = Engine::start_with(&shop, &script);
     let mut client = engine.client().await;
     client.run("assess").await;
     let held = script.hold("schema.exists", 1, When::Before);
@@ -125,7 +125,7 @@ async fn a_crash_before_a_table_is_looked_for_does_not_make_it_ours() {
     held.await_hit().await;
     engine.abandon().await;
 
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     client.ended("build").await;
     let PhaseStatus::Failed { reason, .. } = client.status("build") else { panic!("{:?}", client.status("build")) };
@@ -139,7 +139,7 @@ async fn a_crash_before_a_table_is_looked_for_does_not_make_it_ours() {
 async fn a_crash_after_a_table_was_made_leaves_it_ours() {
     let shop = Shop::new().await;
     let script = FaultScript::new();
-    let engine = Engine::start_with(&shop, &script).await;
+    let engine = Engine::start_with(&shop, &script);
     let mut client = engine.client().await;
     client.run("assess").await;
     let held = script.hold("schema.execute", 1, When::After);
@@ -147,7 +147,7 @@ async fn a_crash_after_a_table_was_made_leaves_it_ours() {
     held.await_hit().await;
     engine.abandon().await;
 
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     client.ended("build").await;
     assert_eq!(client.status("build"), PhaseStatus::Succeeded);

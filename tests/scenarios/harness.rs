@@ -168,13 +168,13 @@ pub struct Engine {
 }
 
 impl Engine {
-    pub async fn start(shop: &Shop) -> Self {
+    pub fn start(shop: &Shop) -> Self {
         let task = tokio::spawn(serve(options(shop)));
         Self { task, place: shop.place() }
     }
 
     /// With every store's calls under a script.
-    pub async fn start_with(shop: &Shop, script: &FaultScript) -> Self {
+    pub fn start_with(shop: &Shop, script: &FaultScript) -> Self {
         let script = script.clone();
         let open = move |config: &StoreConfig| Ok(FaultStore::wrap(open_store(config)?, script.clone()));
         let task = tokio::spawn(serve_with(options(shop), open));

@@ -7,7 +7,7 @@ use sqlx::Executor;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_migration_goes_up_the_ladder_back_over_the_cutover_and_up_again() {
     let shop = Shop::new().await;
-    let engine = Engine::start(&shop).await;
+    let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     for phase in &PHASES[..7] {
         client.run(phase).await;

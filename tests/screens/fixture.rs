@@ -272,7 +272,9 @@ pub fn pipeline_sample() -> PipelineSample {
         applied_per_second: Reading::Known(312),
         copied_per_second: Reading::Unknown("no copy is running".into()),
         copy_eta_seconds: Reading::Unknown("no copy is running".into()),
-        changed_since_pass: std::collections::BTreeMap::new(),
+        changed_since_pass: ["customers", "orders", "order_lines", "invoices", "payments", "refunds"]
+            .map(|table| (format!("public.{table}"), 120))
+            .into(),
         anomalies: 0,
         moved_at: Some(ago(2)),
         stalled: false,
