@@ -16,7 +16,7 @@ use crate::model::phase::PhaseStatus;
 use crate::model::plan::Direction;
 use crate::model::reason::FailurePolicy;
 use crate::report;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -27,6 +27,8 @@ const REFUSAL_TIMEOUT: Duration = Duration::from_secs(30);
 const REFUSED_PAUSE: Duration = Duration::from_millis(300);
 /// Longest time between an accepted command and the row that it causes; then it is asked again.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same by the clock of the journal.
+const ECHO_AGE: TimeDelta = TimeDelta::seconds(5);
 
 /// The driver.
 pub struct Driver {
@@ -207,6 +209,12 @@ impl Driver {
             }
             PhaseStatus::Ready | PhaseStatus::Blocked { .. } | PhaseStatus::RolledBack => {
                 Decision::Ask(Action::Run { phase: id.clone() })
+            }
+            // An approval that was given starts the phase; one that does not (its engine was killed) is given again.
+            PhaseStatus::AwaitingApproval { approvals, .. }
+                if !approvals.is_empty() && Utc::now() - record.changed_at < ECHO_AGE =>
+            {
+                Decision::Wait
             }
             PhaseStatus::AwaitingApproval { plan, .. } => {
                 Decision::Ask(Action::Approve { phase: id.clone(), plan: plan.clone() })

@@ -14,7 +14,7 @@ use chrono::Utc;
 use std::time::Duration;
 
 /// Longest time for one phase. The longest takes a few seconds on two cores.
-const PHASE_TIMEOUT: Duration = Duration::from_secs(60);
+const PHASE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Traffic on the new side before the roll back, and on the old side after it.
 const TRAFFIC: Duration = Duration::from_secs(4);
 /// Longest wait until everything written has been carried over.
