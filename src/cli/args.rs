@@ -101,6 +101,9 @@ pub struct DemoArgs {
     /// Keep the directory afterwards.
     #[arg(long)]
     pub keep: bool,
+    /// Start the engine again when it is killed, and go on: for trying `kill -9` at any moment.
+    #[arg(long, requires = "headless")]
+    pub revive: bool,
 }
 
 /// `demo-workload`.

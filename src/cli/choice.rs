@@ -9,7 +9,7 @@ use crate::wire::place::Place;
 use std::path::{Path, PathBuf};
 
 /// A chosen migration.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Chosen {
     /// Its name.
     pub name: String,

@@ -78,7 +78,7 @@ fn spawn(profile: &Path, place: &Place, environment: &[(&'static str, PathBuf)])
 }
 
 /// The end of the engine's log as the end of a sentence.
-fn last_words(place: &Place) -> String {
+pub fn last_words(place: &Place) -> String {
     let lines = telemetry::last_lines(&place.log(), LOG_LINES);
     if lines.is_empty() {
         return format!("; its log {} is empty", place.log().display());

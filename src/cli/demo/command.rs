@@ -7,6 +7,7 @@ use crate::cli::demo::stage::Stage;
 use crate::cli::demo::{guided, script, workload};
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
+use crate::cli::launch;
 use crate::cli::output::Output;
 use std::io::Read;
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,7 +24,7 @@ pub async fn run(args: &DemoArgs, out: Output) -> Outcome {
     let mut stage = Stage::set_up(layout, size).await?;
     let play = async {
         if args.headless || out.plain {
-            Box::pin(script::play(&mut stage, size, out)).await
+            Box::pin(script::play(&mut stage, size, args.revive, out)).await
         } else {
             Box::pin(guided::play(&mut stage, size, out)).await
         }
@@ -58,7 +59,7 @@ pub async fn run(args: &DemoArgs, out: Output) -> Outcome {
 /// An engine that went away says why in its log.
 fn with_log(mut failure: Failure, stage: &Stage) -> Failure {
     if matches!(failure.exit, Exit::ConnectionLost | Exit::NoEngine) {
-        failure.sentence = format!("{}; {}", failure.sentence, stage.engine_log());
+        failure.sentence.push_str(&launch::last_words(&stage.layout.place));
     }
     failure
 }

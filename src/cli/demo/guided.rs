@@ -45,7 +45,7 @@ async fn settle(stage: &Stage, out: Output) -> Result<Sides, Failure> {
     if !following {
         return Ok(Sides::NotCompared);
     }
-    let drained = Driver::new(session, out, Utc::now()).drain(Utc::now(), DRAIN_TIMEOUT).await;
+    let drained = Driver::new(session, out, Utc::now(), None).drain(Utc::now(), DRAIN_TIMEOUT).await;
     Ok(if drained.is_ok() { Sides::Compared } else { Sides::NotCompared })
 }
 

@@ -14,21 +14,21 @@ use chrono::Utc;
 use std::time::Duration;
 
 /// Longest time for one phase. The longest takes a few seconds on two cores.
-const PHASE_TIMEOUT: Duration = Duration::from_secs(60);
+const PHASE_TIMEOUT: Duration = Duration::from_secs(90);
 /// Traffic on the new side before the roll back, and on the old side after it.
 const TRAFFIC: Duration = Duration::from_secs(4);
 /// Longest wait until everything written has been carried over.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Plays the whole script and reaches the verdict.
+/// Plays the whole script and reaches the verdict. With `revive` an engine that was killed is started again.
 ///
 /// # Errors
 /// When a phase fails, a wait expires, or the verdict cannot be reached.
-pub async fn play(stage: &mut Stage, size: ShopSize, out: Output) -> Result<Verdict, Failure> {
+pub async fn play(stage: &mut Stage, size: ShopSize, revive: bool, out: Output) -> Result<Verdict, Failure> {
     let began = Utc::now();
     stage.start_engine().await?;
     stage.start_workload()?;
-    let mut driver = Driver::new(Session::open(&stage.chosen).await?, out, began);
+    let mut driver = Driver::new(Session::open(&stage.chosen).await?, out, began, revive.then(|| stage.reviver()));
     driver.dwell(Duration::from_secs(1)).await?;
     let ladder: Vec<(PhaseId, PhaseKind)> =
         driver.session.migration.phases.iter().map(|phase| (phase.id.clone(), phase.kind)).collect();

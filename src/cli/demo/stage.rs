@@ -9,6 +9,7 @@ use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::cli::{down, launch};
 use crate::telemetry;
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::{Child, Command};
@@ -17,6 +18,39 @@ use tokio::process::{Child, Command};
 const PROFILE: &str = include_str!("../../../profiles/demo.toml");
 /// Longest wait for the applications to end. They finish the writes in hand, which wait for locks at most this long.
 const WORKLOAD_STOP_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Longest time for an engine to come back, killed again meanwhile or not.
+const REVIVE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What it takes to start the engine (again).
+#[derive(Clone, Debug)]
+pub struct Reviver {
+    /// The migration.
+    pub chosen: Chosen,
+    profile: PathBuf,
+    environment: Vec<(&'static str, PathBuf)>,
+}
+
+impl Reviver {
+    /// Starts the engine, as often as it takes, and catches up with its journal.
+    ///
+    /// # Errors
+    /// When none answers in time.
+    pub async fn revive(&self) -> Result<Session, Failure> {
+        let deadline = tokio::time::Instant::now() + REVIVE_TIMEOUT;
+        loop {
+            let opened = match launch::ensure(&self.profile, &self.chosen, &self.environment).await {
+                Ok(_) => Session::open(&self.chosen).await,
+                Err(failure) => Err(failure),
+            };
+            match opened {
+                Err(failure) if tokio::time::Instant::now() >= deadline => return Err(failure),
+                Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                Ok(session) => return Ok(session),
+            }
+        }
+    }
+}
 
 /// Everything that runs.
 #[derive(Debug)]
@@ -60,12 +94,18 @@ impl Stage {
     /// # Errors
     /// When it does not.
     pub async fn start_engine(&mut self) -> Result<(), Failure> {
-        let mut environment = self.layout.environment.clone();
-        environment.push(("GODWIT_DEMO_DIR", self.layout.files.dir.clone()));
+        let Reviver { chosen, profile, environment } = self.reviver();
         // Even an engine that does not answer in time must be asked to stop at the end.
         self.engine_runs = true;
-        launch::ensure(&self.layout.files.profile(), &self.chosen, &environment).await?;
+        launch::ensure(&profile, &chosen, &environment).await?;
         Ok(())
+    }
+
+    /// What it takes to start the engine again.
+    pub fn reviver(&self) -> Reviver {
+        let mut environment = self.layout.environment.clone();
+        environment.push(("GODWIT_DEMO_DIR", self.layout.files.dir.clone()));
+        Reviver { chosen: self.chosen.clone(), profile: self.layout.files.profile(), environment }
     }
 
     /// Starts the applications in a process group of their own: Ctrl-C is for this program, which then ends them in order.
@@ -142,12 +182,5 @@ impl Stage {
             Err(failure) if matches!(failure.exit, Exit::NoEngine | Exit::ConnectionLost) => Ok(()),
             Err(failure) => Err(failure),
         }
-    }
-
-    /// The last lines of the engine's log as the end of a sentence.
-    pub fn engine_log(&self) -> String {
-        let path = self.layout.place.log();
-        let lines = telemetry::last_lines(&path, 15).join("\n  ");
-        format!("the engine's log {} ends with:\n  {lines}", path.display())
     }
 }
