@@ -80,7 +80,11 @@ pub async fn turn(
     core.fleet.room(pipeline).knobs.send_replace(now);
     Ok(Answer::Accepted {
         seq: entries.first().map_or(Seq(0), |e| e.seq),
-        message: format!("{knob} of {pipeline} is {value} from now on"),
+        message: match value {
+            // What an operator set is taken back; a limit of the profile holds again.
+            "off" => format!("{knob} of {pipeline} is what the profile says from now on"),
+            _ => format!("{knob} of {pipeline} is {value} from now on"),
+        },
     })
 }
 
