@@ -84,6 +84,12 @@ fresh_database() {
     sql "${pg2}postgres" checkpoint
 }
 
+# pgbench's tables at scale $2 in a database. Its history has no key: without whole rows in the log Godwit's checks refuse it.
+pgbench_tables() {
+    pgbench -i -q -s "$2" "$1" >>"$work/log" 2>&1
+    sql "$1" 'alter table pgbench_history replica identity full'
+}
+
 # A python with one package in it, kept between runs; prints the path of one of its programs.
 python_tool() {
     local venv=$cache/$1

@@ -7,8 +7,7 @@ use crate::engine::steps::switch::session::{SwitchSession, lost, within_budget};
 use crate::model::pipeline::PipelineEvent;
 use crate::model::plan::PlannedStep;
 use crate::stores::MapSide;
-use crate::verify::barrier::AtRest;
-use crate::verify::compare::Comparison;
+use crate::verify::compare::rows_at_rest;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
@@ -144,14 +143,8 @@ impl Step for CompareLastStep {
             for turning in &self.0.turning {
                 let recent = context.core.fleet.room(&turning.pipeline).status.recent();
                 compared += recent.len();
-                let comparison = Comparison {
-                    source: &turning.current.source,
-                    target: &turning.current.target,
-                    maps: &turning.current.apply.tables,
-                    barrier: &AtRest,
-                    progress: &|_| true,
-                };
-                let drift = comparison.rows(&recent).await?;
+                let (source, target) = (&turning.current.source, &turning.current.target);
+                let drift = rows_at_rest(source, target, &turning.current.apply.tables, &recent).await?;
                 if let Some(first) = drift.first() {
                     let table = turning.current.apply.tables.get(first.table).map(|m| m.source.to_string());
                     let key: Vec<String> = first.key.iter().map(ToString::to_string).collect();
