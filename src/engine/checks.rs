@@ -121,7 +121,9 @@ fn compare_environments(pipeline: &PipelineId, here: &Environment, there: &Envir
     for (name, version) in &here.extensions {
         match there.extensions.get(name) {
             None => lacking.push(name.as_str()),
-            Some(found) if found != version => other.push(format!("{name} is {version} on the source and {found} on the target")),
+            Some(found) if found != version => {
+                other.push(format!("{name} is {version} on the source and {found} on the target"))
+            }
             Some(_) => {}
         }
     }
@@ -197,7 +199,10 @@ mod tests {
         let target = environment("en_US / en_US", &[("citext", "1.5"), ("hstore", "1.8")]);
         let [encoding, collation, extensions] = compare_environments(&"orders".into(), &source, &target);
         assert_eq!(encoding.verdict, Verdict::Pass);
-        assert_eq!((collation.verdict, collation.evidence.as_str()), (Verdict::Warn, "source C / C, target en_US / en_US"));
+        assert_eq!(
+            (collation.verdict, collation.evidence.as_str()),
+            (Verdict::Warn, "source C / C, target en_US / en_US")
+        );
         assert_eq!(extensions.verdict, Verdict::Warn);
         assert_eq!(extensions.evidence, "the target lacks postgis; citext is 1.6 on the source and 1.5 on the target");
         assert!(extensions.fix.contains("CREATE EXTENSION \"postgis\""));

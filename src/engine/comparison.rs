@@ -23,7 +23,8 @@ pub async fn start(
     repair: bool,
 ) -> Result<Seq, AppendError> {
     let started = ComparisonEvent::Started { tables: tables.clone(), repair, by: by.clone() };
-    let events = pipelines.iter().map(|id| Event::Comparison { pipeline: id.clone(), event: started.clone() }).collect();
+    let events =
+        pipelines.iter().map(|id| Event::Comparison { pipeline: id.clone(), event: started.clone() }).collect();
     let entries = core.dispatcher.append(events).await?;
     let asked = AskedComparison { tables, repair, by: by.clone(), at: Utc::now() };
     spawn(core, pipelines.into_iter().map(|id| (id, asked.clone(), None)).collect());
@@ -105,9 +106,9 @@ async fn conclude(core: &CoreRef, pipeline: &PipelineId, outcome: Result<PassSum
             ComparisonEvent::Ended { tables: summary.tables as u64, rows: summary.rows, drift: summary.counts }
         }
         Err(StepError::Interrupted) => return,
-        Err(StepError::Failed { reason, .. }) => {
-            ComparisonEvent::Failed { reason: Reason::new(reason.what, format!("{}; then `godwit verify` again", reason.next)) }
-        }
+        Err(StepError::Failed { reason, .. }) => ComparisonEvent::Failed {
+            reason: Reason::new(reason.what, format!("{}; then `godwit verify` again", reason.next)),
+        },
     };
     if let Err(error) = core.dispatcher.append(vec![Event::Comparison { pipeline: pipeline.clone(), event }]).await {
         tracing::error!(%pipeline, %error, "how the comparison ended could not be journaled");

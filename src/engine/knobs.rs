@@ -88,7 +88,9 @@ pub async fn turn(
     Ok(Answer::Accepted {
         seq: entries.first().map_or(Seq(0), |e| e.seq),
         message: match value {
-            OFF => format!("{knob} of {pipeline} is not limited from now on, whatever the profile says; `default` brings that back"),
+            OFF => format!(
+                "{knob} of {pipeline} is not limited from now on, whatever the profile says; `default` brings that back"
+            ),
             DEFAULT => format!("{knob} of {pipeline} is what the profile says from now on"),
             _ => format!("{knob} of {pipeline} is {value} from now on"),
         },

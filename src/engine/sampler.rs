@@ -126,7 +126,8 @@ async fn sample_pipeline(core: CoreRef, id: PipelineId) {
             s.at = Some(sample.lag.at);
             s.pipelines.insert(id.clone(), sample);
         });
-        let awaited = state == PipelineState::Running && memory.measured_ms.is_none() && core.fleet.route(&id).is_some();
+        let awaited =
+            state == PipelineState::Running && memory.measured_ms.is_none() && core.fleet.route(&id).is_some();
         let pause = if awaited { FIRST_MARKER_EVERY } else { PIPELINE_EVERY };
         // What was read of another state of the pipeline is no reading of this one.
         let turned = states.wait_for(|m| m.pipelines.get(&id).is_some_and(|p| p.state != state));
@@ -254,12 +255,7 @@ fn standing_route(
 
 /// Notes markers that came through and sends another. One that came through proves the ones before it, also those whose passing
 /// a restarted pump no longer remembers.
-async fn mark(
-    route: &CopierRoute,
-    status: &CopierStatus,
-    memory: &mut Memory,
-    why_unknown: &mut String,
-) {
+async fn mark(route: &CopierRoute, status: &CopierStatus, memory: &mut Memory, why_unknown: &mut String) {
     let data = status.read();
     let newest = memory.outstanding.iter().rposition(|(token, _)| data.marker(token).is_some());
     for (token, sent) in newest.map(|at| memory.outstanding.drain(..=at)).into_iter().flatten() {

@@ -125,7 +125,10 @@ mod tests {
         let mut record = ComparisonRecord::default();
         record.apply(&ComparisonEvent::Reached { pass: pass("orders", 10) }, at(20));
         assert!(record.to_resume("orders", at(10)).is_some());
-        assert!(record.to_resume("orders", at(11)).is_none(), "a later comparison must not take an older pass for its own");
+        assert!(
+            record.to_resume("orders", at(11)).is_none(),
+            "a later comparison must not take an older pass for its own"
+        );
         assert!(record.to_resume("lines", at(0)).is_none());
         record.close(&[TableVerification::begin(TableName::bare("orders"), at(10))]);
         assert!(record.to_resume("orders", at(0)).is_none());

@@ -148,7 +148,11 @@ fn of_comparison(pipeline: &str, event: &ComparisonEvent) -> String {
             let found = &pass.found;
             let total = found.chunks_total.map_or_else(|| "?".to_owned(), grouped);
             let rows = counted(usize_of(found.rows_compared), "row");
-            format!("{pipeline}: comparing {}, {} of {total} chunks, {rows} so far", found.table, grouped(found.chunks_done))
+            format!(
+                "{pipeline}: comparing {}, {} of {total} chunks, {rows} so far",
+                found.table,
+                grouped(found.chunks_done)
+            )
         }
         ComparisonEvent::Ended { tables, rows, drift } => {
             let (tables, rows) = (counted(usize_of(*tables), "table"), counted(usize_of(*rows), "row"));

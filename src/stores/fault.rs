@@ -10,9 +10,9 @@ pub use script::{Armed, FaultScript, When};
 
 use super::{
     Access, Activity, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Checksum,
-    ChunkLoader, ChunkPlan, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide, OpenTransaction,
-    Preflight, Probe, RangeSum, Result, Retention, Schema, SequenceState, Sequences, ServerFacts, Side, Snapshot,
-    Store, StoreRef, Target, TargetState,
+    ChunkLoader, ChunkPlan, Environment, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide,
+    OpenTransaction, Preflight, Probe, RangeSum, Result, Retention, Schema, SequenceState, Sequences, ServerFacts,
+    Side, Snapshot, Store, StoreRef, Target, TargetState,
 };
 use crate::model::change::Position;
 use crate::model::check::Check;

@@ -170,8 +170,7 @@ impl Checksum for PostgresStore {
         let name = side::table(map, on);
         let failed = |e| self.connector().failed(Operation::Compare)(e).about(name.to_string());
         let size = cuts::size(&mut connection, name).await.map_err(failed)?;
-        let cutting =
-            cuts::cutting(table, key, &order, within, rows, size).ok_or_else(|| self.misfit(map, on))?;
+        let cutting = cuts::cutting(table, key, &order, within, rows, size).ok_or_else(|| self.misfit(map, on))?;
         let mut found: Vec<Key> = Vec::new();
         if let Cutting::All(query) = cutting {
             let all = self.texts(&mut connection, map, on, UNLIMITED, &query).await?;

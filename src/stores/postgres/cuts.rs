@@ -143,13 +143,7 @@ mod tests {
     use crate::stores::postgres::key_order::SortsBy;
 
     fn column(sorts_by: SortsBy) -> KeyColumn {
-        KeyColumn {
-            quoted: "\"k\"".into(),
-            type_name: "text".into(),
-            base_type: 25,
-            deterministic: true,
-            sorts_by,
-        }
+        KeyColumn { quoted: "\"k\"".into(), type_name: "text".into(), base_type: 25, deterministic: true, sorts_by }
     }
 
     fn key(n: i64) -> Vec<Value> {

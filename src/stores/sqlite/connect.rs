@@ -92,7 +92,9 @@ impl Database {
         let directory = path.parent().unwrap_or(Path::new("/"));
         match statvfs(directory) {
             Ok(stat) => Reading::Known(stat.blocks_available().saturating_mul(stat.fragment_size())),
-            Err(error) => Reading::Unknown(format!("the file system of {} cannot be read: {error}", directory.display())),
+            Err(error) => {
+                Reading::Unknown(format!("the file system of {} cannot be read: {error}", directory.display()))
+            }
         }
     }
 

@@ -229,7 +229,8 @@ async fn a_large_table_is_cut_by_a_sample_into_ranges_that_cover_it() {
     let inside = lab.store.ranges(&map, MapSide::Source, &ranges[3], 1_000, &method).await.unwrap();
     assert_eq!(inside[0].after, ranges[3].after);
     assert_eq!(inside.last().unwrap().upto, ranges[3].upto);
-    let within: u64 = lab.store.sums(&map, MapSide::Source, &inside, &method).await.unwrap().iter().map(|s| s.rows).sum();
+    let within: u64 =
+        lab.store.sums(&map, MapSide::Source, &inside, &method).await.unwrap().iter().map(|s| s.rows).sum();
     assert_eq!(within, sums[3].rows);
     lab.finish().await;
 }

@@ -52,8 +52,7 @@ pub async fn examine(
 }
 
 /// What to have free, whoever looks at it.
-const DISK_ADVICE: &str =
-    "the target needs the tables' size 1.5 times on its data volume, the source room for the log of the copy on its WAL volume: look with df";
+const DISK_ADVICE: &str = "the target needs the tables' size 1.5 times on its data volume, the source room for the log of the copy on its WAL volume: look with df";
 
 /// Free room. SQL does not show it; where the server runs on this machine, its file system does.
 async fn disk(
@@ -65,11 +64,18 @@ async fn disk(
     let id = "pg.disk";
     let has = format!("this database has {} MB", database_bytes >> 20);
     if !address.is_local() {
-        findings.unknown(id, "", format!("the server is on another machine, and SQL does not show free disk space; {has}"), DISK_ADVICE);
+        findings.unknown(
+            id,
+            "",
+            format!("the server is on another machine, and SQL does not show free disk space; {has}"),
+            DISK_ADVICE,
+        );
         return Ok(());
     }
     let (directory,): (Option<String>,) =
-        sqlx::query_as("SELECT (SELECT setting FROM pg_settings WHERE name = 'data_directory')").fetch_one(connection).await?;
+        sqlx::query_as("SELECT (SELECT setting FROM pg_settings WHERE name = 'data_directory')")
+            .fetch_one(connection)
+            .await?;
     let Some(directory) = directory else {
         let why = format!("this login may not see data_directory (it needs pg_read_all_settings); {has}");
         findings.unknown(id, "", why, DISK_ADVICE);
@@ -94,7 +100,8 @@ async fn disk(
 /// server listens on this port.
 fn free(directory: &str, port: u16) -> Result<u64, String> {
     let file = std::path::Path::new(directory).join("postmaster.pid");
-    let text = std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read here: {error}", file.display()))?;
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read here: {error}", file.display()))?;
     // The fourth line is the port.
     if text.lines().nth(3).map(str::trim) != Some(port.to_string().as_str()) {
         return Err(format!("{} is another server's", file.display()));
