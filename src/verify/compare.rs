@@ -13,8 +13,8 @@ use futures_util::TryStreamExt;
 use futures_util::stream::FuturesOrdered;
 use std::collections::HashMap;
 
-/// Rows in one compared range.
-const RANGE_ROWS: u64 = 200_000;
+/// Rows in one compared range, where nobody says otherwise.
+pub const RANGE_ROWS: u64 = 200_000;
 
 /// Ranges under way at once: while the slower side finishes one, the faster side has the next.
 const RANGES_UNDER_WAY: usize = 2;
@@ -43,6 +43,8 @@ pub struct Comparison<'a> {
     pub barrier: &'a dyn Barrier,
     /// Who hears how far it is.
     pub watcher: &'a dyn Watcher,
+    /// About how many rows a range has: [`RANGE_ROWS`].
+    pub range_rows: u64,
 }
 
 /// Hears how far a pass is, and may end it.
@@ -117,7 +119,7 @@ impl Comparison<'_> {
         let earlier = earlier.filter(|e| e.reached.as_ref().is_some_and(|(_, known)| *known == method));
         let mut result = earlier.unwrap_or_else(|| TableResult::begin(map));
         let within = KeyRange { after: result.reached.as_ref().map(|(key, _)| key.clone()), upto: None };
-        let ranges = self.source.checksum().ranges(map, MapSide::Source, &within, RANGE_ROWS, &method).await?;
+        let ranges = self.source.checksum().ranges(map, MapSide::Source, &within, self.range_rows, &method).await?;
         result.verification.chunks_total = Some(result.verification.chunks_done + ranges.len() as u64);
         let in_order = self.reads_in_order(map, &method).await?;
         let mut waiting = ranges.chunks(if in_order { 1 } else { RANGES_A_SCAN });
@@ -207,7 +209,7 @@ impl Comparison<'_> {
             if map.key.is_empty() {
                 narrowed.push((range, rows));
             } else if !in_order {
-                match narrowed.last_mut().filter(|(last, n)| last.upto == range.after && *n + rows <= RANGE_ROWS) {
+                match narrowed.last_mut().filter(|(last, n)| last.upto == range.after && *n + rows <= self.range_rows) {
                     Some((last, n)) => {
                         last.upto = range.upto;
                         *n += rows;

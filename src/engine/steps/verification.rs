@@ -12,7 +12,7 @@ use crate::model::sample::VerifyProgress;
 use crate::model::table::TableName;
 use crate::model::verification::{DriftCounts, TablePass, TableVerification};
 use crate::pipelines::copier::control::{Control, Lane, Wish};
-use crate::verify::compare::{Comparison, Drift, TableResult, Watcher};
+use crate::verify::compare::{Comparison, Drift, RANGE_ROWS, TableResult, Watcher};
 use crate::verify::repair;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -160,6 +160,7 @@ impl Pass<'_> {
                 maps: &route.apply.tables,
                 barrier: &barrier,
                 watcher: &watch,
+                range_rows: RANGE_ROWS,
             };
             let earlier = self.earlier(&name);
             if earlier.is_none() {
