@@ -38,8 +38,16 @@ impl Probe for PostgresStore {
             .fetch_one(&mut *connection)
             .await
             .map_err(connector.failed(Operation::Inspect))?;
-        let (system, database): (Option<i64>, i64) =
-            sqlx::query_as(IDENTITY).fetch_one(&mut *connection).await.map_err(connector.failed(Operation::Inspect))?;
+        let (database, may_read): (i64, bool) =
+            sqlx::query_as(DATABASE).fetch_one(&mut *connection).await.map_err(connector.failed(Operation::Inspect))?;
+        let mut system = None;
+        if may_read {
+            let (found,): (i64,) = sqlx::query_as(SYSTEM)
+                .fetch_one(&mut *connection)
+                .await
+                .map_err(connector.failed(Operation::Inspect))?;
+            system = Some(found);
+        }
         let identity = identity(connector.address(), system, &database.to_string());
         // The statement is prepared once before it is timed, so that the round trip has no planning in it.
         let mut difference_ms = 0;
