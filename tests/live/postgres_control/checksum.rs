@@ -13,10 +13,10 @@ async fn agreed(source: &Lab, target: &Lab, map: &TableMap) -> String {
 }
 
 async fn whole(lab: &Lab, map: &TableMap, method: &str) -> RangeSum {
-    sum(&lab.store, map, MapSide::Source, &KeyRange::default(), method).await
+    sum_of(&lab.store, map, MapSide::Source, &KeyRange::default(), method).await
 }
 
-async fn sum(store: &impl Checksum, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> RangeSum {
+async fn sum_of(store: &impl Checksum, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> RangeSum {
     store.sums(map, side, std::slice::from_ref(range), method).await.unwrap()[0]
 }
 
@@ -131,8 +131,8 @@ async fn composite_ranges_cover_the_table_and_narrow_to_rows() {
     assert_eq!(ranges.len(), 700_usize.div_ceil(64));
     let mut total = 0;
     for range in &ranges {
-        let sum = sum(&source.store, &map, MapSide::Source, range, &method).await;
-        assert_eq!(sum(&target.store, &map, MapSide::Target, range, &method).await, sum);
+        let sum = sum_of(&source.store, &map, MapSide::Source, range, &method).await;
+        assert_eq!(sum_of(&target.store, &map, MapSide::Target, range, &method).await, sum);
         assert!(sum.rows <= 64);
         total += sum.rows;
     }
@@ -143,7 +143,7 @@ async fn composite_ranges_cover_the_table_and_narrow_to_rows() {
     let seoul = target.another_store();
     assert_eq!(
         whole(&source, &map, &method).await,
-        sum(&seoul, &map, MapSide::Target, &KeyRange::default(), &method).await
+        sum_of(&seoul, &map, MapSide::Target, &KeyRange::default(), &method).await
     );
 
     target.run("UPDATE t SET v = NULL WHERE (a, b) = (3, 'key 3''')").await;
@@ -182,8 +182,8 @@ async fn servers_that_sort_text_differently_compare_by_bytes() {
         assert!(ranges.len() > 10);
         let mut total = 0;
         for range in &ranges {
-            let sum = sum(&source.store, &map, MapSide::Source, range, &method).await;
-            assert_eq!(sum(&target.store, &map, MapSide::Target, range, &method).await, sum);
+            let sum = sum_of(&source.store, &map, MapSide::Source, range, &method).await;
+            assert_eq!(sum_of(&target.store, &map, MapSide::Target, range, &method).await, sum);
             total += sum.rows;
         }
         assert_eq!(total, 2000);
@@ -200,8 +200,8 @@ async fn servers_that_sort_text_differently_compare_by_bytes() {
     assert!(method.contains(":native-"), "{method}");
     let ranges = cut(&source.store, &map, 150, &method).await;
     for range in &ranges {
-        let sum = sum(&source.store, &map, MapSide::Source, range, &method).await;
-        assert_eq!(sum(&target.store, &map, MapSide::Target, range, &method).await, sum);
+        let sum = sum_of(&source.store, &map, MapSide::Source, range, &method).await;
+        assert_eq!(sum_of(&target.store, &map, MapSide::Target, range, &method).await, sum);
     }
     source.finish().await;
     target.finish().await;
