@@ -64,8 +64,13 @@ godwit_verify() { "$godwit" verify -p "$1" --wait; }
 godwit_stop() {
     "$godwit" down -p "$1" --yes
     rm -rf -- "$XDG_STATE_HOME" "$work/engine.pid"
-    local server database
+    local server database end=$((SECONDS + 30))
     for server in "$pg1" "$pg2"; do
+        # A walsender notices only after a moment that its client is gone.
+        until [[ $(sql "${server}postgres" "select count(*) from pg_replication_slots where slot_name like 'godwit%' and active") == 0 ]]; do
+            ((SECONDS < end)) || return 1
+            sleep 0.05
+        done
         sql "${server}postgres" "select pg_drop_replication_slot(slot_name) from pg_replication_slots where slot_name like 'godwit%'"
         for database in $(sql "${server}postgres" "select datname from pg_database where datallowconn and datname !~ '^template'"); do
             sql "$server$database" "select format('drop publication %I', pubname) from pg_publication where pubname like 'godwit%'" |
