@@ -55,7 +55,7 @@ fn spawn(core: &CoreRef, work: Vec<Asked>) {
         let (controller, control) = control::channel();
         let mut stop = core.stop.subscribe();
         let stopping = async {
-            // An engine that ends lets the range in work come to its end and writes down how far it was.
+            // As far as the end of the process leaves time, the range in work comes to its end and it is written down how far it was.
             let _ = stop.wait_for(Option::is_some).await;
             controller.wish(Wish::Stop);
             std::future::pending::<()>().await;

@@ -19,7 +19,7 @@ pub enum ComparisonEvent {
         /// Who.
         by: Operator,
     },
-    /// A large table is compared up to here: written from time to time, and when a pass is held or stopped.
+    /// A large table is compared up to here: written from time to time, and when a pass is held.
     Reached {
         /// How far.
         pass: TablePass,
