@@ -433,6 +433,11 @@ fn verify(
 
 async fn pause_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer> {
     core.pipeline(pipeline).map_err(|e| Refusal(e.to_string()))?;
+    if core.record(pipeline).stage == Stage::Frozen {
+        return Err(Refusal(format!(
+            "writers are held for a switch and pipeline {pipeline} is draining: that ends within the downtime budget"
+        )));
+    }
     if !core.fleet.pause(pipeline) {
         return Err(Refusal(format!("pipeline {pipeline} is not running: there is nothing to pause")));
     }

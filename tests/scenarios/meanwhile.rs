@@ -1,7 +1,7 @@
 //! Tables that are made on the new side after a cutover (R04): a roll back takes them along or says why it cannot; no acknowledged
 //! write stays behind.
 
-use crate::harness::{Client, Engine, PHASES, PATIENCE, Process, Shop};
+use crate::harness::{Client, Engine, PATIENCE, PHASES, Process, Shop};
 use crate::snapshot::{copy, restore};
 use crate::writer::poll;
 use godwit::model::command::{Action, Answer};
@@ -89,10 +89,13 @@ async fn r04_tables_made_meanwhile_come_back_and_go_forward_again() {
     let empty = roll_back_plan(&mut client).await.unwrap();
     let mut new = shop.open("orders").await;
     new.execute(RETURNS).await.unwrap();
-    new.execute("CREATE TABLE gone(id INTEGER PRIMARY KEY); INSERT INTO gone VALUES (1); DROP TABLE gone").await.unwrap();
+    new.execute("CREATE TABLE gone(id INTEGER PRIMARY KEY); INSERT INTO gone VALUES (1); DROP TABLE gone")
+        .await
+        .unwrap();
 
     let plan = roll_back_plan(&mut client).await.unwrap();
-    let (does, notes) = (plan.steps.iter().flat_map(|s| s.does.clone()).collect::<Vec<_>>().join("\n"), plan.notes.join("\n"));
+    let (does, notes) =
+        (plan.steps.iter().flat_map(|s| s.does.clone()).collect::<Vec<_>>().join("\n"), plan.notes.join("\n"));
     assert!(does.contains("CREATE TABLE \"returns\"") && does.contains("CREATE INDEX \"returns_by_order\""), "{does}");
     assert!(plan.steps.iter().any(|s| s.undo.contains(&"DROP TABLE \"returns\"".to_owned())), "{:#?}", plan.steps);
     assert!(notes.contains("returns was made on orders-db") && notes.contains("fewer than 1 thousand rows"), "{notes}");
@@ -127,7 +130,8 @@ async fn r04_tables_made_meanwhile_come_back_and_go_forward_again() {
     equal(&shop, "returns").await;
     shop.assert_equal().await;
     let went = stages(&client, "orders");
-    let expected = [Stage::Live, Stage::Frozen, Stage::Live, Stage::Reverse, Stage::Frozen, Stage::Reverse, Stage::Live];
+    let expected =
+        [Stage::Live, Stage::Frozen, Stage::Live, Stage::Reverse, Stage::Frozen, Stage::Reverse, Stage::Live];
     assert!(went.windows(expected.len()).any(|w| w == expected), "{went:?}");
 
     // Taking everything back leaves the application's own tables alone, on both sides.
@@ -147,8 +151,16 @@ async fn r04_what_cannot_come_back_is_named_with_a_way_out() {
     let mut new = shop.open("orders").await;
     let mut old = shop.open("monolith").await;
     for (made, why, mended) in [
-        ("CREATE TABLE keyless(a TEXT)", "keyless was made on orders-db since the cutover and cannot be taken along: it has no primary key", "DROP TABLE keyless"),
-        ("ALTER TABLE order_lines RENAME TO lines", "order_lines is gone from orders-db, and lines has its columns: if it was renamed, rename it back", "ALTER TABLE lines RENAME TO order_lines"),
+        (
+            "CREATE TABLE keyless(a TEXT)",
+            "keyless was made on orders-db since the cutover and cannot be taken along: it has no primary key",
+            "DROP TABLE keyless",
+        ),
+        (
+            "ALTER TABLE order_lines RENAME TO lines",
+            "order_lines is gone from orders-db, and lines has its columns: if it was renamed, rename it back",
+            "ALTER TABLE lines RENAME TO order_lines",
+        ),
     ] {
         new.execute(made).await.unwrap();
         let refused = roll_back_plan(&mut client).await.unwrap_err();
@@ -157,10 +169,18 @@ async fn r04_what_cannot_come_back_is_named_with_a_way_out() {
         assert!(refused.contains(why), "{refused}");
         new.execute(mended).await.unwrap();
     }
-    old.execute("CREATE TABLE audit(id INTEGER PRIMARY KEY, what TEXT); CREATE TABLE twin(id INTEGER PRIMARY KEY, a TEXT)").await.unwrap();
+    old.execute(
+        "CREATE TABLE audit(id INTEGER PRIMARY KEY, what TEXT); CREATE TABLE twin(id INTEGER PRIMARY KEY, a TEXT)",
+    )
+    .await
+    .unwrap();
     new.execute("CREATE TABLE audit(id INTEGER PRIMARY KEY, who TEXT)").await.unwrap();
     let refused = roll_back_plan(&mut client).await.unwrap_err();
-    assert!(refused.contains("audit on monolith is a table of that name with other columns") && refused.contains("leave_behind"), "{refused}");
+    assert!(
+        refused.contains("audit on monolith is a table of that name with other columns")
+            && refused.contains("leave_behind"),
+        "{refused}"
+    );
     new.execute("ALTER TABLE audit RENAME TO audit_new").await.unwrap();
     new.execute("CREATE TABLE twin(id INTEGER PRIMARY KEY, a TEXT); INSERT INTO twin VALUES (1, 'new')").await.unwrap();
     old.execute("INSERT INTO twin VALUES (7, 'old')").await.unwrap();
@@ -182,13 +202,22 @@ async fn r04_a_profile_may_leave_a_table_behind() {
     let shop = Shop::new().await;
     let profile = std::fs::read_to_string(shop.profile()).unwrap();
     let tables = "tables = [\"orders\", \"order_lines\"]";
-    std::fs::write(shop.profile(), profile.replace(tables, &format!("{tables}\nleave_behind = [\"keyless\"]"))).unwrap();
+    std::fs::write(shop.profile(), profile.replace(tables, &format!("{tables}\nleave_behind = [\"keyless\"]")))
+        .unwrap();
     let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     over_the_cutover(&shop, &mut client).await;
-    shop.open("orders").await.execute("CREATE TABLE keyless(a TEXT); INSERT INTO keyless VALUES ('stays')").await.unwrap();
+    shop.open("orders")
+        .await
+        .execute("CREATE TABLE keyless(a TEXT); INSERT INTO keyless VALUES ('stays')")
+        .await
+        .unwrap();
     let plan = roll_back_plan(&mut client).await.unwrap();
-    assert!(plan.notes.join("\n").contains("keyless stays on orders-db: the profile leaves it behind"), "{:?}", plan.notes);
+    assert!(
+        plan.notes.join("\n").contains("keyless stays on orders-db: the profile leaves it behind"),
+        "{:?}",
+        plan.notes
+    );
     client.roll_back("cutover").await.unwrap();
     assert_eq!(client.status("cutover"), PhaseStatus::RolledBack);
     assert!(!has_table(&shop, "monolith", "keyless").await);
@@ -277,7 +306,10 @@ impl Returns {
         let known = self.known.lock().await;
         let file = serving(&shop.path().join("route.json"));
         let mut db = shop.open(file).await;
-        let found: Vec<String> = sqlx::query_scalar("SELECT why FROM returns WHERE why LIKE 'w-%' ORDER BY 1").fetch_all(&mut db).await.unwrap();
+        let found: Vec<String> = sqlx::query_scalar("SELECT why FROM returns WHERE why LIKE 'w-%' ORDER BY 1")
+            .fetch_all(&mut db)
+            .await
+            .unwrap();
         let found_once: BTreeSet<String> = found.iter().cloned().collect();
         assert_eq!(found.len(), found_once.len(), "{at}: rows twice");
         assert_eq!(found_once, *known, "{at}: the ledger on {file}");

@@ -209,7 +209,9 @@ impl Inventory for PostgresStore {
                 _ => plain(&name),
             };
             match (schema, table) {
-                (Some(schema), Some(table)) => format!("{kind} {own} on {}", dotted(&TableName::in_schema(&schema, &table))),
+                (Some(schema), Some(table)) => {
+                    format!("{kind} {own} on {}", dotted(&TableName::in_schema(&schema, &table)))
+                }
                 _ => format!("{kind} {own}"),
             }
         };
@@ -223,7 +225,9 @@ impl Inventory for PostgresStore {
 /// column owns, row types, and Godwit's own.
 fn others_sql() -> String {
     let own = |class: &str, oid: &str| {
-        format!("NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{class}'::regclass AND e.objid = {oid} AND e.deptype = 'e')")
+        format!(
+            "NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{class}'::regclass AND e.objid = {oid} AND e.deptype = 'e')"
+        )
     };
     format!(
         "SELECT kind, schema, name, hangs_on FROM (

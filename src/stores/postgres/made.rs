@@ -48,8 +48,10 @@ pub async fn maker(connection: &mut PgConnection, object: &str) -> Result<Option
     if !is_known(connection).await? {
         return Ok(None);
     }
-    let found: Option<(String,)> =
-        sqlx::query_as("SELECT maker FROM godwit.made WHERE object = $1").bind(object).fetch_optional(connection).await?;
+    let found: Option<(String,)> = sqlx::query_as("SELECT maker FROM godwit.made WHERE object = $1")
+        .bind(object)
+        .fetch_optional(connection)
+        .await?;
     Ok(found.map(|(maker,)| maker))
 }
 
@@ -58,5 +60,9 @@ pub async fn disown(connection: &mut PgConnection, prefix: &str) -> Result<(), s
     if !is_known(connection).await? {
         return Ok(());
     }
-    sqlx::query("DELETE FROM godwit.made WHERE starts_with(maker, $1)").bind(prefix).execute(connection).await.map(|_| ())
+    sqlx::query("DELETE FROM godwit.made WHERE starts_with(maker, $1)")
+        .bind(prefix)
+        .execute(connection)
+        .await
+        .map(|_| ())
 }

@@ -1,8 +1,8 @@
 //! After the fence: open, route, turn the pipelines round. Each step is safe to run again.
 
 use crate::engine::route;
-use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::objects::maker;
+use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::carry;
 use crate::engine::steps::switch::party::{Carrier, PartyRef, Turning};
 use crate::model::pipeline::{PipelineEvent, Stage, Traffic};

@@ -168,7 +168,8 @@ impl Party {
     /// # Errors
     /// [`StepError`] when the journal does not take it.
     pub async fn enter(&self, core: &Core, stage: Stage) -> Result<(), StepError> {
-        let event = |t: &Turning| Event::Pipeline { pipeline: t.pipeline.clone(), event: PipelineEvent::Stage { stage } };
+        let event =
+            |t: &Turning| Event::Pipeline { pipeline: t.pipeline.clone(), event: PipelineEvent::Stage { stage } };
         core.dispatcher.append(self.turning.iter().map(event).collect()).await?;
         Ok(())
     }
