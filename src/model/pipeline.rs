@@ -299,3 +299,29 @@ impl PipelineRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(name: &str) -> TableMap {
+        TableMap { source: TableName::bare(name), target: TableName::bare(name), columns: Vec::new(), key: Vec::new() }
+    }
+
+    #[test]
+    fn what_a_roll_back_carried_belongs_to_the_mapping_once() {
+        let mut record = PipelineRecord::default();
+        record.apply(&PipelineEvent::Mapped { tables: vec![map("orders")] });
+        record.apply(&PipelineEvent::Carrying { tables: vec![map("returns")], statements: Vec::new() });
+        assert_eq!(record.carried.tables, [map("returns")]);
+        for _ in 0..2 {
+            // An engine that dies behind the first one journals it again.
+            record.apply(&PipelineEvent::Adopted { tables: vec![map("returns")] });
+        }
+        assert_eq!(record.tables, Some(vec![map("orders"), map("returns")]));
+        assert_eq!(record.adopted, [TableName::bare("returns")]);
+        assert_eq!(record.carried, Carried::default());
+        record.apply(&PipelineEvent::Mapped { tables: Vec::new() });
+        assert!(record.tables.is_none() && record.adopted.is_empty());
+    }
+}
