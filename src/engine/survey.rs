@@ -106,7 +106,12 @@ pub async fn take(core: &Core, phase: &PhaseRecord) -> Result<Survey, StepError>
     for place in places(core, &phase.pipelines)? {
         let tables = place.store.inventory().tables().await?;
         let all: Vec<TableName> = tables.iter().map(|t| t.name.clone()).collect();
-        obstacles.extend(missing(core, &place, &tables));
+        let gone = missing(core, &place, &tables);
+        if !gone.is_empty() {
+            // What else is there cannot be told while tables go by other names.
+            obstacles.extend(gone);
+            continue;
+        }
         if place.found.is_none() {
             let unknown: Vec<String> =
                 all.iter().filter(|t| !names(&place.mapped, t)).map(ToString::to_string).collect();

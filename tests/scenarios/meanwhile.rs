@@ -8,7 +8,7 @@ use godwit::model::command::{Action, Answer};
 use godwit::model::event::Event;
 use godwit::model::ids::{PhaseId, PipelineId, Seq};
 use godwit::model::phase::PhaseStatus;
-use godwit::model::pipeline::{PipelineEvent, Stage};
+use godwit::model::pipeline::{PipelineEvent, PipelineState, Stage};
 use godwit::model::plan::{Direction, Plan};
 use godwit::stores::error::ErrorKind;
 use godwit::stores::fault::{FaultScript, When};
@@ -168,6 +168,11 @@ async fn r04_what_cannot_come_back_is_named_with_a_way_out() {
         let refused = client.act(Action::Rollback { phase: cutover(), plan: "x".repeat(12) }).await.unwrap_err();
         assert!(refused.contains(why), "{refused}");
         new.execute(mended).await.unwrap();
+    }
+    // While the table was gone its pipeline stood still, if it looked.
+    let orders = PipelineId::from("orders");
+    if let PipelineState::Failed { .. } = client.state.pipelines[&orders].state {
+        client.act(Action::ResumePipeline { pipeline: orders.clone() }).await.unwrap();
     }
     old.execute(
         "CREATE TABLE audit(id INTEGER PRIMARY KEY, what TEXT); CREATE TABLE twin(id INTEGER PRIMARY KEY, a TEXT)",
