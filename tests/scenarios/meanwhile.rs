@@ -1,9 +1,9 @@
 //! Tables that are made on the new side after a cutover (R04): a roll back takes them along or says why it cannot; no acknowledged
 //! write stays behind.
 
+use crate::driver::{PATIENCE, poll};
 use crate::harness::{Client, Engine, PATIENCE, PHASES, Process, Shop};
 use crate::snapshot::{copy, restore};
-use crate::writer::poll;
 use godwit::model::command::{Action, Answer};
 use godwit::model::event::Event;
 use godwit::model::ids::{PhaseId, PipelineId, Seq};
