@@ -2,7 +2,7 @@
 //! write stays behind.
 
 use crate::driver::{PATIENCE, poll};
-use crate::harness::{Client, Engine, PATIENCE, PHASES, Process, Shop};
+use crate::harness::{Client, Engine, Home, PHASES, Process, Shop};
 use crate::snapshot::{copy, restore};
 use godwit::model::command::{Action, Answer};
 use godwit::model::event::Event;

@@ -203,23 +203,21 @@ impl Inventory for PostgresStore {
             .fetch_all(&mut *connection)
             .await
             .map_err(connector.failed(Operation::Inspect))?;
-        let spelled = |(kind, schema, name, table): (String, Option<String>, String, Option<String>)| {
-            let own = match &schema {
-                Some(schema) if table.is_none() => dotted(&TableName::in_schema(schema, &name)),
-                _ => plain(&name),
-            };
-            match (schema, table) {
+        let spelled =
+            |(kind, schema, name, table): (String, Option<String>, String, Option<String>)| match (schema, table) {
                 (Some(schema), Some(table)) => {
-                    format!("{kind} {own} on {}", dotted(&TableName::in_schema(&schema, &table)))
+                    format!("{kind} {} on {}", plain(&name), dotted(&TableName::in_schema(&schema, &table)))
                 }
-                _ => format!("{kind} {own}"),
-            }
-        };
+                (Some(schema), None) => format!("{kind} {}", dotted(&TableName::in_schema(&schema, &name))),
+                // Spelled by the server.
+                (None, _) => format!("{kind} {name}"),
+            };
         Ok(rows.into_iter().map(spelled).collect())
     }
 }
 
-/// Everything of the user's that is no table: kind, schema, name, and the table that it hangs on. `$1` is the fence's trigger.
+/// Everything of the user's that is no table: kind, schema, name (without a schema: as the server spells it), and the table that it
+/// hangs on. `$1` is the fence's trigger.
 ///
 /// Left out is what belongs to something else: parts of extensions, indexes behind constraints and on partitions, sequences that a
 /// column owns, row types, and Godwit's own.
@@ -257,9 +255,9 @@ fn others_sql() -> String {
            FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class JOIN pg_namespace ns ON ns.oid = c.relnamespace
           WHERE w.rulename <> '_RETURN' AND {USER_SCHEMA}
          UNION ALL
-         SELECT 'event trigger', NULL, evtname::text, NULL FROM pg_event_trigger
+         SELECT 'event trigger', NULL, quote_ident(evtname), NULL FROM pg_event_trigger
          UNION ALL
-         SELECT 'extension', NULL, extname::text, NULL FROM pg_extension) AS found
+         SELECT 'extension', NULL, quote_ident(extname), NULL FROM pg_extension) AS found
           ORDER BY kind, schema, name, hangs_on",
         relation = own("pg_class", "c.oid"),
         function = own("pg_proc", "p.oid"),
