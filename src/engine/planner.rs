@@ -107,7 +107,7 @@ pub async fn plan(core: &CoreRef, phase: &PhaseRecord, direction: Direction) -> 
         }
         Direction::Rollback => return Ok(rollback_plan(core, phase).await?.0),
     }
-    Ok(printed(core, phase, direction, planned, notes))
+    Ok(printed(core, phase, direction, planned, notes, Vec::new()))
 }
 
 /// The plan of a roll back, and what it takes along: both from one look at the stores.
@@ -117,9 +117,10 @@ pub async fn plan(core: &CoreRef, phase: &PhaseRecord, direction: Direction) -> 
 pub async fn rollback_plan(core: &CoreRef, phase: &PhaseRecord) -> Result<(Plan, CarriedBy), StepError> {
     let mut planned = Vec::new();
     let mut notes = Vec::new();
+    let mut sizes = Vec::new();
     let mut taken = CarriedBy::new();
     for target in rollback_targets(core, &phase.id) {
-        let along = along(core, &target, &mut notes).await?;
+        let along = along(core, &target, &mut notes, &mut sizes).await?;
         match way_back_steps(core, &target, &along).await? {
             WayBack::Switch(steps) => planned.extend(steps.iter().map(|s| s.planned())),
             WayBack::Undo(steps) => planned.extend(steps.iter().rev().filter_map(|s| taken_back(&target, s.planned()))),
@@ -129,11 +130,16 @@ pub async fn rollback_plan(core: &CoreRef, phase: &PhaseRecord) -> Result<(Plan,
             notes.push(format!("takes the later phase {} back as well", target.id));
         }
     }
-    Ok((printed(core, phase, Direction::Rollback, planned, notes), taken))
+    Ok((printed(core, phase, Direction::Rollback, planned, notes, sizes), taken))
 }
 
 /// What a roll back of one phase takes along; empty when it is no switch back.
-async fn along(core: &CoreRef, phase: &PhaseRecord, notes: &mut Vec<String>) -> Result<CarriedBy, StepError> {
+async fn along(
+    core: &CoreRef,
+    phase: &PhaseRecord,
+    notes: &mut Vec<String>,
+    sizes: &mut Vec<String>,
+) -> Result<CarriedBy, StepError> {
     if phase.kind != PhaseKind::Cutover || !is_switched(core, phase) {
         return Ok(CarriedBy::new());
     }
@@ -142,6 +148,7 @@ async fn along(core: &CoreRef, phase: &PhaseRecord, notes: &mut Vec<String>) -> 
     }
     let survey = survey::take(core, phase).await?;
     notes.extend(survey.notes);
+    sizes.extend(survey.sizes);
     // Every pipeline has its entry, so that what an earlier attempt carried is forgotten.
     let mut along: CarriedBy = phase.pipelines.iter().map(|id| (id.clone(), Carried::default())).collect();
     along.extend(survey.carried);
@@ -164,9 +171,10 @@ fn printed(
     direction: Direction,
     steps: Vec<PlannedStep>,
     notes: Vec<String>,
+    sizes: Vec<String>,
 ) -> Plan {
     let way_back = way_back(phase.kind, direction).to_owned();
-    let mut plan = Plan { phase: phase.id.clone(), direction, steps, notes, way_back, hash: String::new() };
+    let mut plan = Plan { phase: phase.id.clone(), direction, steps, notes, sizes, way_back, hash: String::new() };
     plan.hash = hash(&plan, &core.profile.digest);
     plan
 }
@@ -210,8 +218,9 @@ fn way_back(kind: PhaseKind, direction: Direction) -> &'static str {
 fn hash(plan: &Plan, digest: &str) -> String {
     let mut hasher = Sha256::new();
     hasher.update(digest.as_bytes());
+    let plan = Plan { sizes: Vec::new(), ..plan.clone() };
     // A plan is made of strings and lists: writing it as JSON cannot fail, and an empty text would only make approvals fail.
-    hasher.update(serde_json::to_vec(plan).unwrap_or_default());
+    hasher.update(serde_json::to_vec(&plan).unwrap_or_default());
     hex(&hasher.finalize())
 }
 

@@ -24,8 +24,10 @@ pub type CarriedBy = BTreeMap<PipelineId, Carried>;
 pub struct Survey {
     /// What it takes along.
     pub carried: CarriedBy,
-    /// Sizes, and what stays behind, one sentence each.
+    /// What comes along and what stays behind, one sentence each.
     pub notes: Vec<String>,
+    /// How large it is.
+    pub sizes: Vec<String>,
 }
 
 /// One new side and those who move tables into it.
@@ -147,7 +149,7 @@ pub async fn take(core: &Core, phase: &PhaseRecord) -> Result<Survey, StepError>
         let mut built = Vec::new();
         let mut left_out = Vec::new();
         for (id, tables) in taken {
-            match carry(core, &id, &place, &tables, &mut survey.notes).await? {
+            match carry(core, &id, &place, &tables, &mut survey).await? {
                 Ok((carried, script_left_out)) => {
                     built.extend(carried.statements.iter().map(|s| s.object.clone()));
                     left_out.extend(script_left_out);
@@ -243,7 +245,7 @@ async fn carry(
     id: &PipelineId,
     place: &Place,
     tables: &[&Table],
-    notes: &mut Vec<String>,
+    survey: &mut Survey,
 ) -> Result<Result<(Carried, Vec<String>), Vec<String>>, StepError> {
     let pipeline = core.pipeline(id)?;
     let old = core.store(&pipeline.from)?;
@@ -265,10 +267,15 @@ async fn carry(
                 continue;
             }
         };
-        let size = size_words(table);
         match old.inventory().table(&map.source).await {
             Err(error) if error.kind == ErrorKind::NotFound => {
-                notes.push(format!("{} was made on {} since the cutover and is taken along to {}: {size}, copied before writers are held; rights on it are not carried", table.name, place.store.id(), old.id()));
+                survey.notes.push(format!(
+                    "{} was made on {} since the cutover and is taken along to {}, copied before writers are held; rights on it are not carried",
+                    table.name,
+                    place.store.id(),
+                    old.id()
+                ));
+                survey.sizes.push(size_words(table));
                 to_build.push(map);
             }
             Err(error) => return Err(error.into()),
@@ -283,7 +290,14 @@ async fn carry(
                 old.id()
             ))),
             Ok(twin) => {
-                notes.push(format!("{} was made on {} since the cutover and is taken along into the empty table {} that is on {} already: {size}, copied before writers are held", table.name, place.store.id(), twin.name, old.id()));
+                survey.notes.push(format!(
+                    "{} was made on {} since the cutover and is taken along into the empty table {} that is on {} already, copied before writers are held",
+                    table.name,
+                    place.store.id(),
+                    twin.name,
+                    old.id()
+                ));
+                survey.sizes.push(size_words(table));
                 standing.push(map);
             }
         }
@@ -350,42 +364,13 @@ fn alike(a: &[Column], b: &[Column]) -> bool {
     a.len() == b.len() && a.iter().all(|c| b.iter().any(|d| d.name == c.name && d.type_name == c.type_name))
 }
 
-/// How large a table is, in steps of ten: an exact figure would change the plan with every row.
+/// How large a table is, as its server estimates it.
 fn size_words(table: &Table) -> String {
-    let rows = table.estimated_rows.map(|n| format!("fewer than {} rows", step_of_ten(n, 1_000)));
-    let bytes = table.size_bytes.map(|n| format!("less than {} MB", step_of_ten(n / 1_000_000, 10)));
+    let rows = table.estimated_rows.map(|n| format!("about {n} rows"));
+    let bytes = table.size_bytes.map(|n| format!("{} KiB", n.div_ceil(1024)));
     let known: Vec<String> = rows.into_iter().chain(bytes).collect();
     if known.is_empty() {
-        return "of a size that the server's statistics do not tell".to_owned();
+        return format!("{}: the server's statistics do not tell", table.name);
     }
-    format!("{} by the server's statistics", known.join(" and "))
-}
-
-/// The smallest of `first`, ten times `first` and so on that is more than `n`, in words.
-fn step_of_ten(n: u64, first: u64) -> String {
-    let mut limit = first;
-    while limit <= n {
-        limit = limit.saturating_mul(10);
-        if limit == u64::MAX {
-            break;
-        }
-    }
-    match limit {
-        l if l >= 1_000_000_000 => format!("{} billion", l / 1_000_000_000),
-        l if l >= 1_000_000 => format!("{} million", l / 1_000_000),
-        l if l >= 1_000 => format!("{} thousand", l / 1_000),
-        l => l.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes_are_told_in_steps_of_ten() {
-        let told: Vec<String> = [0, 999, 1_000, 123_456, 5_000_000, u64::MAX].map(|n| step_of_ten(n, 1_000)).into();
-        assert_eq!(told[..5], ["1 thousand", "1 thousand", "10 thousand", "1 million", "10 million"]);
-        assert_eq!(step_of_ten(3, 10), "10");
-    }
+    format!("{}: {} by the server's statistics", table.name, known.join(", "))
 }
