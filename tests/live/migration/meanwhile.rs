@@ -1,6 +1,6 @@
 //! Tables that are made on the new side after a cutover (R04), under a writer: they come along to the old side and forward again.
 
-use crate::driver::{Client, Engine, Home, Process, poll};
+use crate::driver::{Client, Engine, Process, poll};
 use crate::migration::shop::{Shop, climb};
 use crate::migration::ways::take_back;
 use crate::migration::writer::{Writer, assert_sound};
