@@ -11,11 +11,11 @@ use crate::model::ids::{PipelineId, StepId};
 use crate::model::pipeline::Traffic;
 use crate::model::plan::PlannedStep;
 use crate::model::schema::SchemaPart;
-use crate::pipelines::copier::control::Wish;
+use crate::pipelines::copier::control::{Control, Wish};
 use crate::pipelines::copier::copy::{Copy, CopyEnd};
 use crate::pipelines::copier::pacing::Pacer;
 use crate::verify::barrier::Barrier;
-use crate::verify::compare::Comparison;
+use crate::verify::compare::{Comparison, RANGE_ROWS, TableResult, Watcher};
 use async_trait::async_trait;
 
 /// What the names of a pipeline's carrying steps begin with.
@@ -128,12 +128,13 @@ impl CarryStep {
             target: &carrier.route.target,
             maps: &carrier.route.apply.tables,
             barrier: &barrier,
-            progress: &|_| context.control.wish() != Wish::Stop,
+            watcher: &UntilStopped(&context.control),
+            range_rows: RANGE_ROWS,
         };
         let mut tables = Vec::new();
         let mut rows = 0;
         for (index, map) in carrier.carried.tables.iter().enumerate() {
-            let result = comparison.table(index, (0, 0)).await?;
+            let result = comparison.table(index, None).await?;
             if !result.finished {
                 return Err(StepError::Interrupted);
             }
@@ -228,6 +229,18 @@ impl Step for CarryStep {
             }
             Leg::Compare => Ok("nothing was changed".to_owned()),
         }
+    }
+}
+
+/// Ends a comparison when the engine stops.
+struct UntilStopped<'a>(&'a Control);
+
+#[async_trait]
+impl Watcher for UntilStopped<'_> {
+    async fn rechecking(&self, _so_far: &TableResult, _rows: u64) {}
+
+    async fn passed(&self, _so_far: &TableResult) -> bool {
+        self.0.wish() != Wish::Stop
     }
 }
 

@@ -7,8 +7,7 @@ use crate::engine::steps::switch::session::{SwitchSession, lost, within_budget};
 use crate::model::pipeline::{PipelineEvent, Stage};
 use crate::model::plan::PlannedStep;
 use crate::stores::MapSide;
-use crate::verify::barrier::AtRest;
-use crate::verify::compare::Comparison;
+use crate::verify::compare::rows_at_rest;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
@@ -155,14 +154,7 @@ impl Step for CompareLastStep {
             for (pipeline, route) in self.0.turning.iter().flat_map(|t| t.routes()) {
                 let recent = context.core.fleet.room(pipeline).status.recent();
                 compared += recent.len();
-                let comparison = Comparison {
-                    source: &route.source,
-                    target: &route.target,
-                    maps: &route.apply.tables,
-                    barrier: &AtRest,
-                    progress: &|_| true,
-                };
-                let drift = comparison.rows(&recent).await?;
+                let drift = rows_at_rest(&route.source, &route.target, &route.apply.tables, &recent).await?;
                 if let Some(first) = drift.first() {
                     let table = route.apply.tables.get(first.table).map(|m| m.source.to_string());
                     let key: Vec<String> = first.key.iter().map(ToString::to_string).collect();
