@@ -3,7 +3,8 @@
 use crate::model::change::Position;
 use crate::model::ids::Operator;
 use crate::model::reason::Reason;
-use crate::model::table::TableMap;
+use crate::model::schema_change::{PendingColumn, SchemaNote};
+use crate::model::table::{TableMap, TableName};
 use serde::{Deserialize, Serialize};
 
 /// What the pipeline's process does. Requested is not confirmed: `Pausing` is not `Paused`.
@@ -157,14 +158,20 @@ pub enum PipelineEvent {
         /// New value.
         writable: bool,
     },
-    /// The source's schema changed.
+    /// The captured side's schema changed. Written before anything is done about it.
     SchemaChange {
-        /// Source table.
-        table: String,
-        /// What changed.
-        detail: String,
-        /// What was done about it.
-        action: String,
+        /// What changed, and what the policy makes of it.
+        #[serde(flatten)]
+        note: SchemaNote,
+    },
+    /// The values of a column that was mapped on the way are on the other side.
+    ColumnCarried {
+        /// Table on the captured side.
+        table: TableName,
+        /// Column on the captured side.
+        column: String,
+        /// Rows whose value had to be written.
+        rows: u64,
     },
     /// A throttle knob was turned.
     Throttle {
@@ -200,6 +207,12 @@ pub struct PipelineRecord {
     pub copied_rows: Option<u64>,
     /// Throttle knobs set by operators, by name.
     pub knobs: std::collections::BTreeMap<String, String>,
+    /// Schema changes since the mapping was fixed, oldest first, each with what became of it last.
+    #[serde(default)]
+    pub schema: Vec<SchemaNote>,
+    /// Columns whose values are still to be carried over.
+    #[serde(default)]
+    pub pending: Vec<PendingColumn>,
 }
 
 impl PipelineRecord {
@@ -209,7 +222,13 @@ impl PipelineRecord {
             PipelineEvent::State { state } => self.state = state.clone(),
             PipelineEvent::Stage { stage } => self.stage = *stage,
             // A pipeline has at least one table: none means that the mapping was taken back.
-            PipelineEvent::Mapped { tables } => self.tables = (!tables.is_empty()).then(|| tables.clone()),
+            PipelineEvent::Mapped { tables } => {
+                self.tables = (!tables.is_empty()).then(|| tables.clone());
+                if tables.is_empty() {
+                    self.schema.clear();
+                    self.pending.clear();
+                }
+            }
             PipelineEvent::Origin { position, captured } => {
                 self.origin = Some(*position);
                 self.captured = Some(*captured);
@@ -217,7 +236,10 @@ impl PipelineRecord {
             PipelineEvent::CopyComplete { rows, .. } => self.copied_rows = Some(*rows),
             PipelineEvent::Traffic { serves } => self.traffic = *serves,
             PipelineEvent::Writable { writable } => self.writable = *writable,
-            PipelineEvent::SchemaChange { .. } => {}
+            PipelineEvent::SchemaChange { note } => self.note(note),
+            PipelineEvent::ColumnCarried { table, column, .. } => {
+                self.pending.retain(|p| p.table != *table || p.column != *column);
+            }
             PipelineEvent::Throttle { knob, value, .. } => {
                 if value == "off" {
                     self.knobs.remove(knob);
@@ -229,8 +251,31 @@ impl PipelineRecord {
                 let traffic = self.traffic;
                 let writable = self.writable;
                 let tables = self.tables.take();
-                *self = Self { traffic, writable, tables, ..Self::default() };
+                // The mapping stays, and with it what is known about it; a new copy brings every value along.
+                let schema = std::mem::take(&mut self.schema);
+                *self = Self { traffic, writable, tables, schema, ..Self::default() };
             }
         }
+    }
+
+    fn note(&mut self, note: &SchemaNote) {
+        let made_before = |n: &SchemaNote| n.captured == note.captured && n.change == note.change;
+        let made = self.schema.iter().filter(|n| made_before(n)).flat_map(|n| n.made.clone()).collect::<Vec<_>>();
+        self.schema.retain(|n| !made_before(n));
+        let mut note = note.clone();
+        // What an interrupted attempt made is still ours.
+        let new: Vec<_> = note.made.drain(..).filter(|s| !made.contains(s)).collect();
+        note.made = made.into_iter().chain(new).collect();
+        if let Some(column) = note.fills() {
+            let table = note.change.table.clone();
+            self.pending.retain(|p| p.table != table || p.column != column);
+            self.pending.push(PendingColumn {
+                captured: note.captured,
+                table,
+                column: column.to_owned(),
+                then: note.then.clone(),
+            });
+        }
+        self.schema.push(note);
     }
 }

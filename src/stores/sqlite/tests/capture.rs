@@ -188,12 +188,13 @@ async fn a_changed_schema_is_reported_once_with_its_column() {
     assert!(stream.next().await.unwrap().is_empty());
     app.run("ALTER TABLE t ADD COLUMN w TEXT").await;
     let batch = stream.next().await.unwrap();
-    let detail = "column w TEXT was added".to_owned();
-    assert_eq!(batch, [CaptureItem::SchemaChange { table: 0, detail }]);
+    let [CaptureItem::SchemaChange(change)] = &batch[..] else { panic!("{batch:?}") };
+    assert_eq!(change.to_string(), "t: column w (TEXT) was added");
     assert!(stream.next().await.unwrap().is_empty());
     app.run("DROP TABLE t").await;
     let batch = stream.next().await.unwrap();
-    assert_eq!(batch, [CaptureItem::SchemaChange { table: 0, detail: "the table t is gone".to_owned() }]);
+    let [CaptureItem::SchemaChange(change)] = &batch[..] else { panic!("{batch:?}") };
+    assert_eq!(change.to_string(), "t: the table is gone");
 }
 
 #[tokio::test]
