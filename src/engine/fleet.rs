@@ -333,7 +333,8 @@ impl Pumping {
             ended = &mut run => ended,
             () = watch_schema(&route, &schema_changed) => run.await,
         };
-        let seen = || Reason::new("the log tells of a changed schema and the catalogue does not", "resume to look again");
+        let seen =
+            || Reason::new("the log tells of a changed schema and the catalogue does not", "resume to look again");
         match ended {
             Ok(PumpEnd::Wished(wish)) => Ok(Round::Wished(wish)),
             Ok(PumpEnd::SchemaChanged) => Ok(Round::Settle(seen())),

@@ -228,7 +228,10 @@ impl<'a> Scene<'a> {
                         Ok(statements) => statements,
                         Err(error) if error.kind == ErrorKind::Unsupported => {
                             let reason = Reason::new(
-                                format!("the schema of {} changed: {}; {}", change.table, change.difference, error.message),
+                                format!(
+                                    "the schema of {} changed: {}; {}",
+                                    change.table, change.difference, error.message
+                                ),
                                 "drop the column and resume, or roll back to `build` and go up again: the mapping is read anew",
                             );
                             self.stop(&change, &reason).await;
@@ -251,7 +254,10 @@ impl<'a> Scene<'a> {
                     let Some(statement) = self.route.target.schema().retype(&tables[index], &column, now) else {
                         let reason = Reason::new(
                             format!("the schema of {} changed: {}", change.table, change.difference),
-                            format!("{} cannot change a column's type: do it by hand there, then resume", self.route.target.id()),
+                            format!(
+                                "{} cannot change a column's type: do it by hand there, then resume",
+                                self.route.target.id()
+                            ),
                         );
                         self.stop(&change, &reason).await;
                         return Ok(Settled::Stopped(reason));

@@ -88,7 +88,10 @@ impl Case<'_> {
         if self.policy == SchemaChangePolicy::Stop && !self.resumed {
             return self.stop(
                 "",
-                &format!("add the column to {} and `godwit resume --pipeline`, or drop it here and resume", self.place()),
+                &format!(
+                    "add the column to {} and `godwit resume --pipeline`, or drop it here and resume",
+                    self.place()
+                ),
             );
         }
         if self.map.key.is_empty() {
@@ -110,7 +113,8 @@ impl Case<'_> {
     fn removed(&self, name: &str) -> Decision {
         let Some(mapped) = self.mapped(name) else { return Decision::Unmap };
         if self.is_key(name) {
-            return self.stop("rows are told apart by it", "roll back to `build` and go up again: the mapping is read anew");
+            return self
+                .stop("rows are told apart by it", "roll back to `build` and go up again: the mapping is read anew");
         }
         if let Some(there) = self.other_column(&mapped.target)
             && !there.nullable
@@ -136,10 +140,7 @@ impl Case<'_> {
     fn retyped(&self, name: &str, now: &str) -> Decision {
         let Some(mapped) = self.mapped(name) else { return Decision::Unmap };
         let Some(there) = self.other_column(&mapped.target) else {
-            return self.stop(
-                &format!("{} has no column {}", self.place(), mapped.target),
-                "add it there and resume",
-            );
+            return self.stop(&format!("{} has no column {}", self.place(), mapped.target), "add it there and resume");
         };
         let advice = format!("give {}.{} the type {now} and `godwit resume --pipeline`", self.place(), mapped.target);
         if self.policy == SchemaChangePolicy::Stop && !self.resumed {
@@ -155,7 +156,10 @@ impl Case<'_> {
         if self.policy == SchemaChangePolicy::Apply && (self.holds)(now, &there.type_name) {
             return Decision::Widen;
         }
-        self.stop(&format!("{}.{} is {} and cannot hold every value", self.place(), mapped.target, there.type_name), &advice)
+        self.stop(
+            &format!("{}.{} is {} and cannot hold every value", self.place(), mapped.target, there.type_name),
+            &advice,
+        )
     }
 
     fn renamed(&self, name: &str, now: &Column) -> Decision {
@@ -172,10 +176,9 @@ impl Case<'_> {
         match (self.other_column(&now.name), self.other_column(&mapped.target)) {
             (Some(there), None) => self.follow(name, now, there, &now.name),
             (None, _) => self.stop(&format!("{} has no column {}", self.place(), now.name), &advice),
-            (Some(_), Some(_)) => self.stop(
-                &format!("{} has both {} and {}", self.place(), mapped.target, now.name),
-                &advice,
-            ),
+            (Some(_), Some(_)) => {
+                self.stop(&format!("{} has both {} and {}", self.place(), mapped.target, now.name), &advice)
+            }
         }
     }
 

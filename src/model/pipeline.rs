@@ -258,6 +258,16 @@ impl PipelineRecord {
         }
     }
 
+    /// One sentence for each schema change since the mapping was fixed, and for each column whose values are still to come.
+    pub fn schema_sentences(&self) -> Vec<String> {
+        let notes = self.schema.iter().map(|n| format!("{}; {}", n.change, n.outcome));
+        let pending = self
+            .pending
+            .iter()
+            .map(|p| format!("{}: the values of column {} are still being carried over", p.table, p.column));
+        notes.chain(pending).collect()
+    }
+
     fn note(&mut self, note: &SchemaNote) {
         let made_before = |n: &SchemaNote| n.captured == note.captured && n.change == note.change;
         let made = self.schema.iter().filter(|n| made_before(n)).flat_map(|n| n.made.clone()).collect::<Vec<_>>();

@@ -115,13 +115,20 @@ impl fmt::Display for Difference {
             Self::Renamed { column, now } => {
                 write!(f, "column {column} is gone and {} is there instead: it was renamed", now.name)
             }
-            Self::Identity { now: RowIdentity::Key(key) } => write!(f, "its rows are now told apart by {}", key.join(", ")),
-            Self::Identity { now: RowIdentity::FullRow } => write!(f, "its rows are now told apart by their whole content"),
+            Self::Identity { now: RowIdentity::Key(key) } => {
+                write!(f, "its rows are now told apart by {}", key.join(", "))
+            }
+            Self::Identity { now: RowIdentity::FullRow } => {
+                write!(f, "its rows are now told apart by their whole content")
+            }
             Self::Identity { now: RowIdentity::Missing } => write!(f, "it no longer has what tells its rows apart"),
             Self::Gone => write!(f, "the table is gone"),
             Self::TableRenamed { now } => write!(f, "the table is now named {now}"),
             Self::Remade => {
-                write!(f, "the table of this name is not the captured one: it was dropped and made anew, or taken out of the capture")
+                write!(
+                    f,
+                    "the table of this name is not the captured one: it was dropped and made anew, or taken out of the capture"
+                )
             }
         }
     }
@@ -161,8 +168,10 @@ pub enum SchemaOutcome {
 impl fmt::Display for SchemaOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stopped { reason } => write!(f, "stopped: {}", reason.what),
-            Self::LeftOut => f.write_str("left out: its values are not carried, and verification does not look at them"),
+            Self::Stopped { reason } => write!(f, "stopped: {}", reason.next),
+            Self::LeftOut => {
+                f.write_str("left out: its values are not carried, and verification does not look at them")
+            }
             Self::Unmapped => f.write_str("no longer carried: the other side keeps the column and what is in it"),
             Self::Added => f.write_str("added to the other side, with its values"),
             Self::Followed => f.write_str("mapped: the other side has it"),

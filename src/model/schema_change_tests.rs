@@ -80,7 +80,8 @@ fn what_the_server_knows_of_renames_is_not_guessed() {
 #[test]
 fn a_lost_or_changed_key_is_a_difference() {
     let before = map(&[("id", "int"), ("a", "text")]);
-    let with = |identity| differences(&before, &[], None, &Table { identity, ..table(&[("id", "int"), ("a", "text")]) });
+    let with =
+        |identity| differences(&before, &[], None, &Table { identity, ..table(&[("id", "int"), ("a", "text")]) });
     assert!(with(RowIdentity::FullRow).is_empty());
     assert_eq!(with(RowIdentity::Missing)[0].difference, Difference::Identity { now: RowIdentity::Missing });
     assert_eq!(with(RowIdentity::Key(vec!["a".into()])).len(), 1);

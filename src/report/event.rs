@@ -121,7 +121,10 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::Writable { writable: true } => format!("{pipeline}: the target may be written"),
         PipelineEvent::Writable { writable: false } => format!("{pipeline}: the target may no longer be written"),
         PipelineEvent::SchemaChange { note } => {
-            format!("{pipeline}: the schema of {} changed: {}; {}", note.change.table, note.change.difference, note.outcome)
+            format!(
+                "{pipeline}: the schema of {} changed: {}; {}",
+                note.change.table, note.change.difference, note.outcome
+            )
         }
         PipelineEvent::ColumnCarried { table, column, rows } => {
             let rows = counted(usize_of(*rows), "row");

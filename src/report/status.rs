@@ -89,6 +89,8 @@ pub struct PipelineLine {
     pub lag_ms: Reading<u64>,
     /// True when the source moves on and the target does not.
     pub stalled: bool,
+    /// Schema changes since the mapping was fixed, with what became of each.
+    pub schema_changes: Vec<String>,
 }
 
 /// Puts the status together. `answers` is false when it is told from the journal file alone.
@@ -125,6 +127,7 @@ pub fn status(migration: &Migration, samples: Option<&Samples>, answers: bool) -
                         |s| s.lag.lag_ms.clone(),
                     ),
                     stalled: sample.is_some_and(|s| s.stalled),
+                    schema_changes: record.schema_sentences(),
                 }
             })
             .collect(),
@@ -208,13 +211,19 @@ impl Status {
                 lag(&pipeline.lag_ms, pipeline.stalled),
             ]);
         }
-        format!(
+        let mut text = format!(
             "migration {}{env}, journal row {}, {engine}\n\n{}\n{}",
             self.migration,
             self.head,
             phases.text(),
             pipelines.text()
-        )
+        );
+        for pipeline in &self.pipelines {
+            for change in &pipeline.schema_changes {
+                text.push_str(&format!("{}: schema changed, {change}\n", pipeline.id));
+            }
+        }
+        text
     }
 }
 

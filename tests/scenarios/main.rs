@@ -11,6 +11,8 @@ mod harness;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]
+mod schema;
+#[cfg(test)]
 mod truncation;
 #[cfg(test)]
 mod writer;

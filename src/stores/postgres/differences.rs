@@ -66,7 +66,9 @@ pub async fn read(
         match (text(1) == Some("t"), text(2) == Some("t")) {
             (true, true) => {
                 let known = remembered.get(index).unwrap_or(&nothing);
-                found.extend(compare(map, known, &columns(text(6)), [text(3), text(4), text(5)]).into_iter().map(change));
+                found.extend(
+                    compare(map, known, &columns(text(6)), [text(3), text(4), text(5)]).into_iter().map(change),
+                );
             }
             (true, false) => found.push(change(Difference::Remade)),
             (false, _) => absent.push(map),
@@ -107,12 +109,7 @@ fn columns(text: Option<&str>) -> Vec<Numbered> {
 }
 
 /// One table. `identity` is its setting, primary key and identity index.
-fn compare(
-    map: &TableMap,
-    known: &Remembered,
-    columns: &[Numbered],
-    identity: [Option<&str>; 3],
-) -> Vec<Difference> {
+fn compare(map: &TableMap, known: &Remembered, columns: &[Numbered], identity: [Option<&str>; 3]) -> Vec<Difference> {
     let [setting, primary_key, identity_index] = identity;
     let names = |text: Option<&str>| text.and_then(|t| serde_json::from_str::<Vec<String>>(t).ok());
     let now = Table {
@@ -184,7 +181,10 @@ mod tests {
         let id = r#"["id","integer",true,false,1]"#;
         let with = |rest: &str| found(&format!("[{id}{rest}]"));
         assert!(with(r#",["a","integer",false,false,2],["secret","text",false,false,3]"#).is_empty());
-        assert_eq!(with(r#",["b","integer",false,false,2]"#), ["column a is gone and b is there instead: it was renamed"]);
+        assert_eq!(
+            with(r#",["b","integer",false,false,2]"#),
+            ["column a is gone and b is there instead: it was renamed"]
+        );
         assert_eq!(
             with(r#",["b","integer",false,true,4]"#),
             ["column a is gone", "column b (integer, with a default) was added"]

@@ -78,13 +78,12 @@ pub fn align(
         usable = false;
     }
     for &column in &map.key {
-            match places.get(column).copied().flatten().filter(|&place| identity.get(place) == Some(&true)) {
-                Some(place) => key.push(place),
-                None => {
-                    let name = map.columns.get(column).map_or("?", |c| c.source.as_str());
-                    differences.push(format!("key column {name} is no longer part of its replica identity"));
-                    usable = false;
-                }
+        match places.get(column).copied().flatten().filter(|&place| identity.get(place) == Some(&true)) {
+            Some(place) => key.push(place),
+            None => {
+                let name = map.columns.get(column).map_or("?", |c| c.source.as_str());
+                differences.push(format!("key column {name} is no longer part of its replica identity"));
+                usable = false;
             }
         }
     }

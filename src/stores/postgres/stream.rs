@@ -2,12 +2,12 @@
 
 use crate::model::change::{CaptureItem, Position, RowChange};
 use crate::stores::error::{ErrorKind, Operation};
+use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::pgoutput::{Message, Relation, decode};
 use crate::stores::postgres::shape::{Shape, TypeNames, align};
 use crate::stores::postgres::wire::failure::Failure;
 use crate::stores::postgres::wire::link::Link;
 use crate::stores::postgres::wire::replication::{Event, ReplicationStream};
-use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::{capture, lsn};
 use crate::stores::{Capture, CaptureSpec, ChangeStream, Result, StoreError};
 use async_trait::async_trait;

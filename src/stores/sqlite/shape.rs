@@ -135,9 +135,10 @@ pub async fn differences(
         // SQLite refuses to drop a column that a trigger reads, so a captured one that is gone has another name.
         all.extend(schema_change::differences(map, &known.left_out, None, &now));
         // Mapped, and the triggers do not know it yet: an engine ended between the two.
-        let unseen = now.columns.iter().filter(|c| {
-            map.columns.iter().any(|m| m.source == c.name) && known.place(&c.name).is_none()
-        });
+        let unseen = now
+            .columns
+            .iter()
+            .filter(|c| map.columns.iter().any(|m| m.source == c.name) && known.place(&c.name).is_none());
         all.extend(unseen.map(|column| change(Difference::Added { column: column.clone() })));
     }
     Ok(all)
@@ -155,10 +156,7 @@ async fn captured_table(session: &mut Session, spec: &CaptureSpec, index: usize)
 /// Fails when a trigger is missing on a table that is there.
 pub async fn check_triggers(session: &mut Session, spec: &CaptureSpec, index: usize, map: &TableMap) -> Result<()> {
     let there = session
-        .rows(
-            "SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'godwit%'",
-            Args::new(),
-        )
+        .rows("SELECT name, tbl_name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE 'godwit%'", Args::new())
         .await?;
     let on_table = |name: &String| {
         there.iter().any(|r| row::text(r, 0) == name && folded(row::text(r, 1)) == folded(&map.source.name))
@@ -166,11 +164,9 @@ pub async fn check_triggers(session: &mut Session, spec: &CaptureSpec, index: us
     match log::MOMENTS.iter().map(|m| log::trigger_name(&spec.name, index, m)).find(|name| !on_table(name)) {
         None => Ok(()),
         // Rebuilding a table (the usual way of altering one in SQLite) drops its triggers with it.
-        Some(name) => Err(lost(
-            session,
-            spec,
-            format!("the trigger {name} on {} is gone: was the table rebuilt?", map.source),
-        )),
+        Some(name) => {
+            Err(lost(session, spec, format!("the trigger {name} on {} is gone: was the table rebuilt?", map.source)))
+        }
     }
 }
 

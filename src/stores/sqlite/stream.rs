@@ -230,7 +230,9 @@ impl LogStream {
             let index = if key_at.contains(&e.column) {
                 map.key.get(e.column - key_at.start).copied()
             } else {
-                e.column.checked_sub(cells_from).and_then(|c| places.iter().position(|p| p.is_some_and(|(at, _)| at == c)))
+                e.column
+                    .checked_sub(cells_from)
+                    .and_then(|c| places.iter().position(|p| p.is_some_and(|(at, _)| at == c)))
             };
             index.and_then(|i| map.columns.get(i)).map_or("?", |c| c.source.as_str()).to_owned()
         };

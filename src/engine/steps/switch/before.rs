@@ -36,8 +36,17 @@ impl Step for WayBackStep {
         Ok(None)
     }
 
-    async fn act(&self, _context: &StepContext) -> Result<Outcome, StepError> {
+    async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         for turning in &self.0.turning {
+            if let Some(column) = context.core.record(&turning.pipeline).pending.first() {
+                return Err(StepError::retry(
+                    format!(
+                        "{}: the values of {}.{} are still being carried over",
+                        turning.pipeline, column.table, column.column
+                    ),
+                    "wait until the journal says that they are on the other side, then retry the phase",
+                ));
+            }
             let opposite = &turning.opposite;
             opposite.source.capture().drop_capture(&opposite.capture).await?;
             let (origin, _) = opposite.source.capture().prepare(&opposite.capture, false).await?;

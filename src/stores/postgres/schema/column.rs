@@ -24,7 +24,9 @@ pub async fn add(
     };
     let Some(target) = found.target.clone() else { return Ok(Err("the column is not mapped".to_owned())) };
     if found.identity == "a" {
-        return Ok(Err("it is GENERATED ALWAYS AS IDENTITY: its values cannot be carried into rows that are there".to_owned()));
+        return Ok(Err(
+            "it is GENERATED ALWAYS AS IDENTITY: its values cannot be carried into rows that are there".to_owned()
+        ));
     }
     let own: Vec<MappedSequence> =
         uses.iter().filter(|s| s.map == root.map && s.used.column == column).cloned().collect();
@@ -62,8 +64,7 @@ pub async fn add(
 /// Gives a target column another type.
 pub fn retype(map: &TableMap, column: &str, to: &str) -> Option<SchemaStatement> {
     let mapped = map.columns.iter().find(|c| c.source == column)?;
-    let alter =
-        format!("ALTER TABLE {} ALTER COLUMN {} TYPE", quote::table(&map.target), quote::ident(&mapped.target));
+    let alter = format!("ALTER TABLE {} ALTER COLUMN {} TYPE", quote::table(&map.target), quote::ident(&mapped.target));
     Some(SchemaStatement {
         part: SchemaPart::Tables,
         object: Object::Column(map.target.clone(), mapped.target.clone()).to_string(),
