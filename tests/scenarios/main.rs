@@ -1,6 +1,10 @@
 //! Whole migrations through the engine's own socket, on embedded stores: no servers needed.
 
 #[cfg(test)]
+#[path = "../driver/mod.rs"]
+mod driver;
+
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod demo;

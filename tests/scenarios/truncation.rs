@@ -1,6 +1,6 @@
 //! The engine is killed at journal row after journal row of a cutover and of its roll back, while an application writes.
 
-use crate::harness::{Client, PHASES, Process, Shop};
+use crate::harness::{Client, Home, PHASES, Process, Shop};
 use crate::writer::{Side, Writer, assert_sound};
 use godwit::model::command::Action;
 use godwit::model::ids::{PhaseId, Seq};

@@ -3,6 +3,7 @@
 use crate::engine::route;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
+use crate::engine::steps::switch::session::SwitchSession;
 use crate::model::plan::PlannedStep;
 use async_trait::async_trait;
 
@@ -88,11 +89,18 @@ impl Step for HoldRouteStep {
     }
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
-        let held = route::hold_all(context).await?;
-        Ok(Outcome::seen(format!("{held} poolers hold their clients")))
+        // Clients wait from the moment of the first PAUSE, so the downtime budget counts from here.
+        let session = SwitchSession::begin(self.0.budget);
+        let started = session.since;
+        let held = route::hold_all(context, session.deadline).await.map_err(StepError::ends_the_try)?;
+        if held > 0 {
+            *context.core.switch.lock().await = Some(session);
+        }
+        Ok(Outcome::seen(format!("{held} poolers hold their clients after {} ms", started.elapsed().as_millis())))
     }
 
     async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
+        context.core.switch.lock().await.take();
         let released = route::release_all(context).await?;
         Ok(format!("{released} poolers let their clients go on"))
     }

@@ -40,12 +40,20 @@ impl Step for FreezeStep {
     }
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
-        let since = Instant::now();
-        let mut session = SwitchSession { guards: Vec::new(), since, deadline: since + self.0.budget };
+        // Where poolers hold their clients already, the clock runs since then.
+        let waiting = context.core.switch.lock().await.take();
+        let mut session = waiting.unwrap_or_else(|| SwitchSession::begin(self.0.budget));
         for (store, mut spec, _) in self.0.left() {
             spec.lock_timeout = session.deadline.saturating_duration_since(Instant::now());
-            // On an error the guards taken so far are dropped with the session: their writers go on.
-            let guard = store.freeze().hold(&spec).await?;
+            if spec.lock_timeout.is_zero() {
+                return Err(StepError::retry(
+                    "the downtime budget was used up before writers were held",
+                    "look at open transactions, then retry the phase",
+                ));
+            }
+            // On an error the guards taken so far are dropped with the session: their writers go on. It is not tried again by itself:
+            // one budget is all that writers, and the clients of poolers, are made to wait.
+            let guard = store.freeze().hold(&spec).await.map_err(|error| StepError::from(error).ends_the_try())?;
             session.guards.push((store.id().clone(), guard));
         }
         let evidence = format!("writers of {} stores held after {} ms", session.guards.len(), session.held_ms());

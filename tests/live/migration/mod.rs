@@ -1,0 +1,12 @@
+//! Whole migrations between real servers, by the engine's own socket: the ladder, and what may happen on it.
+
+mod approvals;
+mod freeze;
+mod kills;
+mod ladder;
+mod ledger;
+mod network;
+mod outages;
+mod shop;
+mod ways;
+mod writer;
