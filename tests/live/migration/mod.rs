@@ -7,6 +7,7 @@ mod ladder;
 mod ledger;
 mod network;
 mod outages;
+mod schema;
 mod shop;
 mod ways;
 mod writer;
