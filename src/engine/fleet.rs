@@ -217,22 +217,24 @@ impl Pumping {
         let mut disagreement: (u32, Option<Reason>) = (0, None);
         loop {
             let moved_before = status.read().applied;
-            let round = Box::pin(self.attempt(consent, &mut disagreement));
-            tokio::pin!(round);
-            let ended = loop {
-                tokio::select! {
-                    ended = &mut round => break ended,
-                    () = streaming(status), if !announced => {
-                        announced = true;
-                        attempt = 0;
-                        pause = BACK_OFF.0;
-                        self.say(PipelineState::Running).await;
+            let ended = {
+                let mut round = Box::pin(self.attempt(consent, &mut disagreement));
+                loop {
+                    tokio::select! {
+                        ended = &mut round => break ended,
+                        () = streaming(status), if !announced => {
+                            announced = true;
+                            attempt = 0;
+                            pause = BACK_OFF.0;
+                            self.say(PipelineState::Running).await;
+                        }
                     }
                 }
             };
             if status.read().applied != moved_before {
                 attempt = 0;
                 pause = BACK_OFF.0;
+                disagreement = (0, None);
             }
             let (why, retries) = match ended {
                 Ok(Round::Again) => {
@@ -292,11 +294,7 @@ impl Pumping {
     }
 
     /// Settles the schema, then pumps until there is a reason to end.
-    async fn attempt(
-        &self,
-        consent: Consent,
-        disagreement: &mut (u32, Option<Reason>),
-    ) -> std::result::Result<Round, Halt> {
+    async fn attempt(&self, consent: Consent, disagreement: &mut (u32, Option<Reason>)) -> Result<Round, Halt> {
         let (core, id, captured) = (&self.core, &self.pipeline, self.captured);
         match schema_change::settle(core, id, captured, consent).await? {
             Settled::Stopped(reason) => return Err(Halt::Stopped(reason)),

@@ -1,7 +1,7 @@
 //! A table changes its shape under a migration: for each policy, at each moment.
 
 use crate::driver::PATIENCE;
-use crate::harness::{Client, Engine, Home, PHASES, Process, Shop, start_with};
+use crate::harness::{Client, Engine, Home, PHASES, Process, Shop};
 use godwit::model::command::Action;
 use godwit::model::ids::{PhaseId, PipelineId};
 use godwit::model::phase::PhaseStatus;
@@ -274,7 +274,7 @@ async fn a_column_that_comes_during_the_copy() {
     for policy in ["stop", "ignore", "apply"] {
         let shop = shop(policy).await;
         let script = FaultScript::new();
-        let engine = start_with(&shop, &script);
+        let engine = Engine::start_with(&shop, &script);
         let mut client = engine.client().await;
         run(&mut client, &PHASES[..2]).await;
         // The third chunk's loading waits: rows are being copied.
