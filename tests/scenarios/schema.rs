@@ -13,7 +13,7 @@ use sqlx::Executor;
 
 /// The column with values that came with it, that were written by the statement after it, and that come later.
 const ADD: &str = "ALTER TABLE orders ADD COLUMN grade TEXT NOT NULL DEFAULT 'plain'";
-const WRITE: &str = "UPDATE orders SET grade = 'fine' WHERE id % 10 = 0; INSERT INTO orders(id, customer_id, total, grade) VALUES (5000, 1, 2.5, 'new'), (5001, 2, 3.5, 'plain'); DELETE FROM orders WHERE id = 7";
+const WRITE: &str = "UPDATE orders SET grade = 'fine' WHERE id % 10 = 0; INSERT INTO orders(id, customer_id, total, grade) VALUES (5000, 1, 2.5, 'new'), (5001, 2, 3.5, 'plain'); DELETE FROM order_lines WHERE order_id = 7; DELETE FROM orders WHERE id = 7";
 
 /// A shop whose orders pipeline has a policy.
 async fn shop(policy: &str) -> Shop {
