@@ -296,6 +296,10 @@ impl Pumping {
     /// Settles the schema, then pumps until there is a reason to end.
     async fn attempt(&self, consent: Consent, disagreement: &mut (u32, Option<Reason>)) -> Result<Round, Halt> {
         let (core, id, captured) = (&self.core, &self.pipeline, self.captured);
+        let wish = self.control.wish();
+        if wish != Wish::Run {
+            return Ok(Round::Wished(wish));
+        }
         match schema_change::settle(core, id, captured, consent).await? {
             Settled::Stopped(reason) => return Err(Halt::Stopped(reason)),
             Settled::Followed => *disagreement = (0, None),

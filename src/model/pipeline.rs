@@ -270,9 +270,12 @@ impl PipelineRecord {
 
     fn note(&mut self, note: &SchemaNote) {
         let made_before = |n: &SchemaNote| n.captured == note.captured && n.change == note.change;
-        let made = self.schema.iter().filter(|n| made_before(n)).flat_map(|n| n.made.clone()).collect::<Vec<_>>();
-        self.schema.retain(|n| !made_before(n));
+        let before: Vec<SchemaNote> = self.schema.extract_if(.., |n| made_before(n)).collect();
+        let made: Vec<_> = before.iter().flat_map(|n| n.made.clone()).collect();
         let mut note = note.clone();
+        if note.then.is_empty() {
+            note.then = before.into_iter().flat_map(|n| n.then).collect();
+        }
         // What an interrupted attempt made is still ours.
         let new: Vec<_> = note.made.drain(..).filter(|s| !made.contains(s)).collect();
         note.made = made.into_iter().chain(new).collect();
