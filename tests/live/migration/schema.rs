@@ -199,6 +199,8 @@ async fn stop_applies_nothing_of_the_new_shape_until_the_other_side_has_it() {
     assert!(fourth.what.contains("the table is now named public.lines"), "{fourth}");
     shop.sql(Traffic::Source, "ALTER TABLE lines RENAME TO order_lines").await;
     resume(&mut client).await;
+    let id = PipelineId::from("shop");
+    client.until("running", |m| m.pipelines[&id].state == PipelineState::Running).await;
     agree(&mut client, &shop).await;
     engine.down(&mut client).await;
 }
