@@ -130,6 +130,41 @@ async fn apply_adds_a_column_that_came_while_the_engine_was_down() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_between_the_note_and_the_values_loses_nothing() {
+    // The note; the mapping; the values.
+    for row in 1..=3 {
+        let shop = shop("apply").await;
+        let mut engine = Process::start(&shop);
+        let mut client = engine.client().await;
+        run(&mut client, &PHASES[..4]).await;
+        let begun = client.state.head.0;
+        let mut app = shop.open("monolith").await;
+        app.execute(ADD).await.unwrap();
+        app.execute(WRITE).await.unwrap();
+        client.until("the row to be killed at", |m| m.head.0 >= begun + row).await;
+        engine.kill().await;
+        app.execute("UPDATE orders SET grade = 'meanwhile' WHERE id = 13").await.unwrap();
+        let mut engine = Process::start(&shop);
+        let mut client = engine.client().await;
+        let id = PipelineId::from("orders");
+        client
+            .until("the column to be mapped with its values", |m| {
+                let record = &m.pipelines[&id];
+                let maps = record.tables.iter().flatten();
+                record.pending.is_empty()
+                    && record.state == PipelineState::Running
+                    && maps.flat_map(|t| &t.columns).any(|c| c.source == "grade")
+            })
+            .await;
+        verified(&mut client, &shop).await;
+        // Whoever made it, it is in the journal with its undo.
+        let made: Vec<String> = orders(&client).schema.iter().flat_map(|n| &n.made).map(|s| s.object.clone()).collect();
+        assert_eq!(made, ["column orders.grade"], "killed at row {row}");
+        engine.down(&mut client).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn stop_waits_for_the_operator_and_then_follows() {
     let shop = shop("stop").await;
     let engine = Engine::start(&shop);
