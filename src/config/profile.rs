@@ -2,6 +2,7 @@
 
 use crate::model::ids::{PhaseId, PipelineId, ServiceId, StoreId};
 use crate::model::phase::PhaseKind;
+pub use crate::model::schema_change::SchemaChangePolicy;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -121,17 +122,6 @@ pub struct Service {
     pub owns: Vec<String>,
     /// Logins of the service in its store.
     pub accounts: Vec<String>,
-}
-
-/// What happens when the source's schema changes under a running pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaChangePolicy {
-    /// The pipeline stops with a named reason; nothing is lost, the log is kept.
-    Stop,
-    /// Columns that the mapping does not know are left out; a dropped or retyped mapped column still stops.
-    Ignore,
-    /// Added columns are added to the target; anything else stops.
-    Apply,
 }
 
 /// Pacing limits; `None`: not limited.

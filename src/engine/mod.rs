@@ -22,6 +22,8 @@ pub mod planner;
 pub mod recovery;
 pub mod route;
 pub mod sampler;
+pub mod schema_change;
+pub mod schema_policy;
 pub mod serve;
 pub mod steps;
 pub mod survey;

@@ -17,6 +17,7 @@ pub mod reason;
 pub mod role;
 pub mod sample;
 pub mod schema;
+pub mod schema_change;
 pub mod step;
 pub mod table;
 pub mod value;

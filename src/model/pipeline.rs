@@ -4,6 +4,7 @@ use crate::model::change::Position;
 use crate::model::ids::Operator;
 use crate::model::reason::Reason;
 use crate::model::schema::SchemaStatement;
+use crate::model::schema_change::{PendingColumn, SchemaNote};
 use crate::model::table::{TableMap, TableName};
 use serde::{Deserialize, Serialize};
 
@@ -177,14 +178,20 @@ pub enum PipelineEvent {
         /// New value.
         writable: bool,
     },
-    /// The source's schema changed.
+    /// The captured side's schema changed. Written before anything is done about it.
     SchemaChange {
-        /// Source table.
-        table: String,
-        /// What changed.
-        detail: String,
-        /// What was done about it.
-        action: String,
+        /// What changed, and what the policy makes of it.
+        #[serde(flatten)]
+        note: SchemaNote,
+    },
+    /// The values of a column that was mapped on the way are on the other side.
+    ColumnCarried {
+        /// Table on the captured side.
+        table: TableName,
+        /// Column on the captured side.
+        column: String,
+        /// Rows whose value had to be written.
+        rows: u64,
     },
     /// A throttle knob was turned.
     Throttle {
@@ -244,6 +251,12 @@ pub struct PipelineRecord {
     pub copied_rows: Option<u64>,
     /// Throttle knobs set by operators, by name.
     pub knobs: std::collections::BTreeMap<String, String>,
+    /// Schema changes since the mapping was fixed, oldest first, each with what became of it last.
+    #[serde(default)]
+    pub schema: Vec<SchemaNote>,
+    /// Columns whose values are still to be carried over.
+    #[serde(default)]
+    pub pending: Vec<PendingColumn>,
 }
 
 impl PipelineRecord {
@@ -255,7 +268,11 @@ impl PipelineRecord {
             // A pipeline has at least one table: none means that the mapping was taken back.
             PipelineEvent::Mapped { tables } => {
                 self.tables = (!tables.is_empty()).then(|| tables.clone());
-                self.adopted.clear();
+                self.adopted.retain(|name| tables.iter().any(|map| map.source == *name));
+                if tables.is_empty() {
+                    self.schema.clear();
+                    self.pending.clear();
+                }
             }
             PipelineEvent::Inventoried { tables, others } => {
                 self.found = Some(Found { tables: tables.clone(), others: others.clone() });
@@ -280,7 +297,10 @@ impl PipelineRecord {
             PipelineEvent::CopyComplete { rows, .. } => self.copied_rows = Some(*rows),
             PipelineEvent::Traffic { serves } => self.traffic = *serves,
             PipelineEvent::Writable { writable } => self.writable = *writable,
-            PipelineEvent::SchemaChange { .. } => {}
+            PipelineEvent::SchemaChange { note } => self.note(note),
+            PipelineEvent::ColumnCarried { table, column, .. } => {
+                self.pending.retain(|p| p.table != *table || p.column != *column);
+            }
             PipelineEvent::Throttle { knob, value, .. } => {
                 if value == "default" {
                     self.knobs.remove(knob);
@@ -292,11 +312,47 @@ impl PipelineRecord {
                 let traffic = self.traffic;
                 let writable = self.writable;
                 let tables = self.tables.take();
+                // The mapping stays, and with it what is known about it; a new copy brings every value along.
                 let adopted = std::mem::take(&mut self.adopted);
                 let found = self.found.take();
-                *self = Self { traffic, writable, tables, adopted, found, ..Self::default() };
+                let schema = std::mem::take(&mut self.schema);
+                *self = Self { traffic, writable, tables, adopted, found, schema, ..Self::default() };
             }
         }
+    }
+
+    /// One sentence for each schema change since the mapping was fixed, and for each column whose values are still to come.
+    pub fn schema_sentences(&self) -> Vec<String> {
+        let notes = self.schema.iter().map(|n| format!("{}; {}", n.change, n.outcome));
+        let pending = self
+            .pending
+            .iter()
+            .map(|p| format!("{}: the values of column {} are still being carried over", p.table, p.column));
+        notes.chain(pending).collect()
+    }
+
+    fn note(&mut self, note: &SchemaNote) {
+        let made_before = |n: &SchemaNote| n.captured == note.captured && n.change == note.change;
+        let before: Vec<SchemaNote> = self.schema.extract_if(.., |n| made_before(n)).collect();
+        let made: Vec<_> = before.iter().flat_map(|n| n.made.clone()).collect();
+        let mut note = note.clone();
+        if note.then.is_empty() {
+            note.then = before.into_iter().flat_map(|n| n.then).collect();
+        }
+        // What an interrupted attempt made is still ours.
+        let new: Vec<_> = note.made.drain(..).filter(|s| !made.contains(s)).collect();
+        note.made = made.into_iter().chain(new).collect();
+        if let Some(column) = note.fills() {
+            let table = note.change.table.clone();
+            self.pending.retain(|p| p.table != table || p.column != column);
+            self.pending.push(PendingColumn {
+                captured: note.captured,
+                table,
+                column: column.to_owned(),
+                then: note.then.clone(),
+            });
+        }
+        self.schema.push(note);
     }
 }
 

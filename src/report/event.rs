@@ -135,8 +135,15 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::Traffic { serves } => format!("{pipeline}: traffic belongs to the {} now", serves.word()),
         PipelineEvent::Writable { writable: true } => format!("{pipeline}: the target may be written"),
         PipelineEvent::Writable { writable: false } => format!("{pipeline}: the target may no longer be written"),
-        PipelineEvent::SchemaChange { table, detail, action } => {
-            format!("{pipeline}: the schema of {table} changed: {detail}; {action}")
+        PipelineEvent::SchemaChange { note } => {
+            format!(
+                "{pipeline}: the schema of {} changed: {}; {}",
+                note.change.table, note.change.difference, note.outcome
+            )
+        }
+        PipelineEvent::ColumnCarried { table, column, rows } => {
+            let rows = counted(usize_of(*rows), "row");
+            format!("{pipeline}: the values of {table}.{column} are on the other side, {rows} had to be written")
         }
         PipelineEvent::Throttle { knob, value, by } if value == "off" => {
             format!("{by} took the limit {knob} off {pipeline}")

@@ -93,6 +93,8 @@ pub struct PipelineLine {
     pub stalled: bool,
     /// The comparison that was asked for outside a phase; `None` when there was none, or it ended with results.
     pub comparison: Option<ComparisonLine>,
+    /// Schema changes since the mapping was fixed, with what became of each.
+    pub schema_changes: Vec<String>,
 }
 
 /// A comparison without a result yet, or ever.
@@ -141,6 +143,7 @@ pub fn status(migration: &Migration, samples: Option<&Samples>, answers: bool) -
                     ),
                     stalled: sample.is_some_and(|s| s.stalled),
                     comparison: migration.comparisons.get(&declared.id).and_then(comparison),
+                    schema_changes: record.schema_sentences(),
                 }
             })
             .collect(),
@@ -247,13 +250,19 @@ impl Status {
                 line.detail
             );
         }
-        format!(
+        let mut text = format!(
             "migration {}{env}, journal row {}, {engine}\n\n{}\n{}{comparisons}",
             self.migration,
             self.head,
             phases.text(),
             pipelines.text()
-        )
+        );
+        for pipeline in &self.pipelines {
+            for change in &pipeline.schema_changes {
+                text.push_str(&format!("{}: schema changed, {change}\n", pipeline.id));
+            }
+        }
+        text
     }
 }
 

@@ -18,6 +18,7 @@ use crate::model::change::Position;
 use crate::model::check::Check;
 use crate::model::ids::StoreId;
 use crate::model::schema::{SchemaScript, SchemaStatement};
+use crate::model::schema_change::SchemaChange;
 use crate::model::table::{Table, TableMap, TableName};
 use crate::model::value::{Key, Row};
 use async_trait::async_trait;
@@ -175,6 +176,18 @@ impl Schema for FaultStore {
     async fn disown(&self, prefix: &str) -> Result<()> {
         self.pass("schema.disown", self.inner.schema().disown(prefix)).await
     }
+
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>> {
+        self.pass("schema.add_column", self.inner.schema().add_column(maps, table, column)).await
+    }
+
+    fn retype(&self, map: &TableMap, column: &str, to: &str) -> Option<SchemaStatement> {
+        self.inner.schema().retype(map, column, to)
+    }
+
+    fn holds(&self, wide: &str, narrow: &str) -> bool {
+        self.inner.schema().holds(wide, narrow)
+    }
 }
 
 #[async_trait]
@@ -204,6 +217,14 @@ impl Capture for FaultStore {
 
     async fn probe_marker(&self, spec: &CaptureSpec, token: &str) -> Result<Position> {
         self.pass("capture.probe_marker", self.inner.capture().probe_marker(spec, token)).await
+    }
+
+    async fn differences(&self, spec: &CaptureSpec) -> Result<Vec<SchemaChange>> {
+        self.pass("capture.differences", self.inner.capture().differences(spec)).await
+    }
+
+    async fn remap(&self, spec: &CaptureSpec, left_out: &[(usize, String)]) -> Result<()> {
+        self.pass("capture.remap", self.inner.capture().remap(spec, left_out)).await
     }
 
     async fn drop_capture(&self, spec: &CaptureSpec) -> Result<()> {

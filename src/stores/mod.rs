@@ -22,6 +22,7 @@ use crate::model::check::Check;
 use crate::model::ids::StoreId;
 use crate::model::lag::Reading;
 use crate::model::schema::{SchemaScript, SchemaStatement};
+use crate::model::schema_change::SchemaChange;
 use crate::model::table::{Table, TableMap, TableName};
 use crate::model::value::{Key, Row};
 use async_trait::async_trait;
@@ -165,6 +166,14 @@ pub trait Schema: Send + Sync {
     /// On the target: takes the notes of all makers away whose name begins with `prefix`, and leaves the objects: they are the
     /// application's now.
     async fn disown(&self, prefix: &str) -> Result<()>;
+    /// On the source: the statements that add one mapped column to a target that was built earlier, by the same translation as
+    /// [`Schema::script`]. Those of the part [`SchemaPart::Rest`](crate::model::schema::SchemaPart::Rest) run when the column's values
+    /// are there. [`error::ErrorKind::Unsupported`] when its values could not be carried afterwards.
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>>;
+    /// For the target: gives a column another type; `None` where the engine cannot. `map` names the column's present target type.
+    fn retype(&self, map: &TableMap, column: &str, to: &str) -> Option<SchemaStatement>;
+    /// True when every value of the type `narrow` is one of the type `wide`, with the same text.
+    fn holds(&self, wide: &str, narrow: &str) -> bool;
 }
 
 /// What a capture was asked to read.
@@ -220,6 +229,13 @@ pub trait Capture: Send + Sync {
     async fn retention(&self, spec: &CaptureSpec) -> Result<Retention>;
     /// Writes a marker without a freeze, to measure lag or to move an idle log along. Returns once it is in the log.
     async fn probe_marker(&self, spec: &CaptureSpec, token: &str) -> Result<Position>;
+    /// How the captured tables differ from the specification now: one look at the catalogue, cheap enough for every sample. Columns
+    /// that were left out on purpose are no difference. [`error::ErrorKind::LogLost`] when changes may have passed by uncaptured.
+    async fn differences(&self, spec: &CaptureSpec) -> Result<Vec<SchemaChange>>;
+    /// Brings a capture in line with a changed specification: columns that are new in it are captured from now on, and `left_out`
+    /// (table index and column) are left out on purpose. Rows that were logged before carry [`Cell::Unchanged`](crate::model::change::Cell)
+    /// for a column that was not captured then. Safe to repeat.
+    async fn remap(&self, spec: &CaptureSpec, left_out: &[(usize, String)]) -> Result<()>;
     /// Removes everything that `prepare` made; succeeds when there is nothing.
     async fn drop_capture(&self, spec: &CaptureSpec) -> Result<()>;
 }

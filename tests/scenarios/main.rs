@@ -16,6 +16,7 @@ mod harness;
 mod ladder;
 #[cfg(test)]
 mod meanwhile;
+mod schema;
 #[cfg(test)]
 mod snapshot;
 #[cfg(test)]

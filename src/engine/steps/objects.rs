@@ -3,7 +3,7 @@
 use crate::engine::mapping;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::model::ids::{PipelineId, StepId};
-use crate::model::pipeline::PipelineEvent;
+use crate::model::pipeline::{PipelineEvent, Traffic};
 use crate::model::plan::PlannedStep;
 use crate::model::schema::SchemaStatement;
 use crate::model::table::TableMap;
@@ -61,7 +61,19 @@ impl Step for MapStep {
     }
 
     async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
-        context.core.note(&self.pipeline, PipelineEvent::Mapped { tables: Vec::new() }).await;
+        let core = &context.core;
+        // Columns that came on the way went with their tables; a type or a sequence that came with them did not. What came the other way,
+        // from the new side to the old one, stays: the old side may hold data in it.
+        let target = core.store(&core.pipeline(&self.pipeline)?.to)?;
+        let notes = core.record(&self.pipeline).schema;
+        for note in notes.iter().rev().filter(|n| n.captured == Traffic::Source) {
+            for statement in note.made.iter().rev() {
+                if target.schema().exists(statement).await? {
+                    target.schema().execute(&statement.undo).await?;
+                }
+            }
+        }
+        core.note(&self.pipeline, PipelineEvent::Mapped { tables: Vec::new() }).await;
         Ok("the mapping is read anew by the next build".to_owned())
     }
 }

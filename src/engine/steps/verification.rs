@@ -132,6 +132,15 @@ impl Pass<'_> {
                 "run the build and backfill phases first",
             ));
         };
+        if let Some(column) = core.record(self.pipeline).pending.first() {
+            return Err(StepError::retry(
+                format!(
+                    "pipeline {}: the values of {}.{} are still being carried over",
+                    self.pipeline, column.table, column.column
+                ),
+                "wait until the journal says that they are on the other side, then retry",
+            ));
+        }
         // The side that serves is the truth; the other one is compared with it.
         let serving = core.record(self.pipeline).traffic;
         let route = core.route(self.pipeline, serving, &forward)?;

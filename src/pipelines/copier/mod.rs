@@ -9,6 +9,7 @@
 
 pub mod control;
 pub mod copy;
+pub mod fill;
 pub mod moved;
 pub mod pacing;
 pub mod pump;

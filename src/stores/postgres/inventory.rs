@@ -72,12 +72,13 @@ struct ColumnRow {
     not_null: bool,
     computed: bool,
     from_sequence: bool,
+    has_default: bool,
 }
 
 /// Columns of many tables at once, in table order. A default that depends on a sequence makes it a serial column, whoever owns the sequence.
 const COLUMNS: &str = "
     SELECT a.attrelid::int8 AS \"table\", a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type_name,
-           a.attnotnull AS not_null, a.attgenerated <> '' AS computed,
+           a.attnotnull AS not_null, a.attgenerated <> '' AS computed, a.atthasdef OR a.attidentity <> '' AS has_default,
            a.attidentity <> '' OR EXISTS (
                 SELECT FROM pg_attrdef d
                   JOIN pg_depend dep ON dep.classid = 'pg_attrdef'::regclass AND dep.objid = d.oid AND dep.refclassid = 'pg_class'::regclass
@@ -97,7 +98,13 @@ async fn describe(connection: &mut PgConnection, rows: Vec<TableRow>) -> std::re
             (false, true) => Generation::Sequence,
             (false, false) => Generation::Plain,
         };
-        let column = Column { name: row.name, type_name: row.type_name, nullable: !row.not_null, generation };
+        let column = Column {
+            name: row.name,
+            type_name: row.type_name,
+            nullable: !row.not_null,
+            generation,
+            has_default: row.has_default,
+        };
         by_table.entry(row.table).or_default().push(column);
     }
     Ok(rows

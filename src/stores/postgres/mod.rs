@@ -14,6 +14,7 @@ pub mod chunk;
 pub mod columns;
 pub mod connect;
 pub mod cuts;
+pub mod differences;
 pub mod dml;
 pub mod error;
 pub mod fence;

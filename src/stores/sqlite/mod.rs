@@ -27,6 +27,7 @@ mod row;
 pub mod schema;
 pub mod sequences;
 mod session;
+mod shape;
 pub mod snapshot;
 pub mod store;
 mod stream;

@@ -77,6 +77,16 @@ impl Schema for SqliteStore {
     async fn exists(&self, statement: &SchemaStatement) -> Result<bool> {
         let mut session = self.db.open(Mode::Read, Operation::Build).await?;
         let (kind, name) = statement.object.split_once(' ').unwrap_or(("", &statement.object));
+        if kind == "column" {
+            let there = session
+                .first(
+                    "SELECT 1 FROM pragma_table_list AS l JOIN pragma_table_xinfo(l.name) AS c \
+                     WHERE l.schema = 'main' AND l.name || '.' || c.name = ?1 COLLATE NOCASE",
+                    Args::new().text(name),
+                )
+                .await?;
+            return Ok(there.is_some());
+        }
         let there = session
             .first(
                 "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE",
@@ -84,6 +94,43 @@ impl Schema for SqliteStore {
             )
             .await?;
         Ok(there.is_some())
+    }
+
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>> {
+        let mut session = self.db.open(Mode::Read, Operation::Build).await?;
+        let mut parents = HashMap::new();
+        let mut own = None;
+        for (index, map) in maps.iter().enumerate() {
+            let found = existing(&mut session, &map.source).await?;
+            let names = renames(map, &found);
+            if index == table {
+                own = Some((map, found.sql, names.clone()));
+            }
+            parents.insert(folded(&found.name), names);
+        }
+        let odd = |why: String| session.fail(ErrorKind::Unsupported, why).about(column.to_owned());
+        let (map, sql, names) = own.ok_or_else(|| odd(format!("there is no table number {table}")))?;
+        let mapped = map.columns.iter().find(|c| c.source == column);
+        let mapped = mapped.ok_or_else(|| odd("the column is not mapped".to_owned()))?;
+        let definition = ddl::column(&sql, &names, &parents, column).map_err(odd)?;
+        let definition = definition.ok_or_else(|| odd(format!("{} does not define it", map.source)))?;
+        let target = ident(&map.target.name);
+        Ok(vec![SchemaStatement {
+            part: SchemaPart::Tables,
+            object: format!("column {}.{}", map.target.name, mapped.target),
+            statement: format!("ALTER TABLE {target} ADD COLUMN {}", definition.sql),
+            undo: format!("ALTER TABLE {target} DROP COLUMN {}", ident(&mapped.target)),
+        }])
+    }
+
+    /// SQLite changes a column's type only by building the table anew.
+    fn retype(&self, _map: &TableMap, _column: &str, _to: &str) -> Option<SchemaStatement> {
+        None
+    }
+
+    /// A declared type is only an affinity, and what it makes of a value is not the same for two of them.
+    fn holds(&self, wide: &str, narrow: &str) -> bool {
+        wide.eq_ignore_ascii_case(narrow)
     }
 
     async fn execute(&self, sql: &str) -> Result<()> {

@@ -95,6 +95,7 @@ fn detail(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<Text<'s
         field("writable", Tone::Plain, if record.writable { "yes: applications may write the target" } else { "no" }),
     ];
     lines.extend(alarms(row, picture).into_iter().map(|(tone, alarm)| Text::of(tone, alarm).hang(2)));
+    lines.extend(record.schema_sentences().iter().map(|change| field("schema", Tone::Warn, change)));
     let Some(sample) = row.sample else {
         lines.push(Text::new());
         lines.push(Text::of(Tone::Dim, "no readings yet"));

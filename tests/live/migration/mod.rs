@@ -8,6 +8,7 @@ mod ledger;
 mod meanwhile;
 mod network;
 mod outages;
+mod schema;
 mod shop;
 mod ways;
 mod writer;

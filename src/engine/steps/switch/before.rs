@@ -40,6 +40,15 @@ impl Step for WayBackStep {
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         for turning in &self.0.turning {
+            if let Some(column) = context.core.record(&turning.pipeline).pending.first() {
+                return Err(StepError::retry(
+                    format!(
+                        "{}: the values of {}.{} are still being carried over",
+                        turning.pipeline, column.table, column.column
+                    ),
+                    "wait until the journal says that they are on the other side, then retry the phase",
+                ));
+            }
             if self.0.leaving == Traffic::Source {
                 // From here on, whatever is made there is made meanwhile, and a roll back takes it along.
                 let entered = turning.current.target.inventory();

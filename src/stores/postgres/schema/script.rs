@@ -7,7 +7,7 @@ use crate::stores::postgres::made;
 use crate::stores::postgres::quote;
 use crate::stores::postgres::relation::schema_of;
 use crate::stores::postgres::schema::object::Object;
-use crate::stores::postgres::schema::{constraints, extras, indexes, relations, sequences, tables, types};
+use crate::stores::postgres::schema::{column, constraints, extras, indexes, relations, sequences, tables, types};
 use crate::stores::postgres::store::PostgresStore;
 use crate::stores::{Result, Schema};
 use async_trait::async_trait;
@@ -113,6 +113,34 @@ impl Schema for PostgresStore {
         indexes::add(&mut connection, &mut builder, &relations).await.map_err(&failed)?;
         extras::add(&mut connection, &mut builder, &relations).await.map_err(&failed)?;
         Ok(builder.finish())
+    }
+
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Inspect).await?;
+        let failed = connector.failed(Operation::Inspect);
+        let refuse = |reason: String| {
+            connector.error(Operation::Inspect, ErrorKind::Unsupported, reason).about(column.to_owned())
+        };
+        let relations = relations::read(&mut connection, maps).await.map_err(&failed)?;
+        let uses = sequences::read(&mut connection, maps, &relations).await.map_err(&failed)?;
+        let root = relations.iter().find(|r| r.map == table && r.parent.is_none());
+        let root = root.ok_or_else(|| refuse("there is no such table".to_owned()))?;
+        let mut builder = Builder::default();
+        column::add(&mut connection, &mut builder, root, &uses, column).await.map_err(&failed)?.map_err(refuse)?;
+        let script = builder.finish();
+        for sentence in &script.left_out {
+            tracing::warn!(table = %root.source, column, sentence, "part of an added column is not carried");
+        }
+        Ok(script.statements)
+    }
+
+    fn retype(&self, map: &TableMap, column: &str, to: &str) -> Option<SchemaStatement> {
+        column::retype(map, column, to)
+    }
+
+    fn holds(&self, wide: &str, narrow: &str) -> bool {
+        column::holds(wide, narrow)
     }
 
     async fn exists(&self, statement: &SchemaStatement) -> Result<bool> {
