@@ -121,13 +121,7 @@ impl Step for FenceStep {
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         let Some(mut session) = context.core.switch.lock().await.take() else { return Err(lost()) };
         let remaining = session.deadline.saturating_duration_since(tokio::time::Instant::now());
-        let still = async {
-            for (_, guard) in &mut session.guards {
-                guard.still_held().await?;
-            }
-            Ok::<(), StepError>(())
-        };
-        match tokio::time::timeout(remaining, still).await {
+        match tokio::time::timeout(remaining, session.still_held()).await {
             Ok(result) => result?,
             Err(_) => {
                 return Err(StepError::retry("the downtime budget was used up before the fence", "retry the phase"));
