@@ -1,6 +1,7 @@
 //! Carrying commands out: role, what the operator saw, typed name, then the state machine. A refusal is a sentence and changes nothing.
 
 use crate::engine::checks;
+use crate::engine::comparison;
 use crate::engine::core::CoreRef;
 use crate::engine::dispatcher::{AppendError, Guard};
 use crate::engine::executor;
@@ -9,7 +10,6 @@ use crate::engine::knobs;
 use crate::engine::planner;
 use crate::engine::recovery;
 use crate::engine::steps::step::StepError;
-use crate::engine::steps::verification::{Pass, repair_drift};
 use crate::model::command::{Action, Answer, Command};
 use crate::model::event::Event;
 use crate::model::fold::PhaseRecord;
@@ -19,7 +19,7 @@ use crate::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use crate::model::plan::{Direction, Plan};
 use crate::model::reason::FailurePolicy;
 use crate::model::role::Role;
-use crate::pipelines::copier::control::{self, Wish};
+use crate::pipelines::copier::control::Wish;
 use chrono::Utc;
 
 /// Why a command is refused.
@@ -97,7 +97,7 @@ async fn carry_out(core: &CoreRef, by: &Operator, role: Role, command: Command) 
         (Action::Retry { .. }, Some(phase)) => retry(core, by, &phase).await,
         (Action::Rollback { plan, .. }, Some(phase)) => roll_back(core, by, &phase, &plan).await,
         (Action::Skip { why, .. }, Some(phase)) => skip(core, by, &phase, why).await,
-        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair),
+        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair).await,
         (Action::PausePipeline { pipeline }, _) => pause_pipeline(core, &pipeline).await,
         (Action::ResumePipeline { pipeline }, _) => resume_pipeline(core, &pipeline).await,
         (Action::Throttle { pipeline, knob, value }, _) => knobs::turn(core, by, &pipeline, &knob, &value).await,
@@ -370,8 +370,8 @@ async fn skip(core: &CoreRef, by: &Operator, phase: &PhaseRecord, why: String) -
     change(core, phase, PhaseEvent::Skipped { by: by.clone(), why }, "skipped").await
 }
 
-/// Starts a verification pass in a task of its own.
-fn verify(
+/// Starts a comparison in a task of its own.
+async fn verify(
     core: &CoreRef,
     by: &Operator,
     pipelines: Vec<PipelineId>,
@@ -393,39 +393,16 @@ fn verify(
             return Err(Refusal(format!("pipeline {id} has no table {table}")));
         }
     }
-    let busy = pipelines.iter().find(|p| core.samples.borrow().verifying.contains_key(*p));
+    let state = core.dispatcher.state();
+    let busy = pipelines.iter().find(|p| {
+        core.samples.borrow().verifying.contains_key(*p)
+            || state.comparisons.get(*p).is_some_and(|record| record.asked.is_some())
+    });
     if let Some(pipeline) = busy {
         return Err(Refusal(format!("pipeline {pipeline} is being compared already")));
     }
-    let seq = core.dispatcher.state().head;
-    let (task_core, by) = (core.clone(), by.clone());
-    tokio::spawn(async move {
-        let core = task_core;
-        let (_controller, control) = control::channel();
-        for pipeline in pipelines {
-            let pass = Pass { core: &core, pipeline: &pipeline, only: &tables, since: None, control: &control };
-            match pass.run().await {
-                Ok(summary) if repair && !summary.drift.is_empty() => {
-                    match repair_drift(&core, &pipeline, &summary.drift, &by).await {
-                        Ok(rows) => tracing::info!(%pipeline, rows, "repaired"),
-                        Err(error) => tracing::error!(%pipeline, ?error, "repair failed"),
-                    }
-                    // What is shown must be what is there after the repair.
-                    if let Err(error) = pass.run().await {
-                        tracing::error!(%pipeline, ?error, "the comparison after the repair failed");
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(%pipeline, ?error, "verification failed");
-                    core.samples.send_modify(|s| {
-                        s.verifying.remove(&pipeline);
-                    });
-                }
-            }
-        }
-    });
-    Ok(Answer::Accepted { seq: Seq(seq.0 + 1), message: "comparing; results show as they come".to_owned() })
+    let seq = comparison::start(core, by, pipelines, tables, repair).await?;
+    Ok(Answer::Accepted { seq, message: "comparing; results show as they come".to_owned() })
 }
 
 async fn pause_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer> {

@@ -6,6 +6,7 @@ pub mod authority;
 pub mod barrier;
 pub mod checks;
 pub mod commands;
+pub mod comparison;
 pub mod core;
 pub mod dispatcher;
 pub mod error;

@@ -1,5 +1,6 @@
 //! After a start: finds what the last engine left half done, and goes on or takes it back.
 
+use crate::engine::comparison;
 use crate::engine::core::CoreRef;
 use crate::engine::executor;
 use crate::engine::knobs;
@@ -29,6 +30,7 @@ pub async fn recover(core: &CoreRef) {
         core.fleet.room(&declared.id).knobs.send_replace(knobs::of(&declared.throttle, &record));
         restart_pipeline(core, &declared.id).await;
     }
+    comparison::resume(core);
     let Some(phase) = state.phases.iter().find(|p| p.status.is_active() || p.status == PhaseStatus::Paused) else {
         return;
     };

@@ -3,6 +3,7 @@
 pub mod change;
 pub mod check;
 pub mod command;
+pub mod comparison;
 pub mod event;
 pub mod fold;
 pub mod gate;

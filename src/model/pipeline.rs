@@ -170,7 +170,7 @@ pub enum PipelineEvent {
     Throttle {
         /// Name of the knob.
         knob: String,
-        /// New value as typed; `off` removes the limit.
+        /// New value as typed; `off` takes the limit off, also the profile's; `default` brings back what the profile says.
         value: String,
         /// Who.
         by: Operator,
@@ -219,7 +219,7 @@ impl PipelineRecord {
             PipelineEvent::Writable { writable } => self.writable = *writable,
             PipelineEvent::SchemaChange { .. } => {}
             PipelineEvent::Throttle { knob, value, .. } => {
-                if value == "off" {
+                if value == "default" {
                     self.knobs.remove(knob);
                 } else {
                     self.knobs.insert(knob.clone(), value.clone());

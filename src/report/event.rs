@@ -2,6 +2,7 @@
 //!
 //! Sentences hold strings that came from servers as they are; whoever prints them to a terminal strips control bytes first.
 
+use crate::model::comparison::ComparisonEvent;
 use crate::model::event::{Entry, Event};
 use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
@@ -14,9 +15,10 @@ use chrono::{DateTime, Utc};
 pub fn subject(entry: &Entry) -> &str {
     match &entry.event {
         Event::Phase { phase, .. } | Event::Step { phase, .. } => phase.as_str(),
-        Event::Pipeline { pipeline, .. } | Event::Verified { pipeline, .. } | Event::Repaired { pipeline, .. } => {
-            pipeline.as_str()
-        }
+        Event::Pipeline { pipeline, .. }
+        | Event::Verified { pipeline, .. }
+        | Event::Comparison { pipeline, .. }
+        | Event::Repaired { pipeline, .. } => pipeline.as_str(),
         Event::CommandRejected { by, .. } => by.as_str(),
         Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
@@ -49,6 +51,7 @@ pub fn sentence(entry: &Entry) -> String {
         Event::Step { step, direction, event, .. } => of_step(step.as_str(), *direction, event),
         Event::Pipeline { pipeline, event } => of_pipeline(pipeline.as_str(), event),
         Event::Verified { pipeline, tables } => of_verification(pipeline.as_str(), tables),
+        Event::Comparison { pipeline, event } => of_comparison(pipeline.as_str(), event),
         Event::Repaired { pipeline, table, rows, by, .. } => {
             format!("{by} repaired {} of {table} in {pipeline}", counted(usize_of(*rows), "row"))
         }
@@ -126,8 +129,36 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::Throttle { knob, value, by } if value == "off" => {
             format!("{by} took the limit {knob} off {pipeline}")
         }
+        PipelineEvent::Throttle { knob, value, by } if value == "default" => {
+            format!("{by} set {knob} of {pipeline} back to what the profile says")
+        }
         PipelineEvent::Throttle { knob, value, by } => format!("{by} set {knob} of {pipeline} to {value}"),
         PipelineEvent::Removed => format!("{pipeline} and its captures were removed"),
+    }
+}
+
+fn of_comparison(pipeline: &str, event: &ComparisonEvent) -> String {
+    match event {
+        ComparisonEvent::Started { tables, repair, by } => {
+            let scope = if tables.is_empty() { "every table".to_owned() } else { tables.join(", ") };
+            let repair = if *repair { " and repair what differs" } else { "" };
+            format!("{by} asked to compare {scope} of {pipeline}{repair}")
+        }
+        ComparisonEvent::Reached { pass } => {
+            let found = &pass.found;
+            let total = found.chunks_total.map_or_else(|| "?".to_owned(), grouped);
+            let rows = counted(usize_of(found.rows_compared), "row");
+            format!(
+                "{pipeline}: comparing {}, {} of {total} chunks, {rows} so far",
+                found.table,
+                grouped(found.chunks_done)
+            )
+        }
+        ComparisonEvent::Ended { tables, rows, drift } => {
+            let (tables, rows) = (counted(usize_of(*tables), "table"), counted(usize_of(*rows), "row"));
+            format!("{pipeline}: the comparison ended, {rows} in {tables}: {}", drift_words(*drift))
+        }
+        ComparisonEvent::Failed { reason } => format!("{pipeline}: the comparison failed: {reason}"),
     }
 }
 
@@ -226,6 +257,8 @@ mod tests {
             sample: Vec::new(),
             full_pass_at: None,
             changed_since: None,
+            began_at: None,
+            resumed: false,
         };
         let said = said(Event::Verified { pipeline: "shop".into(), tables: vec![table] });
         assert_eq!(said, "shop: compared 0 rows in orders: 1 table without a full pass");

@@ -51,6 +51,8 @@ fn state() -> Migration {
         sample: Vec::new(),
         full_pass_at: Some(noon()),
         changed_since: Some(120),
+        began_at: None,
+        resumed: false,
     };
     let differing = TableVerification {
         table: name("cities"),
@@ -112,6 +114,8 @@ fn sample(lag_ms: Reading<u64>) -> PipelineSample {
             retained: Reading::Known(16_777_216),
             room: Reading::Known(None),
             seconds: Reading::Known(Some(7_260)),
+            written_per_second: Reading::Known(2_048),
+            disk_free: Reading::Unknown("the server does not tell".into()),
             at,
         },
         copy: CopyProgress {

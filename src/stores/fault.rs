@@ -10,9 +10,9 @@ pub use script::{Armed, FaultScript, When};
 
 use super::{
     Access, Activity, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Checksum,
-    ChunkLoader, ChunkPlan, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide, OpenTransaction,
-    Preflight, Probe, RangeSum, Result, Retention, Schema, SequenceState, Sequences, ServerFacts, Side, Snapshot,
-    Store, StoreRef, Target, TargetState,
+    ChunkLoader, ChunkPlan, Environment, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide,
+    OpenTransaction, Preflight, Probe, RangeSum, Result, Retention, Schema, SequenceState, Sequences, ServerFacts,
+    Side, Snapshot, Store, StoreRef, Target, TargetState,
 };
 use crate::model::change::Position;
 use crate::model::check::Check;
@@ -132,6 +132,10 @@ impl Preflight for FaultStore {
         let call = async { Ok(self.inner.preflight().checks(side, tables).await) };
         self.pass("preflight.checks", call).await.unwrap_or_default()
     }
+
+    async fn environment(&self) -> Result<Environment> {
+        self.pass("preflight.environment", self.inner.preflight().environment()).await
+    }
 }
 
 #[async_trait]
@@ -234,12 +238,23 @@ impl Checksum for FaultStore {
         self.pass("checksum.methods", self.inner.checksum().methods(map, side)).await
     }
 
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>> {
-        self.pass("checksum.ranges", self.inner.checksum().ranges(map, side, rows, method)).await
+    async fn reads_in_order(&self, map: &TableMap, side: MapSide, method: &str) -> Result<bool> {
+        self.pass("checksum.reads_in_order", self.inner.checksum().reads_in_order(map, side, method)).await
     }
 
-    async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum> {
-        self.pass("checksum.sum", self.inner.checksum().sum(map, side, range, method)).await
+    async fn ranges(
+        &self,
+        map: &TableMap,
+        side: MapSide,
+        within: &KeyRange,
+        rows: u64,
+        method: &str,
+    ) -> Result<Vec<KeyRange>> {
+        self.pass("checksum.ranges", self.inner.checksum().ranges(map, side, within, rows, method)).await
+    }
+
+    async fn sums(&self, map: &TableMap, side: MapSide, ranges: &[KeyRange], method: &str) -> Result<Vec<RangeSum>> {
+        self.pass("checksum.sums", self.inner.checksum().sums(map, side, ranges, method)).await
     }
 
     async fn row_sums(

@@ -29,6 +29,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use error::StoreError;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -125,6 +126,19 @@ pub enum Side {
 pub trait Preflight: Send + Sync {
     /// Runs every check that applies to this side for these tables. An unreachable server is one failing check, not an error.
     async fn checks(&self, side: Side, tables: &[TableName]) -> Vec<Check>;
+    /// What both sides of a pipeline should have alike.
+    async fn environment(&self) -> Result<Environment>;
+}
+
+/// What the two sides of a pipeline are compared by before anything is built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// How text is stored, such as `UTF8`.
+    pub encoding: String,
+    /// How text is sorted where a column does not say otherwise.
+    pub collation: String,
+    /// Installed extensions with their versions.
+    pub extensions: BTreeMap<String, String>,
 }
 
 /// Schemas.
@@ -170,6 +184,8 @@ pub struct Retention {
     pub retained: Reading<u64>,
     /// Log that may still be written before the server cuts it; `None`: no limit but the disk.
     pub room: Reading<Option<u64>>,
+    /// Bytes that are free where the log is kept.
+    pub disk_free: Reading<u64>,
 }
 
 /// Change capture.
@@ -265,7 +281,8 @@ pub trait Snapshot: Send + Sync {
 /// One piece of a chunk's data.
 #[derive(Clone, Debug)]
 pub enum ChunkData {
-    /// Bytes in the engine's own bulk format (PostgreSQL: the payload of a binary COPY, header and trailer included, cut anywhere).
+    /// Bytes in the engine's own bulk format, cut anywhere (PostgreSQL: the payload of a COPY as the reader asked for it, binary with header and
+    /// trailer where both servers read a type's binary form alike, else text).
     Raw(Bytes),
     /// Decoded rows.
     Rows(Vec<Row>),
@@ -395,11 +412,22 @@ pub enum MapSide {
 pub trait Checksum: Send + Sync {
     /// Which hash this server can compute for this table, best first; both sides must agree on one.
     async fn methods(&self, map: &TableMap, side: MapSide) -> Result<Vec<String>>;
-    /// Cuts a keyed table into ranges of about `rows` rows; one open range for a table without a key. The ranges are in the key order of `method`:
-    /// two servers may sort text differently, and a range means the same rows on both only in an order that both know (V01, V11).
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>>;
-    /// Count and hash of one range.
-    async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum>;
+    /// True when a range costs no more than its own rows, because an index serves the order of `method`. Else each statement reads the whole
+    /// table, and [`Checksum::sums`] should be asked about many ranges at once.
+    async fn reads_in_order(&self, map: &TableMap, side: MapSide, method: &str) -> Result<bool>;
+    /// Cuts what lies `within` into ranges of about `rows` rows; one range for a table without a key. The ranges follow each other, cover
+    /// `within` exactly, and are in the key order of `method`: two servers may sort text differently, and a range means the same rows on both
+    /// only in an order that both know (V01, V11). Large tables may be cut by a sample, so that a range holds half as many rows or twice.
+    async fn ranges(
+        &self,
+        map: &TableMap,
+        side: MapSide,
+        within: &KeyRange,
+        rows: u64,
+        method: &str,
+    ) -> Result<Vec<KeyRange>>;
+    /// Count and hash of each of these ranges, which follow each other.
+    async fn sums(&self, map: &TableMap, side: MapSide, ranges: &[KeyRange], method: &str) -> Result<Vec<RangeSum>>;
     /// Key and hash of each row of one range (a table without a key: the hash as the only key column, once a row).
     async fn row_sums(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str)
     -> Result<Vec<(Key, u128)>>;

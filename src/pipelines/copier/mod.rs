@@ -9,6 +9,7 @@
 
 pub mod control;
 pub mod copy;
+pub mod moved;
 pub mod pacing;
 pub mod pump;
 pub mod route;

@@ -13,6 +13,7 @@ pub mod checksum;
 pub mod chunk;
 pub mod columns;
 pub mod connect;
+pub mod cuts;
 pub mod dml;
 pub mod error;
 pub mod fence;

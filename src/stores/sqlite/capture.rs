@@ -81,6 +81,7 @@ impl Capture for SqliteStore {
             // Numbers are given without gaps, so this is the count of rows without reading them.
             retained: Reading::Known(end.saturating_sub(registered.trimmed)),
             room: Reading::Known(None),
+            disk_free: self.db.disk_free(),
         })
     }
 

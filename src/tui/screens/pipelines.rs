@@ -163,7 +163,11 @@ fn runway(runway: &Runway, picture: &Picture) -> Vec<Text<'static>> {
         Reading::Known(None) => "only the disk limits it".to_owned(),
         Reading::Unknown(why) => format!("room: ? {why}"),
     };
-    vec![first, field("", Tone::Dim, &format!("{kept}, {room}"))]
+    let mut lines = vec![first, field("", Tone::Dim, &format!("{kept}, {room}"))];
+    if let Reading::Known(free) = &runway.disk_free {
+        lines.push(field("", Tone::Dim, &format!("{} free on its disk", bytes(*free))));
+    }
+    lines
 }
 
 fn applied(sample: &PipelineSample) -> String {

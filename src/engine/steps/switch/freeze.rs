@@ -8,8 +8,7 @@ use crate::model::pipeline::PipelineEvent;
 use crate::model::plan::PlannedStep;
 use crate::stores::error::{ErrorKind, StoreError};
 use crate::stores::{FreezeGuard, FreezeSpec, MapSide, StoreRef};
-use crate::verify::barrier::AtRest;
-use crate::verify::compare::Comparison;
+use crate::verify::compare::rows_at_rest;
 use async_trait::async_trait;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -168,14 +167,8 @@ impl Step for CompareLastStep {
             for turning in &self.0.turning {
                 let recent = context.core.fleet.room(&turning.pipeline).status.recent();
                 compared += recent.len();
-                let comparison = Comparison {
-                    source: &turning.current.source,
-                    target: &turning.current.target,
-                    maps: &turning.current.apply.tables,
-                    barrier: &AtRest,
-                    progress: &|_| true,
-                };
-                let drift = comparison.rows(&recent).await?;
+                let (source, target) = (&turning.current.source, &turning.current.target);
+                let drift = rows_at_rest(source, target, &turning.current.apply.tables, &recent).await?;
                 if let Some(first) = drift.first() {
                     // Without the freeze writers went on meanwhile, and a difference says nothing.
                     still_held(context).await?;
