@@ -135,6 +135,13 @@ async fn c03_the_gate_names_an_old_transaction() {
     let mut old: PgConnection = shop.session(Traffic::Source).await;
     old.execute("SET application_name = 'nightly report'").await.unwrap();
     old.execute(WRITES).await.unwrap();
+    let age = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND clock_timestamp() - xact_start > '100 ms'
+               AND application_name = 'nightly report'";
+    poll("the transaction is old", async || match shop.column(Traffic::Source, age).await[0].as_str() {
+        "0" => Err("it is young".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
     poll("the gate closes", async || match client.begin("cutover").await {
         Err(why) if why.contains("open_transactions: source: session") && why.contains("nightly report") => Ok(()),
         Err(why) => Err(why),
