@@ -160,6 +160,8 @@ pub struct Pipeline {
     pub tables: Vec<TableRule>,
     /// `on_schema_change`.
     pub on_schema_change: SchemaChangePolicy,
+    /// `leave_behind`: tables made on the target after a cutover that a roll back does not take along.
+    pub leave_behind: Vec<String>,
     /// `throttle`.
     pub throttle: Throttle,
     /// Size of a copied chunk.

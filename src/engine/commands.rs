@@ -15,8 +15,8 @@ use crate::model::event::Event;
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::{Operator, PhaseId, PipelineId, Seq};
 use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
-use crate::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
-use crate::model::plan::{Direction, Plan};
+use crate::model::pipeline::{Carried, PipelineEvent, PipelineState, Stage, Traffic};
+use crate::model::plan::Direction;
 use crate::model::reason::FailurePolicy;
 use crate::model::role::Role;
 use crate::pipelines::copier::control::Wish;
@@ -330,7 +330,7 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
     }
     let probe = PhaseEvent::RollbackStarted { by: by.clone(), plan: String::new() };
     phase.status.next(&probe).map_err(|e| Refusal(format!("{}: {e}", phase.id)))?;
-    let plan: Plan = planner::plan(core, phase, Direction::Rollback).await?;
+    let (plan, carried) = planner::rollback_plan(core, phase).await?;
     if !names_plan(hash, &plan.hash) {
         return Err(Refusal(format!(
             "the roll back plan of {} is {} now: print it with `godwit plan {} --rollback`, read it, and name its hash",
@@ -344,13 +344,16 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
     let Some(first) = targets.first() else {
         return Err(Refusal(format!("{} has nothing to take back", phase.id)));
     };
-    let events = vec![
-        Event::Planned { plan: plan.clone() },
-        Event::Phase {
-            phase: first.id.clone(),
-            event: PhaseEvent::RollbackStarted { by: by.clone(), plan: plan.hash.clone() },
-        },
-    ];
+    let mut events = vec![Event::Planned { plan: plan.clone() }];
+    // What is taken along is what the plan says, whatever is made from now on: the last look under the freeze finds that.
+    events.extend(carried.into_iter().map(|(pipeline, Carried { tables, statements })| Event::Pipeline {
+        pipeline,
+        event: PipelineEvent::Carrying { tables, statements },
+    }));
+    events.push(Event::Phase {
+        phase: first.id.clone(),
+        event: PhaseEvent::RollbackStarted { by: by.clone(), plan: plan.hash.clone() },
+    });
     let entries = core.dispatcher.append(events).await?;
     let names: Vec<String> = targets.iter().map(|t| t.id.to_string()).collect();
     executor::spawn_rollback(core, targets.into_iter().map(|t| t.id).collect(), plan.hash, by.clone());
@@ -407,6 +410,11 @@ async fn verify(
 
 async fn pause_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer> {
     core.pipeline(pipeline).map_err(|e| Refusal(e.to_string()))?;
+    if core.record(pipeline).stage == Stage::Frozen {
+        return Err(Refusal(format!(
+            "writers are held for a switch and pipeline {pipeline} is draining: that ends within the downtime budget"
+        )));
+    }
     if !core.fleet.pause(pipeline) {
         return Err(Refusal(format!("pipeline {pipeline} is not running: there is nothing to pause")));
     }
@@ -423,7 +431,8 @@ async fn resume_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer
     // One whose data is there but whose pump is not running is started.
     let started = match core.record(pipeline).stage {
         Stage::Idle | Stage::Copy | Stage::CatchUp => false,
-        Stage::Live | Stage::Frozen => recovery::start_pipeline(core, pipeline, Traffic::Source).await,
+        Stage::Live => recovery::start_pipeline(core, pipeline, Traffic::Source).await,
+        Stage::Frozen => recovery::start_pipeline(core, pipeline, core.record(pipeline).traffic).await,
         Stage::Reverse => recovery::start_pipeline(core, pipeline, Traffic::Target).await,
     };
     if !core.fleet.resume(pipeline) && !started {

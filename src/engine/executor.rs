@@ -274,6 +274,7 @@ async fn roll_back(context: &StepContext, plan: &str) -> Result<bool, AppendErro
         let event = PhaseEvent::RollbackStarted { by: context.by.clone(), plan: plan.to_owned() };
         phase_event(context, event).await?;
     }
+    let Some(phase) = record(context) else { return Ok(true) };
     let taken_back = match patiently(|| planner::rollback_steps(&context.core, &phase)).await {
         Ok(planner::WayBack::Undo(steps)) => take_back(context, &steps).await?,
         Ok(planner::WayBack::Switch(steps)) => switch_back(context, &steps).await?,

@@ -24,6 +24,7 @@ pub mod route;
 pub mod sampler;
 pub mod serve;
 pub mod steps;
+pub mod survey;
 
 pub use checks::checks;
 pub use error::EngineError;

@@ -3,7 +3,8 @@
 use crate::model::change::Position;
 use crate::model::ids::Operator;
 use crate::model::reason::Reason;
-use crate::model::table::TableMap;
+use crate::model::schema::SchemaStatement;
+use crate::model::table::{TableMap, TableName};
 use serde::{Deserialize, Serialize};
 
 /// What the pipeline's process does. Requested is not confirmed: `Pausing` is not `Paused`.
@@ -63,7 +64,7 @@ pub enum Stage {
     CatchUp,
     /// The target follows the source.
     Live,
-    /// Writers are held for a cutover.
+    /// Writers are held for a switch. Entered before they are held, left with the fence or with the undo, also after a crash.
     Frozen,
     /// The target serves; its changes flow back to the source.
     Reverse,
@@ -133,6 +134,25 @@ pub enum PipelineEvent {
         /// One entry a table; changes and chunks refer to them by position.
         tables: Vec<TableMap>,
     },
+    /// What was on the side that a cutover enters, before it entered: tables that a roll back finds beyond these were made meanwhile.
+    Inventoried {
+        /// All tables of the store, also those that are nothing of the migration's.
+        tables: Vec<TableName>,
+        /// Everything else that has a name, such as `view sales.totals`.
+        others: Vec<String>,
+    },
+    /// A roll back begins that takes these tables, made on the target since the cutover, along to the source. None: it takes none.
+    Carrying {
+        /// Their mapping, in the pipeline's own direction.
+        tables: Vec<TableMap>,
+        /// What builds them on the source. Kept here so that they can be taken down again whatever becomes of the originals.
+        statements: Vec<SchemaStatement>,
+    },
+    /// The source serves and has them: from now on they belong to the mapping like the others.
+    Adopted {
+        /// Their mapping.
+        tables: Vec<TableMap>,
+    },
     /// A capture was made; everything after `position` will be carried over.
     Origin {
         /// Start of the capture.
@@ -179,6 +199,24 @@ pub enum PipelineEvent {
     Removed,
 }
 
+/// What a cutover found on the side that it entered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// All tables of the store.
+    pub tables: Vec<TableName>,
+    /// Everything else that has a name.
+    pub others: Vec<String>,
+}
+
+/// Tables made on the target since the cutover, on their way to the source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carried {
+    /// Their mapping, in the pipeline's own direction.
+    pub tables: Vec<TableMap>,
+    /// What builds them on the source.
+    pub statements: Vec<SchemaStatement>,
+}
+
 /// A pipeline as the journal tells it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipelineRecord {
@@ -196,6 +234,12 @@ pub struct PipelineRecord {
     pub origin: Option<Position>,
     /// The fixed mapping; `None` before the build phase.
     pub tables: Option<Vec<TableMap>>,
+    /// What the last cutover found on the target; `None` before the first, and in journals of older versions.
+    pub found: Option<Found>,
+    /// What the roll back in work takes along.
+    pub carried: Carried,
+    /// Source tables of the mapping that the profile does not name: a roll back took them along from the target.
+    pub adopted: Vec<TableName>,
     /// Rows of the completed copy.
     pub copied_rows: Option<u64>,
     /// Throttle knobs set by operators, by name.
@@ -209,7 +253,26 @@ impl PipelineRecord {
             PipelineEvent::State { state } => self.state = state.clone(),
             PipelineEvent::Stage { stage } => self.stage = *stage,
             // A pipeline has at least one table: none means that the mapping was taken back.
-            PipelineEvent::Mapped { tables } => self.tables = (!tables.is_empty()).then(|| tables.clone()),
+            PipelineEvent::Mapped { tables } => {
+                self.tables = (!tables.is_empty()).then(|| tables.clone());
+                self.adopted.clear();
+            }
+            PipelineEvent::Inventoried { tables, others } => {
+                self.found = Some(Found { tables: tables.clone(), others: others.clone() });
+            }
+            PipelineEvent::Carrying { tables, statements } => {
+                self.carried = Carried { tables: tables.clone(), statements: statements.clone() };
+            }
+            PipelineEvent::Adopted { tables } => {
+                let known = self.tables.get_or_insert_default();
+                for map in tables {
+                    if !known.iter().any(|k| k.source == map.source) {
+                        known.push(map.clone());
+                        self.adopted.push(map.source.clone());
+                    }
+                }
+                self.carried = Carried::default();
+            }
             PipelineEvent::Origin { position, captured } => {
                 self.origin = Some(*position);
                 self.captured = Some(*captured);
@@ -229,8 +292,36 @@ impl PipelineRecord {
                 let traffic = self.traffic;
                 let writable = self.writable;
                 let tables = self.tables.take();
-                *self = Self { traffic, writable, tables, ..Self::default() };
+                let adopted = std::mem::take(&mut self.adopted);
+                let found = self.found.take();
+                *self = Self { traffic, writable, tables, adopted, found, ..Self::default() };
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(name: &str) -> TableMap {
+        TableMap { source: TableName::bare(name), target: TableName::bare(name), columns: Vec::new(), key: Vec::new() }
+    }
+
+    #[test]
+    fn what_a_roll_back_carried_belongs_to_the_mapping_once() {
+        let mut record = PipelineRecord::default();
+        record.apply(&PipelineEvent::Mapped { tables: vec![map("orders")] });
+        record.apply(&PipelineEvent::Carrying { tables: vec![map("returns")], statements: Vec::new() });
+        assert_eq!(record.carried.tables, [map("returns")]);
+        for _ in 0..2 {
+            // An engine that dies behind the first one journals it again.
+            record.apply(&PipelineEvent::Adopted { tables: vec![map("returns")] });
+        }
+        assert_eq!(record.tables, Some(vec![map("orders"), map("returns")]));
+        assert_eq!(record.adopted, [TableName::bare("returns")]);
+        assert_eq!(record.carried, Carried::default());
+        record.apply(&PipelineEvent::Mapped { tables: Vec::new() });
+        assert!(record.tables.is_none() && record.adopted.is_empty());
     }
 }

@@ -8,6 +8,7 @@ use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::plan::Direction;
 use crate::model::step::StepEvent;
+use crate::model::table::TableMap;
 use crate::model::verification::{DriftCounts, TableVerification};
 use chrono::{DateTime, Utc};
 
@@ -113,6 +114,17 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::State { state } => format!("{pipeline} is {}", state.word()),
         PipelineEvent::Stage { stage } => format!("{pipeline} entered the stage {}", stage.word()),
         PipelineEvent::Mapped { tables } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
+        PipelineEvent::Inventoried { tables, others } => {
+            let (tables, others) = (counted(tables.len(), "table"), counted(others.len(), "other object"));
+            format!("{pipeline}: the target has {tables} and {others} before the cutover enters it")
+        }
+        PipelineEvent::Carrying { tables, .. } if tables.is_empty() => {
+            format!("{pipeline}: no table was made on the target since the cutover")
+        }
+        PipelineEvent::Carrying { tables, .. } => {
+            format!("{pipeline}: the roll back takes {} along to the source", named(tables))
+        }
+        PipelineEvent::Adopted { tables } => format!("{pipeline} maps {} from now on, too", named(tables)),
         PipelineEvent::Origin { position, captured } => {
             format!("{pipeline} captures its {} from {position}", captured.word())
         }
@@ -135,6 +147,10 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::Throttle { knob, value, by } => format!("{by} set {knob} of {pipeline} to {value}"),
         PipelineEvent::Removed => format!("{pipeline} and its captures were removed"),
     }
+}
+
+fn named(tables: &[TableMap]) -> String {
+    tables.iter().map(|map| map.target.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 fn of_comparison(pipeline: &str, event: &ComparisonEvent) -> String {

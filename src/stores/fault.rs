@@ -123,6 +123,14 @@ impl Inventory for FaultStore {
     async fn has_rows(&self, name: &TableName) -> Result<bool> {
         self.pass("inventory.has_rows", self.inner.inventory().has_rows(name)).await
     }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        self.pass("inventory.names", self.inner.inventory().names()).await
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        self.pass("inventory.others", self.inner.inventory().others()).await
+    }
 }
 
 #[async_trait]
@@ -150,6 +158,22 @@ impl Schema for FaultStore {
 
     async fn execute(&self, sql: &str) -> Result<()> {
         self.pass("schema.execute", self.inner.schema().execute(sql)).await
+    }
+
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()> {
+        self.pass("schema.make", self.inner.schema().make(statement, maker)).await
+    }
+
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>> {
+        self.pass("schema.maker", self.inner.schema().maker(statement)).await
+    }
+
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()> {
+        self.pass("schema.unmake", self.inner.schema().unmake(statement, undo)).await
+    }
+
+    async fn disown(&self, prefix: &str) -> Result<()> {
+        self.pass("schema.disown", self.inner.schema().disown(prefix)).await
     }
 }
 

@@ -110,6 +110,11 @@ pub trait Inventory: Send + Sync {
     async fn table(&self, name: &TableName) -> Result<Table>;
     /// True when at least one row is in the table.
     async fn has_rows(&self, name: &TableName) -> Result<bool>;
+    /// Names of what [`Inventory::tables`] would describe, without looking into the tables: quick enough for a freeze.
+    async fn names(&self) -> Result<Vec<TableName>>;
+    /// Names of everything else of the user's: views, indexes, triggers, functions, types. Each begins with its kind, such as
+    /// `view sales.totals`; what [`Schema::script`] can build is spelled as its [`SchemaStatement::object`].
+    async fn others(&self) -> Result<Vec<String>>;
 }
 
 /// Which part a store plays for a set of tables.
@@ -148,8 +153,18 @@ pub trait Schema: Send + Sync {
     async fn script(&self, maps: &[TableMap]) -> Result<SchemaScript>;
     /// On the target: does the object that this statement makes exist?
     async fn exists(&self, statement: &SchemaStatement) -> Result<bool>;
-    /// On the target: runs a statement or an undo. No statement time-out: index builds take their time.
+    /// On the target: runs a statement. No statement time-out: index builds take their time.
     async fn execute(&self, sql: &str) -> Result<()>;
+    /// On the target: makes an object and notes `maker` for it in the same transaction, so that the store itself knows who made it
+    /// whatever becomes of the caller. No statement time-out.
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()>;
+    /// On the target: who made the object by [`Schema::make`]; `None` when it was somebody else, or the note is gone.
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>>;
+    /// On the target: runs `undo` and takes the note of `statement` away in the same transaction.
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()>;
+    /// On the target: takes the notes of all makers away whose name begins with `prefix`, and leaves the objects: they are the
+    /// application's now.
+    async fn disown(&self, prefix: &str) -> Result<()>;
 }
 
 /// What a capture was asked to read.

@@ -15,6 +15,10 @@ mod harness;
 #[cfg(test)]
 mod ladder;
 #[cfg(test)]
+mod meanwhile;
+#[cfg(test)]
+mod snapshot;
+#[cfg(test)]
 mod truncation;
 #[cfg(test)]
 mod writer;

@@ -10,10 +10,16 @@ use godwit::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use godwit::model::plan::Direction;
 use godwit::model::reason::{FailurePolicy, Reason};
 use godwit::model::step::StepEvent;
+use godwit::model::table::{TableMap, TableName};
 use godwit::report::event::{sentence, subject};
 
 fn reason() -> Reason {
     Reason::new("the target refused a row", "remove it, then retry")
+}
+
+fn returns() -> TableMap {
+    let name = TableName::in_schema("public", "returns");
+    TableMap { source: name.clone(), target: name, columns: Vec::new(), key: Vec::new() }
 }
 
 #[test]
@@ -68,6 +74,10 @@ fn every_event_has_a_sentence() {
         },
         PipelineEvent::Throttle { knob: "workers".into(), value: "4".into(), by: by() },
         PipelineEvent::Throttle { knob: "workers".into(), value: "off".into(), by: by() },
+        PipelineEvent::Inventoried { tables: vec![returns().target], others: Vec::new() },
+        PipelineEvent::Carrying { tables: Vec::new(), statements: Vec::new() },
+        PipelineEvent::Carrying { tables: vec![returns()], statements: Vec::new() },
+        PipelineEvent::Adopted { tables: vec![returns()] },
         PipelineEvent::Removed,
     ];
     let step =

@@ -5,6 +5,7 @@ use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::model::ids::{PipelineId, StepId};
 use crate::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use crate::model::plan::PlannedStep;
+use crate::model::table::TableName;
 use crate::pipelines::copier::copy::{Copy, CopyEnd};
 use crate::pipelines::copier::pacing::Pacer;
 use crate::pipelines::copier::route::CopierRoute;
@@ -25,6 +26,9 @@ pub struct CopyStep {
     pub capture: Vec<(String, String)>,
     /// Size of a chunk.
     pub chunk_bytes: u64,
+    /// Source tables that came into the mapping by a roll back: the application made them on the target, and their rows there are
+    /// no copy of ours to take back.
+    pub adopted: Vec<TableName>,
 }
 
 #[async_trait]
@@ -41,7 +45,9 @@ impl Step for CopyStep {
                 self.route.target.id(),
                 self.chunk_bytes >> 20
             ));
-            undo.push(format!("-- remove all rows of {} on {}", map.target, self.route.target.id()));
+            if !self.adopted.contains(&map.source) {
+                undo.push(format!("-- remove all rows of {} on {}", map.target, self.route.target.id()));
+            }
         }
         undo.retain(|line| !line.is_empty());
         PlannedStep {
@@ -122,8 +128,10 @@ impl Step for CopyStep {
         let state = target.state(&route.apply).await?;
         // Without an origin on the target the copy never began there, and what is in the tables is not ours.
         if state.origin.is_some() {
-            for table in 0..route.apply.tables.len() {
-                target.clear_table(&route.apply, table).await?;
+            for (table, map) in route.apply.tables.iter().enumerate() {
+                if !self.adopted.contains(&map.source) {
+                    target.clear_table(&route.apply, table).await?;
+                }
             }
         }
         route.source.capture().drop_capture(&route.capture).await?;

@@ -25,6 +25,7 @@ pub mod inventory;
 pub mod key_order;
 pub mod load;
 pub mod lsn;
+pub mod made;
 pub mod origin;
 pub mod pgoutput;
 pub mod preflight;

@@ -19,6 +19,7 @@ mod insert;
 pub mod inventory;
 mod keys;
 mod log;
+mod made;
 mod piece;
 pub mod preflight;
 pub mod quote;

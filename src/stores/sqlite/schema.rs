@@ -4,8 +4,10 @@ use super::catalogue::CatalogueTable;
 use super::connect::Mode;
 use super::ddl::{self, Renames};
 use super::inventory::existing;
+use super::made;
 use super::quote::{folded, ident};
 use super::row::{self, Args};
+use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::schema::{SchemaPart, SchemaScript, SchemaStatement};
 use crate::model::table::{Generation, TableMap};
@@ -85,15 +87,66 @@ impl Schema for SqliteStore {
     }
 
     async fn execute(&self, sql: &str) -> Result<()> {
+        let mut session = self.building().await?;
+        let outcome = session.script(sql).await;
+        settle(session, outcome).await
+    }
+
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()> {
+        let mut session = self.building().await?;
+        let outcome = async {
+            session.script(&statement.statement).await?;
+            made::note(&mut session, statement, maker).await
+        }
+        .await;
+        settle(session, outcome).await
+    }
+
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>> {
+        if self.db.file_identity().is_none() {
+            return Ok(None);
+        }
+        let mut session = self.db.open(Mode::Read, Operation::Build).await?;
+        made::maker(&mut session, statement).await
+    }
+
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()> {
+        let mut session = self.building().await?;
+        let outcome = async {
+            session.script(undo).await?;
+            made::forget(&mut session, statement).await
+        }
+        .await;
+        settle(session, outcome).await
+    }
+
+    async fn disown(&self, prefix: &str) -> Result<()> {
+        if self.db.file_identity().is_none() {
+            return Ok(());
+        }
+        let mut session = self.building().await?;
+        let outcome = made::disown(&mut session, prefix).await;
+        settle(session, outcome).await
+    }
+}
+
+impl SqliteStore {
+    /// A session in a write transaction without a time limit.
+    async fn building(&self) -> Result<Session> {
         let mut session = self.db.open(Mode::Create, Operation::Build).await?;
         session.begin_immediate(session.patience()).await?;
         session.without_deadline();
-        match session.script(sql).await {
-            Ok(()) => session.commit().await,
-            Err(e) => {
-                session.roll_back().await;
-                Err(e)
-            }
+        Ok(session)
+    }
+}
+
+/// Commits what went well and takes back what did not.
+async fn settle(mut session: Session, outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Ok(()) => session.commit().await,
+        Err(e) => {
+            session.roll_back().await;
+            Err(e)
         }
     }
 }

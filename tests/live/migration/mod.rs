@@ -5,6 +5,7 @@ mod freeze;
 mod kills;
 mod ladder;
 mod ledger;
+mod meanwhile;
 mod network;
 mod outages;
 mod shop;

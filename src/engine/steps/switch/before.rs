@@ -4,6 +4,7 @@ use crate::engine::route;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
 use crate::engine::steps::switch::session::SwitchSession;
+use crate::model::pipeline::{PipelineEvent, Traffic};
 use crate::model::plan::PlannedStep;
 use async_trait::async_trait;
 
@@ -37,8 +38,14 @@ impl Step for WayBackStep {
         Ok(None)
     }
 
-    async fn act(&self, _context: &StepContext) -> Result<Outcome, StepError> {
+    async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         for turning in &self.0.turning {
+            if self.0.leaving == Traffic::Source {
+                // From here on, whatever is made there is made meanwhile, and a roll back takes it along.
+                let entered = turning.current.target.inventory();
+                let (tables, others) = (entered.names().await?, entered.others().await?);
+                context.core.note(&turning.pipeline, PipelineEvent::Inventoried { tables, others }).await;
+            }
             let opposite = &turning.opposite;
             opposite.source.capture().drop_capture(&opposite.capture).await?;
             let (origin, _) = opposite.source.capture().prepare(&opposite.capture, false).await?;

@@ -4,7 +4,7 @@ use crate::engine::barrier::{PipelineBarrier, token};
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
 use crate::engine::steps::switch::session::{SwitchSession, lost, within_budget};
-use crate::model::pipeline::PipelineEvent;
+use crate::model::pipeline::{PipelineEvent, Stage};
 use crate::model::plan::PlannedStep;
 use crate::stores::error::{ErrorKind, StoreError};
 use crate::stores::{FreezeGuard, FreezeSpec, MapSide, StoreRef};
@@ -44,6 +44,8 @@ impl Step for FreezeStep {
     }
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
+        // Told before it is so: whoever looks must not see `live` while writers wait.
+        self.0.enter(&context.core, Stage::Frozen).await?;
         // Where poolers hold their clients already, the clock runs since then.
         let waiting = context.core.switch.lock().await.take();
         let mut session = waiting.unwrap_or_else(|| SwitchSession::begin(self.0.budget));
@@ -60,6 +62,7 @@ impl Step for FreezeStep {
 
     async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
         let Some(session) = context.core.switch.lock().await.take() else {
+            self.0.enter(&context.core, self.0.stage()).await?;
             return Ok("nothing was held: the locks end with their connection".to_owned());
         };
         let held = session.held_ms();
@@ -70,6 +73,7 @@ impl Step for FreezeStep {
                 failed = Some(error);
             }
         }
+        self.0.enter(&context.core, self.0.stage()).await?;
         Ok(match failed {
             Some(error) => format!("writers went on after {held} ms (a connection had to be dropped: {error})"),
             None => format!("writers went on after {held} ms"),
@@ -117,12 +121,11 @@ impl Step for DrainStep {
                 guard.marker(&captures, &token).await?;
             }
             let patience = session.deadline.saturating_duration_since(Instant::now());
-            for turning in &self.0.turning {
-                let barrier =
-                    PipelineBarrier { core: context.core.clone(), pipeline: turning.pipeline.clone(), patience };
+            for (pipeline, _) in self.0.turning.iter().flat_map(|t| t.routes()) {
+                let barrier = PipelineBarrier { core: context.core.clone(), pipeline: pipeline.clone(), patience };
                 barrier.passed(&token).await.map_err(|why| {
                     StepError::retry(
-                        format!("pipeline {} did not drain: {why}", turning.pipeline),
+                        format!("pipeline {pipeline} did not drain: {why}"),
                         "look at its lag and state, then retry the phase",
                     )
                 })?;
@@ -164,20 +167,18 @@ impl Step for CompareLastStep {
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         within_budget(context, "compare the rows that changed last", async {
             let mut compared = 0;
-            for turning in &self.0.turning {
-                let recent = context.core.fleet.room(&turning.pipeline).status.recent();
+            for (pipeline, route) in self.0.turning.iter().flat_map(|t| t.routes()) {
+                let recent = context.core.fleet.room(pipeline).status.recent();
                 compared += recent.len();
-                let (source, target) = (&turning.current.source, &turning.current.target);
-                let drift = rows_at_rest(source, target, &turning.current.apply.tables, &recent).await?;
+                let drift = rows_at_rest(&route.source, &route.target, &route.apply.tables, &recent).await?;
                 if let Some(first) = drift.first() {
                     // Without the freeze writers went on meanwhile, and a difference says nothing.
                     still_held(context).await?;
-                    let table = turning.current.apply.tables.get(first.table).map(|m| m.source.to_string());
+                    let table = route.apply.tables.get(first.table).map(|m| m.source.to_string());
                     let key: Vec<String> = first.key.iter().map(ToString::to_string).collect();
                     return Err(StepError::mend(
                         format!(
-                            "pipeline {}: {} of the rows that changed last differ, first {} {}",
-                            turning.pipeline,
+                            "pipeline {pipeline}: {} of the rows that changed last differ, first {} {}",
                             drift.len(),
                             table.unwrap_or_default(),
                             key.join(",")
@@ -215,10 +216,9 @@ impl Step for SequenceStep {
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         within_budget(context, "move sequences", async {
             let mut moved = 0;
-            for turning in &self.0.turning {
-                let current = &turning.current;
-                let states = current.source.sequences().read(&current.apply.tables, MapSide::Source).await?;
-                current.target.sequences().advance_past(&states).await?;
+            for (_, route) in self.0.turning.iter().flat_map(|t| t.routes()) {
+                let states = route.source.sequences().read(&route.apply.tables, MapSide::Source).await?;
+                route.target.sequences().advance_past(&states).await?;
                 moved += states.len();
             }
             Ok(Outcome::seen(format!("{moved} sequences stand past the highest value")))

@@ -135,13 +135,14 @@ impl Object {
 }
 
 /// A name for people: quoted only where it must be to be read back.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let simple = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if simple { name.to_owned() } else { quote::ident(name) }
 }
 
-fn dotted(name: &TableName) -> String {
+/// A qualified name for people, which can be read back.
+pub fn dotted(name: &TableName) -> String {
     format!("{}.{}", plain(schema_of(name)), plain(&name.name))
 }
 

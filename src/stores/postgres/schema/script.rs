@@ -3,6 +3,7 @@
 use crate::model::schema::{SchemaPart, SchemaScript, SchemaStatement};
 use crate::model::table::TableMap;
 use crate::stores::error::{ErrorKind, Operation};
+use crate::stores::postgres::made;
 use crate::stores::postgres::quote;
 use crate::stores::postgres::relation::schema_of;
 use crate::stores::postgres::schema::object::Object;
@@ -136,6 +137,45 @@ impl Schema for PostgresStore {
         // Locks are still waited for with a limit: a build that queues behind a reader would stop everybody behind it.
         connection.execute("SET statement_timeout = 0").await.map_err(failed)?;
         connection.execute(AssertSqlSafe(sql.to_owned())).await.map_err(failed)?;
+        connector.close(connection).await;
+        Ok(())
+    }
+
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()> {
+        let note = made::note(&statement.object, maker);
+        self.together(&statement.object, &format!("{}; {note}", statement.statement)).await
+    }
+
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Inspect).await?;
+        made::maker(&mut connection, &statement.object)
+            .await
+            .map_err(|e| connector.failed(Operation::Inspect)(e).about(statement.object.clone()))
+    }
+
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()> {
+        let forget = made::forget(&statement.object);
+        self.together(&statement.object, &format!("{undo}; {forget}")).await
+    }
+
+    async fn disown(&self, prefix: &str) -> Result<()> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Build).await?;
+        made::disown(&mut connection, prefix).await.map_err(connector.failed(Operation::Build))
+    }
+}
+
+impl PostgresStore {
+    /// Runs statements without parameters as one query, which is one transaction, in a session of its own without a time-out.
+    async fn together(&self, object: &str, sql: &str) -> Result<()> {
+        let connector = self.connector();
+        let mut connection = connector.dedicated(Operation::Build, "build").await?;
+        let failed = |e| connector.failed(Operation::Build)(e).about(object.to_owned());
+        // Locks are still waited for with a limit: a build that queues behind a reader would stop everybody behind it.
+        connection.execute("SET statement_timeout = 0").await.map_err(failed)?;
+        made::prepare(&mut connection).await.map_err(failed)?;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.map_err(failed)?;
         connector.close(connection).await;
         Ok(())
     }
