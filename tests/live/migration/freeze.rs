@@ -11,6 +11,7 @@ use godwit::model::pipeline::{PipelineState, Traffic};
 use godwit::model::reason::{FailurePolicy, Reason};
 use godwit::stores::postgres::address::Address;
 use sqlx::{Executor, PgConnection};
+use std::time::Duration;
 
 /// A transaction on the source that has written to the moved tables.
 const WRITES: &str = "BEGIN; UPDATE orders SET note = 'late' WHERE name = 'seed-1'";
@@ -63,6 +64,36 @@ async fn c02_a_transaction_that_outlasts_the_budget_has_the_cutover_undone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PgBouncer: run tests/run"]
+async fn c02_clients_of_a_pgbouncer_wait_for_one_budget_and_no_more() {
+    let shop = Shop::new().await;
+    let pooler = Pooler::start(&Address::parse(shop.source.url()).unwrap(), "transaction").await;
+    shop.declare(Settings { budget: "1s", route: shop.pooler_route(&pooler, "30s"), ..shop.settings() });
+    let engine = Engine::start(&shop);
+    let mut client = engine.client().await;
+    climb(&mut client).await;
+    let writer = Writer::by_pooler(&pooler);
+    writer.acknowledges(5).await;
+    let mut long = shop.session(Traffic::Source).await;
+    long.execute(WRITES).await.unwrap();
+    client.start("cutover").await;
+    client.ended("cutover").await;
+    undone(&client);
+    writer.acknowledges(5).await;
+    let desk = writer.hold().await;
+    let (longest, failed) = (desk.longest, desk.failed);
+    drop(desk);
+    // Five budgets with pauses between them are nine seconds and more; a busy machine adds some to one.
+    assert!(longest < Duration::from_secs(4) && failed == 0, "{failed} failed, the longest took {longest:?}");
+    long.execute("COMMIT").await.unwrap();
+    retry(&mut client).await;
+    assert_sound(&shop, Traffic::Target, &writer, "after the retry").await;
+    assert_eq!(writer.hold().await.failed, 0);
+    writer.stop().await;
+    engine.down(&mut client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs PostgreSQL: run tests/run"]
 async fn c03_a_transaction_that_commits_while_the_freeze_waits_comes_along() {
     let shop = Shop::new().await;
@@ -104,6 +135,13 @@ async fn c03_the_gate_names_an_old_transaction() {
     let mut old: PgConnection = shop.session(Traffic::Source).await;
     old.execute("SET application_name = 'nightly report'").await.unwrap();
     old.execute(WRITES).await.unwrap();
+    let age = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND clock_timestamp() - xact_start > '100 ms'
+               AND application_name = 'nightly report'";
+    poll("the transaction is old", async || match shop.column(Traffic::Source, age).await[0].as_str() {
+        "0" => Err("it is young".to_owned()),
+        _ => Ok(()),
+    })
+    .await;
     poll("the gate closes", async || match client.begin("cutover").await {
         Err(why) if why.contains("open_transactions: source: session") && why.contains("nightly report") => Ok(()),
         Err(why) => Err(why),

@@ -173,7 +173,7 @@ async fn a_stall_at_the_freeze_uses_up_the_budget_and_no_more() {
 #[ignore = "needs PostgreSQL: run tests/run"]
 async fn connections_that_break_at_any_row_of_a_switch_lose_nothing() {
     /// Every how many rows of a switch, which has about forty.
-    const STRIDE: usize = 5;
+    const STRIDE: usize = 7;
     let far = Far::new("").await;
     let engine = Engine::start(&far.shop);
     let mut client = engine.client().await;

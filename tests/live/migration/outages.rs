@@ -102,23 +102,24 @@ async fn sessions_that_the_server_ends_are_made_anew() {
     let mut client = engine.client().await;
     climb(&mut client).await;
     let writer = Writer::by_file(&shop);
-    // A moment of the switch, and on which side the engine's sessions are ended then.
-    for step in ["way-back", "freeze", "drain", "sequences", "fence", "open"] {
-        for side in [Traffic::Source, Traffic::Target] {
-            let at = format!("sessions on the {} ended after {step}", side.word());
-            client.start("cutover").await;
-            if passes(&mut client, step).await {
-                end_sessions(&shop, side).await;
-            }
-            client.ended("cutover").await;
-            complete(&shop, &mut client, &writer, &at).await;
-            client.begin_roll_back("cutover").await.unwrap();
-            if passes(&mut client, &format!("back/{step}")).await {
-                end_sessions(&shop, side).await;
-            }
-            client.taken_back("cutover").await;
-            take_back(&shop, &mut client, &writer, &at).await;
+    // A step of the switch, and whether the engine's sessions are ended after it on the side that is left or on the one that is entered.
+    for (step, left) in
+        [("way-back", true), ("freeze", true), ("drain", false), ("sequences", true), ("fence", true), ("open", false)]
+    {
+        let (side, back) = if left { (Traffic::Source, Traffic::Target) } else { (Traffic::Target, Traffic::Source) };
+        client.start("cutover").await;
+        if passes(&mut client, step).await {
+            end_sessions(&shop, side).await;
         }
+        client.ended("cutover").await;
+        complete(&shop, &mut client, &writer, &format!("sessions on the {} ended after {step}", side.word())).await;
+        client.begin_roll_back("cutover").await.unwrap();
+        if passes(&mut client, &format!("back/{step}")).await {
+            end_sessions(&shop, back).await;
+        }
+        client.taken_back("cutover").await;
+        take_back(&shop, &mut client, &writer, &format!("sessions on the {} ended after back/{step}", back.word()))
+            .await;
     }
     writer.stop().await;
     engine.down(&mut client).await;

@@ -8,7 +8,7 @@ use godwit::model::pipeline::Traffic;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tokio::task::JoinHandle;
 
@@ -43,6 +43,8 @@ pub struct Desk {
     pub ledger: Ledger,
     /// Writes that were not acknowledged.
     pub failed: usize,
+    /// The longest time that a write took.
+    pub longest: Duration,
     /// Sentences that no application should ever see.
     surprises: Vec<String>,
 }
@@ -145,6 +147,7 @@ async fn write(way: Way, desk: Arc<Mutex<Desk>>, stopped: watch::Receiver<bool>)
         // Held across the write, so that nobody counts while one is under way.
         let mut desk = desk.lock().await;
         let Some(write) = nth(number, &desk.ledger) else { continue };
+        let asked = Instant::now();
         let outcome = async {
             let session = match &mut connection {
                 Some(session) => session,
@@ -179,6 +182,7 @@ async fn write(way: Way, desk: Arc<Mutex<Desk>>, stopped: watch::Receiver<bool>)
             connection = None;
             desk.failed += 1;
         }
+        desk.longest = desk.longest.max(asked.elapsed());
         desk.ledger.note(&write.name, write.before, write.after, outcome);
     }
 }

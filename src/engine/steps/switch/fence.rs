@@ -161,10 +161,7 @@ impl Step for FenceStep {
                     "ask for the roll back plan again: it takes them along",
                 ));
             }
-            for (_, guard) in &mut session.guards {
-                guard.still_held().await?;
-            }
-            Ok::<(), StepError>(())
+            session.still_held().await
         };
         match tokio::time::timeout(remaining, still).await {
             Ok(result) => result?,

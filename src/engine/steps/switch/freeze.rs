@@ -6,10 +6,15 @@ use crate::engine::steps::switch::party::PartyRef;
 use crate::engine::steps::switch::session::{SwitchSession, lost, within_budget};
 use crate::model::pipeline::{PipelineEvent, Stage};
 use crate::model::plan::PlannedStep;
-use crate::stores::MapSide;
+use crate::stores::error::{ErrorKind, StoreError};
+use crate::stores::{FreezeGuard, FreezeSpec, MapSide, StoreRef};
 use crate::verify::compare::rows_at_rest;
 use async_trait::async_trait;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// Pause before a connection that broke while writers were to be held is made anew.
+const HOLD_AGAIN: Duration = Duration::from_millis(100);
 
 /// Holds writers on the side that is left.
 pub struct FreezeStep(pub PartyRef);
@@ -44,17 +49,10 @@ impl Step for FreezeStep {
         // Where poolers hold their clients already, the clock runs since then.
         let waiting = context.core.switch.lock().await.take();
         let mut session = waiting.unwrap_or_else(|| SwitchSession::begin(self.0.budget));
-        for (store, mut spec, _) in self.0.left() {
-            spec.lock_timeout = session.deadline.saturating_duration_since(Instant::now());
-            if spec.lock_timeout.is_zero() {
-                return Err(StepError::retry(
-                    "the downtime budget was used up before writers were held",
-                    "look at open transactions, then retry the phase",
-                ));
-            }
-            // On an error the guards taken so far are dropped with the session: their writers go on. It is not tried again by itself:
+        for (store, spec, _) in self.0.left() {
+            // On an error the guards taken so far are dropped with the session: their writers go on. The executor does not try again:
             // one budget is all that writers, and the clients of poolers, are made to wait.
-            let guard = store.freeze().hold(&spec).await.map_err(|error| StepError::from(error).ends_the_try())?;
+            let guard = hold(&store, spec, session.deadline).await.map_err(|e| StepError::from(e).ends_the_try())?;
             session.guards.push((store.id().clone(), guard));
         }
         let evidence = format!("writers of {} stores held after {} ms", session.guards.len(), session.held_ms());
@@ -80,6 +78,21 @@ impl Step for FreezeStep {
             Some(error) => format!("writers went on after {held} ms (a connection had to be dropped: {error})"),
             None => format!("writers went on after {held} ms"),
         })
+    }
+}
+
+/// Holds a store's writers before the deadline. A connection that broke is made anew; locks that were not to be had are not waited for
+/// again, because the store tries several times by itself.
+async fn hold(store: &StoreRef, mut spec: FreezeSpec, deadline: Instant) -> Result<Box<dyn FreezeGuard>, StoreError> {
+    loop {
+        spec.lock_timeout = deadline.saturating_duration_since(Instant::now());
+        match store.freeze().hold(&spec).await {
+            Err(error) if error.kind == ErrorKind::Unreachable && Instant::now() + HOLD_AGAIN < deadline => {
+                tracing::warn!(store = %store.id(), %error, "the session that holds writers is made anew");
+                tokio::time::sleep(HOLD_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -117,9 +130,7 @@ impl Step for DrainStep {
                     )
                 })?;
             }
-            for (_, guard) in &mut session.guards {
-                guard.still_held().await?;
-            }
+            session.still_held().await?;
             Ok(Outcome::seen(format!(
                 "the marker came out of {} pipelines; writers held for {} ms",
                 self.0.turning.len(),
@@ -132,6 +143,11 @@ impl Step for DrainStep {
     async fn undo(&self, _context: &StepContext, _made: &[String]) -> Result<String, StepError> {
         Ok("nothing to take back".to_owned())
     }
+}
+
+/// Asks whether writers are held.
+async fn still_held(context: &StepContext) -> Result<(), StepError> {
+    context.core.switch.lock().await.as_mut().ok_or_else(lost)?.still_held().await
 }
 
 /// Compares the rows that changed last; both sides are at rest, so any difference is real.
@@ -156,6 +172,8 @@ impl Step for CompareLastStep {
                 compared += recent.len();
                 let drift = rows_at_rest(&route.source, &route.target, &route.apply.tables, &recent).await?;
                 if let Some(first) = drift.first() {
+                    // Without the freeze writers went on meanwhile, and a difference says nothing.
+                    still_held(context).await?;
                     let table = route.apply.tables.get(first.table).map(|m| m.source.to_string());
                     let key: Vec<String> = first.key.iter().map(ToString::to_string).collect();
                     return Err(StepError::mend(

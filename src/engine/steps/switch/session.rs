@@ -25,6 +25,17 @@ impl SwitchSession {
         Self { guards: Vec::new(), since, deadline: since + budget }
     }
 
+    /// Asks every store whether writers are held.
+    ///
+    /// # Errors
+    /// [`StepError`] when they are not, or a store does not answer: then the switch must not go on.
+    pub async fn still_held(&mut self) -> Result<(), StepError> {
+        for (_, guard) in &mut self.guards {
+            guard.still_held().await?;
+        }
+        Ok(())
+    }
+
     /// How long writers have been waiting.
     pub fn held_ms(&self) -> u128 {
         self.since.elapsed().as_millis()
