@@ -33,6 +33,10 @@ fn from_first(event: Event) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::pipeline::Traffic;
+    use crate::model::reason::Reason;
+    use crate::model::schema_change::{Difference, SchemaChange, SchemaNote, SchemaOutcome};
+    use crate::model::table::{Column, Generation, TableName};
 
     #[test]
     fn an_old_off_keeps_its_meaning() {
@@ -43,5 +47,25 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert_eq!((value(1), value(2)), ("default".to_owned(), "off".to_owned()));
+    }
+
+    #[test]
+    fn a_schema_change_survives_the_journal() {
+        let column = Column {
+            name: "b".into(),
+            type_name: "text".into(),
+            nullable: true,
+            generation: Generation::Plain,
+            has_default: false,
+        };
+        let note = SchemaNote {
+            captured: Traffic::Source,
+            change: SchemaChange { table: TableName::bare("t"), difference: Difference::Added { column } },
+            outcome: SchemaOutcome::Stopped { reason: Reason::new("why", "what next") },
+            made: Vec::new(),
+            then: Vec::new(),
+        };
+        let event = Event::Pipeline { pipeline: "p".into(), event: PipelineEvent::SchemaChange { note } };
+        assert_eq!(read(FORM, &serde_json::to_string(&event).unwrap()).unwrap(), event);
     }
 }

@@ -87,23 +87,6 @@ fn a_lost_or_changed_key_is_a_difference() {
     assert_eq!(with(RowIdentity::Key(vec!["a".into()])).len(), 1);
 }
 
-#[test]
-fn a_note_survives_the_journal() {
-    let note = SchemaNote {
-        captured: Traffic::Source,
-        change: SchemaChange {
-            table: TableName::bare("t"),
-            difference: Difference::Added { column: column("b", "text") },
-        },
-        outcome: SchemaOutcome::Stopped { reason: Reason::new("why", "what next") },
-        made: Vec::new(),
-        then: Vec::new(),
-    };
-    let event = crate::model::pipeline::PipelineEvent::SchemaChange { note };
-    let text = serde_json::to_string(&event).unwrap();
-    assert_eq!(serde_json::from_str::<crate::model::pipeline::PipelineEvent>(&text).unwrap(), event);
-}
-
 proptest! {
     /// Whatever a table became: a mapped column that is there as it was is never in a difference, every other one is, and so is every
     /// column that is neither mapped nor left out.
