@@ -414,6 +414,9 @@ pub struct Applied {
 pub trait ChangeApplier: Send {
     /// Applies changes in order in the open transaction, opening one if there is none. On error the transaction is gone and nothing of it stays.
     async fn push(&mut self, changes: Vec<RowChange>) -> Result<Applied>;
+    /// Notes in the open transaction, opening one if there is none, that changes up to `position` may repeat what is here: rows were pushed as
+    /// the source had them at that place ([`TargetState::consistent_from`]). On error the transaction is gone.
+    async fn expect_repeats(&mut self, position: Position) -> Result<()>;
     /// Commits with the checkpoint `position`; durable when it returns. An outcome that is not known is an error: the caller reads [`Target::state`].
     async fn commit(&mut self, position: Position) -> Result<()>;
     /// Gives the open transaction up.

@@ -213,13 +213,12 @@ impl Pump<'_> {
     }
 
     /// Brings rows that moved between two snapshots from the source. What follows in the log may be older than they are, so the target
-    /// counts as consistent only from where they were read. Only a log that leaves columns out leads here, so the target is one that lets two
-    /// sessions write at once.
+    /// counts as consistent only from where they were read.
     async fn fetch(&self, run: &mut Run, keys: BTreeMap<usize, Vec<Key>>) -> Result<(), StoreError> {
         let route = self.route;
         let rows = moved::read(route, keys).await?;
         let read_at = route.source.capture().retention(&route.capture).await?.log_end;
-        route.target.target().save_consistent_from(&route.apply, read_at).await?;
+        run.applier.expect_repeats(read_at).await?;
         self.status.update(|s| s.consistent_from = Some(read_at));
         if !rows.is_empty() {
             run.applier.push(rows).await?;

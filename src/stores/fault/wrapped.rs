@@ -107,6 +107,10 @@ impl ChangeApplier for Applier {
         self.script.pass(&self.id, "applier.push", self.inner.push(changes)).await
     }
 
+    async fn expect_repeats(&mut self, position: Position) -> Result<()> {
+        self.script.pass(&self.id, "applier.expect_repeats", self.inner.expect_repeats(position)).await
+    }
+
     async fn commit(&mut self, position: Position) -> Result<()> {
         self.script.pass(&self.id, "applier.commit", self.inner.commit(position)).await
     }

@@ -157,6 +157,14 @@ impl PgApplier {
         self.open && matches!(failure, Failure::Server(_)) && failure.kind() == ErrorKind::Rejected
     }
 
+    async fn note_repeats(&mut self, position: Position) -> Outcome<()> {
+        if !self.open {
+            self.connection.query("BEGIN; SET CONSTRAINTS ALL DEFERRED; SAVEPOINT godwit").await?;
+            self.open = true;
+        }
+        checkpoint::save_consistent_from(&mut self.connection, &self.spec.name, position).await
+    }
+
     async fn apply_one(&mut self, change: &RowChange) -> Result<Applied> {
         let changes = std::slice::from_ref(change);
         let batch = Batch::new(changes, &self.tables);
@@ -200,6 +208,18 @@ impl ChangeApplier for PgApplier {
                 Err(error)
             }
         }
+    }
+
+    async fn expect_repeats(&mut self, position: Position) -> Result<()> {
+        let noted = self.note_repeats(position).await;
+        if let Err(failure) = noted {
+            let error = StoreError { operation: Operation::Checkpoint, ..self.failed(failure) };
+            if let Err(second) = self.rollback().await {
+                tracing::debug!(error = %second, "the transaction ended with its connection");
+            }
+            return Err(error);
+        }
+        Ok(())
     }
 
     async fn commit(&mut self, position: Position) -> Result<()> {

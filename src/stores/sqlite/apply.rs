@@ -143,6 +143,8 @@ impl SqliteApplier {
         if self.in_transaction {
             self.session.roll_back().await;
             self.in_transaction = false;
+            // It may hold what only this transaction said.
+            self.progress = None;
         }
     }
 
@@ -169,6 +171,15 @@ impl SqliteApplier {
         }
         work.insert_all(&self.tables, inserts).await?;
         Ok(work.done)
+    }
+
+    async fn note_repeats(&mut self, position: Position) -> Result<()> {
+        self.ensure_transaction().await?;
+        checkpoint::store_consistent_from(&mut self.session, &self.name, position).await?;
+        if let Some(progress) = &mut self.progress {
+            progress.consistent_from = Some(position);
+        }
+        Ok(())
     }
 
     async fn checkpoint(&mut self, position: Position) -> Result<()> {
@@ -406,6 +417,14 @@ impl ChangeApplier for SqliteApplier {
             self.give_up().await;
         }
         applied
+    }
+
+    async fn expect_repeats(&mut self, position: Position) -> Result<()> {
+        let noted = self.note_repeats(position).await;
+        if noted.is_err() {
+            self.give_up().await;
+        }
+        noted
     }
 
     async fn commit(&mut self, position: Position) -> Result<()> {
