@@ -16,6 +16,7 @@ mod harness;
 mod ladder;
 #[cfg(test)]
 mod meanwhile;
+#[cfg(test)]
 mod schema;
 #[cfg(test)]
 mod snapshot;

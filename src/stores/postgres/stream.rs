@@ -1,6 +1,7 @@
 //! The running change stream of one slot.
 
 use crate::model::change::{CaptureItem, Position, RowChange};
+use crate::model::table::TableMap;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::pgoutput::{Message, Relation, decode};
@@ -230,9 +231,10 @@ impl PgChangeStream {
     }
 
     async fn relation(&mut self, relation: &Relation<'_>) -> Result<()> {
-        let found = self.spec.tables.iter().position(|map| {
-            map.source.name == relation.name && map.source.schema.as_deref().unwrap_or("public") == relation.schema
-        });
+        let found = match self.mapped(relation.schema, relation.name) {
+            Some(table) => Some(table),
+            None => self.renamed_back(relation.id).await?,
+        };
         let Some(table) = found else {
             // The publication is ours alone, so this is a mapped table under a new name, or somebody has meddled.
             let why = format!(
@@ -259,6 +261,22 @@ impl PgChangeStream {
         };
         self.relations.insert(relation.id, known);
         Ok(())
+    }
+
+    /// The table of the mapping that goes by this name.
+    fn mapped(&self, schema: &str, name: &str) -> Option<usize> {
+        let named =
+            |map: &TableMap| map.source.name == name && map.source.schema.as_deref().unwrap_or("public") == schema;
+        self.spec.tables.iter().position(named)
+    }
+
+    /// The log tells of the past: a table that had another name for a while is in it under that name. Its number says which one it is now.
+    async fn renamed_back(&mut self, relation: u32) -> Result<Option<usize>> {
+        let mut connection = self.link.statements(Operation::Capture).await?;
+        let sql = "SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1::oid";
+        let answer = connection.query_with(sql, &[Some(&relation.to_string())]).await.map_err(|f| self.failed(f))?;
+        let Some([Some(schema), Some(name)]) = answer.rows.first().map(Vec::as_slice) else { return Ok(None) };
+        Ok(self.mapped(schema, name))
     }
 
     /// Asks the catalogue for the spelling of types that were not in use when the stream began.
