@@ -3,6 +3,7 @@
 use crate::fixture::*;
 use chrono::TimeDelta;
 use godwit::model::change::Position;
+use godwit::model::comparison::ComparisonEvent;
 use godwit::model::event::{Entry, Event};
 use godwit::model::ids::Seq;
 use godwit::model::phase::{Approval, PhaseEvent};
@@ -12,6 +13,7 @@ use godwit::model::reason::{FailurePolicy, Reason};
 use godwit::model::schema_change::{Difference, SchemaChange, SchemaNote, SchemaOutcome};
 use godwit::model::step::StepEvent;
 use godwit::model::table::{TableMap, TableName};
+use godwit::model::verification::DriftCounts;
 use godwit::report::event::{sentence, subject};
 
 fn reason() -> Reason {
@@ -108,6 +110,12 @@ fn every_event_has_a_sentence() {
         rows: 1,
         by: by(),
     });
+    let comparison = |event| Event::Comparison { pipeline: "orders".into(), event };
+    events.push(comparison(ComparisonEvent::Started { tables: Vec::new(), repair: false, by: by() }));
+    events.push(comparison(ComparisonEvent::Started { tables: vec!["orders".into()], repair: true, by: by() }));
+    let drift = DriftCounts { missing: 1, ..DriftCounts::default() };
+    events.push(comparison(ComparisonEvent::Ended { tables: 2, rows: 812_334, drift }));
+    events.push(comparison(ComparisonEvent::Failed { reason: reason() }));
     events.push(Event::Unknown);
     let lines: Vec<String> = events
         .into_iter()

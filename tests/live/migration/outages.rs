@@ -11,7 +11,7 @@ use godwit::model::pipeline::{PipelineState, Traffic};
 use sqlx::Executor;
 
 /// Ends a server as a crash of its machine would, and starts it again.
-async fn crash(lab: &Lab, server: &str) {
+fn crash(lab: &Lab, server: &str) {
     lab.server("kill", server);
     lab.server("start", server);
 }
@@ -45,7 +45,7 @@ async fn a_server_that_crashes_and_comes_back_costs_time_and_no_row() {
     client.start("backfill").await;
     for server in ["pg1", "pg2"] {
         writer.acknowledges(5).await;
-        crash(&lab, server).await;
+        crash(&lab, server);
     }
     insist(&mut client, "backfill").await;
 
@@ -55,7 +55,7 @@ async fn a_server_that_crashes_and_comes_back_costs_time_and_no_row() {
     }
     let pipeline = PipelineId::from("shop");
     for server in ["pg1", "pg2"] {
-        crash(&lab, server).await;
+        crash(&lab, server);
         client.until("the loss is noticed", |m| m.pipelines[&pipeline].state.word() == "retrying").await;
         client.until("the pipeline goes on", |m| m.pipelines[&pipeline].state == PipelineState::Running).await;
         assert_sound(&shop, Traffic::Source, &writer, &format!("after the crash of {server}")).await;
@@ -67,7 +67,7 @@ async fn a_server_that_crashes_and_comes_back_costs_time_and_no_row() {
         late.execute("BEGIN; UPDATE orders SET note = 'late' WHERE name = 'seed-1'").await.unwrap();
         client.start("cutover").await;
         freeze_waits(&shop).await;
-        crash(&lab, server).await;
+        crash(&lab, server);
         drop(late);
         client.ended("cutover").await;
         complete(&shop, &mut client, &writer, &format!("crash of {server} before the fence")).await;
@@ -75,7 +75,7 @@ async fn a_server_that_crashes_and_comes_back_costs_time_and_no_row() {
         // After the fence of the way back.
         client.begin_roll_back("cutover").await.unwrap();
         passes(&mut client, "back/fence").await;
-        crash(&lab, server).await;
+        crash(&lab, server);
         client.taken_back("cutover").await;
         take_back(&shop, &mut client, &writer, &format!("crash of {server} after the fence of the roll back")).await;
     }
@@ -84,7 +84,7 @@ async fn a_server_that_crashes_and_comes_back_costs_time_and_no_row() {
     for server in ["pg1", "pg2"] {
         client.start("cutover").await;
         passes(&mut client, "fence").await;
-        crash(&lab, server).await;
+        crash(&lab, server);
         client.ended("cutover").await;
         complete(&shop, &mut client, &writer, &format!("crash of {server} after the fence")).await;
         client.roll_back("cutover").await.unwrap();

@@ -108,7 +108,7 @@ struct Write {
 /// The `number`-th write; `None` when the row that it is about is not known any more.
 fn nth(number: u64, ledger: &Ledger) -> Option<Write> {
     let name = |n: u64| format!("w-{n}");
-    if number % 3 == 0 {
+    if number.is_multiple_of(3) {
         let name = name(number);
         let sql = format!(
             "WITH c AS (INSERT INTO customers(name) VALUES ('of {name}') RETURNING id),
