@@ -23,6 +23,7 @@ pub mod route;
 pub mod sampler;
 pub mod serve;
 pub mod steps;
+pub mod watch;
 
 pub use checks::checks;
 pub use error::EngineError;

@@ -2,11 +2,13 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::observe::{Monitoring, Replicas, Sessions};
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::connect::Connector;
 use crate::stores::postgres::holds::Holds;
 use crate::stores::postgres::target::PgTarget;
+use crate::stores::postgres::watch::Watch;
 use crate::stores::postgres::wire::link::Link;
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,
@@ -20,6 +22,7 @@ pub struct PostgresStore {
     holds: Arc<Holds>,
     capture: PgCapture,
     target: PgTarget,
+    watch: Watch,
 }
 
 impl PostgresStore {
@@ -31,8 +34,10 @@ impl PostgresStore {
         let address = Address::parse(url)
             .map_err(|reason| StoreError::new(&options.id, Operation::Connect, ErrorKind::Rejected, reason))?;
         let link = Link::new(address.clone(), options.clone());
+        let connector = Arc::new(Connector::new(options, address));
         Ok(Self {
-            connector: Arc::new(Connector::new(options, address)),
+            watch: Watch::new(connector.clone()),
+            connector,
             holds: Arc::default(),
             capture: PgCapture::new(link.clone()),
             target: PgTarget::new(link),
@@ -42,6 +47,11 @@ impl PostgresStore {
     /// Its connections.
     pub(super) fn connector(&self) -> &Arc<Connector> {
         &self.connector
+    }
+
+    /// The session that looks.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
     }
 
     /// Sessions that hold writers, or may still hold them.
@@ -105,5 +115,17 @@ impl Store for PostgresStore {
 
     fn activity(&self) -> &dyn Activity {
         self
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
+    }
+
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        Some(self)
+    }
+
+    fn monitoring(&self) -> Option<&dyn Monitoring> {
+        Some(self)
     }
 }
