@@ -38,8 +38,8 @@ pub trait Replicas: Send + Sync {
 /// Statement statistics.
 #[async_trait]
 pub trait StatementStats: Send + Sync {
-    /// The counters as the server keeps them now.
-    async fn statements(&self) -> Result<Observation<Statements>>;
+    /// The counters as the server keeps them now; `None`: it keeps none, and `missing` says why.
+    async fn statements(&self) -> Result<Observation<Option<Statements>>>;
 }
 
 /// Indexes.

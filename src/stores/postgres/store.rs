@@ -2,11 +2,13 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
-use crate::stores::observe::{Monitoring, Replicas, Sessions};
+use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::connect::Connector;
 use crate::stores::postgres::holds::Holds;
+use crate::stores::postgres::indexes::Definitions;
+use crate::stores::postgres::statements::Texts;
 use crate::stores::postgres::target::PgTarget;
 use crate::stores::postgres::watch::Watch;
 use crate::stores::postgres::wire::link::Link;
@@ -23,6 +25,8 @@ pub struct PostgresStore {
     capture: PgCapture,
     target: PgTarget,
     watch: Watch,
+    texts: Texts,
+    definitions: Definitions,
 }
 
 impl PostgresStore {
@@ -37,6 +41,8 @@ impl PostgresStore {
         let connector = Arc::new(Connector::new(options, address));
         Ok(Self {
             watch: Watch::new(connector.clone()),
+            texts: Texts::default(),
+            definitions: Definitions::default(),
             connector,
             holds: Arc::default(),
             capture: PgCapture::new(link.clone()),
@@ -52,6 +58,16 @@ impl PostgresStore {
     /// The session that looks.
     pub(super) fn watch(&self) -> &Watch {
         &self.watch
+    }
+
+    /// Texts of statements that were read before.
+    pub(super) fn statement_texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// Definitions of indexes that were read before.
+    pub(super) fn definitions(&self) -> &Definitions {
+        &self.definitions
     }
 
     /// Sessions that hold writers, or may still hold them.
@@ -122,6 +138,14 @@ impl Store for PostgresStore {
     }
 
     fn replicas(&self) -> Option<&dyn Replicas> {
+        Some(self)
+    }
+
+    fn statements(&self) -> Option<&dyn StatementStats> {
+        Some(self)
+    }
+
+    fn indexes(&self) -> Option<&dyn IndexStats> {
         Some(self)
     }
 
