@@ -8,3 +8,5 @@ mod lab;
 mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
+#[cfg(test)]
+mod postgres_watch;
