@@ -1,5 +1,6 @@
 //! The command line: every command and option, with the help that `--help` prints.
 
+use crate::model::monitor::MonitorRole;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,6 +44,10 @@ pub enum Command {
     Lag(ReadArgs),
     /// How far the copies are.
     Progress(ReadArgs),
+    /// Sessions of every store: who is connected, what they do, and what they wait for.
+    Activity(ActivityArgs),
+    /// Who waits for whom: the lock tree of every store.
+    Locks(ActivityArgs),
     /// The gates of phases that are not finished, with their evidence.
     Gates(ReadArgs),
     /// The journal.
@@ -71,6 +76,8 @@ pub enum Command {
     Throttle(ThrottleArgs),
     /// List a store's tables with rows, sizes and keys; needs no engine.
     Assess(AssessArgs),
+    /// Print the statements that make a monitoring account on a store, and nothing more; needs no engine.
+    Grants(GrantsArgs),
     /// Write a report of phases, steps and verification; .txt, .json or .html.
     Report(ReportArgs),
     /// The demo's applications, run by the demo as a process of their own.
@@ -181,6 +188,42 @@ pub struct ReadArgs {
     /// Print again whenever something changed, until interrupted.
     #[arg(long)]
     pub watch: bool,
+}
+
+/// `activity`, `locks`.
+#[derive(Args, Debug)]
+pub struct ActivityArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Also idle sessions, the server's own and Godwit's.
+    #[arg(long)]
+    pub all: bool,
+    /// Only sessions in whose login, application, client, database or statement this text occurs.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Leave statements out: they may hold personal data.
+    #[arg(long)]
+    pub mask: bool,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `grants`.
+#[derive(Args, Debug)]
+pub struct GrantsArgs {
+    /// The store's name in the profile.
+    pub store: String,
+    /// What the account is for: watch, audit or act.
+    #[arg(long, value_name = "ROLE", default_value = "watch", value_parser = monitor_role)]
+    pub role: MonitorRole,
+    /// The migration's profile.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// One JSON document.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `log`.
@@ -357,6 +400,12 @@ pub struct ReportArgs {
     /// Which migration.
     #[command(flatten)]
     pub which: Which,
+}
+
+/// `watch`, `audit`, `act`.
+fn monitor_role(text: &str) -> Result<MonitorRole, String> {
+    let role = MonitorRole::ALL.into_iter().find(|role| role.word() == text);
+    role.ok_or_else(|| format!("`{text}` is no monitoring role; there are watch, audit and act"))
 }
 
 /// `90`, `90s`, `5m`, `2h`, `250ms`.

@@ -5,8 +5,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{self, Output};
 use crate::cli::{
-    approve, assess, attach, check, demo, down, engine, gates, lag, log, pause, plan, progress, report, resume, retry,
-    rollback, run, skip, status, throttle, up, verify, withdraw,
+    activity, approve, assess, attach, check, demo, down, engine, gates, grants, lag, log, pause, plan, progress,
+    report, resume, retry, rollback, run, skip, status, throttle, up, verify, withdraw,
 };
 use clap::Parser;
 
@@ -43,6 +43,8 @@ async fn carry_out(cli: Cli) -> Outcome {
         Command::Status(args) => status::run(args, out(args.json)).await,
         Command::Lag(args) => lag::run(args, out(args.json)).await,
         Command::Progress(args) => progress::run(args, out(args.json)).await,
+        Command::Activity(args) => activity::run(args, out(args.reading.json)).await,
+        Command::Locks(args) => activity::run_locks(args, out(args.reading.json)).await,
         Command::Gates(args) => gates::run(args, out(args.json)).await,
         Command::Log(args) => log::run(args, out(args.json)).await,
         Command::Plan(args) => plan::run(args, out(args.json)).await,
@@ -57,6 +59,7 @@ async fn carry_out(cli: Cli) -> Outcome {
         Command::Verify(args) => verify::run(args, out(args.acting.json)).await,
         Command::Throttle(args) => throttle::run(args, out(args.acting.json)).await,
         Command::Assess(args) => Box::pin(assess::run(args, out(args.json))).await,
+        Command::Grants(args) => grants::run(args, out(args.json)),
         Command::Report(args) => report::run(args, out(false)).await,
     }
 }

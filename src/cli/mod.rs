@@ -1,6 +1,7 @@
 //! The command line: arguments, one file per command, plain and JSON output.
 
 pub mod act;
+pub mod activity;
 pub mod approve;
 pub mod args;
 pub mod assess;
@@ -17,6 +18,7 @@ pub mod exit;
 pub mod failure;
 pub mod gates;
 pub mod goal;
+pub mod grants;
 pub mod history;
 pub mod lag;
 pub mod launch;
@@ -38,4 +40,5 @@ pub mod status;
 pub mod throttle;
 pub mod up;
 pub mod verify;
+pub mod watching;
 pub mod withdraw;

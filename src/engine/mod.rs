@@ -27,6 +27,7 @@ pub mod schema_policy;
 pub mod serve;
 pub mod steps;
 pub mod survey;
+pub mod watch;
 
 pub use checks::checks;
 pub use error::EngineError;

@@ -6,6 +6,7 @@ use crate::engine::dispatcher::{AppendError, Dispatcher};
 use crate::engine::error::EngineError;
 use crate::engine::fleet::Fleet;
 use crate::engine::link::EngineLink;
+use crate::engine::watch::views::Views;
 use crate::engine::{authority, owner, recovery, sampler};
 use crate::journal::log::Journal;
 use crate::model::event::{Event, PhaseDeclared, PipelineDeclared};
@@ -77,6 +78,7 @@ pub async fn serve_with(
         dispatcher,
         fleet: Fleet::default(),
         samples: watch::Sender::new(Samples::default()),
+        views: Views::default(),
         active: watch::Sender::new(None),
         switch: tokio::sync::Mutex::new(None),
         stop,

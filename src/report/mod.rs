@@ -1,9 +1,11 @@
 //! What a person or a program reads outside the cockpit: every screen has a headless twin here.
 
+pub mod activity;
 pub mod checks;
 pub mod columns;
 pub mod event;
 pub mod gates;
+pub mod grants;
 pub mod html;
 pub mod lag;
 pub mod line;

@@ -296,7 +296,7 @@ enum Heard {
 
 fn urgency(event: &LinkEvent) -> Urgency {
     match event {
-        LinkEvent::Samples(_) => Urgency::Reading,
+        LinkEvent::Samples(_) | LinkEvent::View(_) => Urgency::Reading,
         LinkEvent::Answer(..) => Urgency::Now,
         LinkEvent::Up(_) | LinkEvent::Entries(_) | LinkEvent::Down { .. } => Urgency::Fact,
     }

@@ -15,3 +15,5 @@ mod pooler;
 mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
+#[cfg(test)]
+mod postgres_watch;

@@ -5,6 +5,7 @@ mod freeze;
 mod inspect;
 mod lab;
 mod meanwhile;
+pub mod lab;
 mod preflight;
 mod schema;
 mod sequences;

@@ -71,7 +71,7 @@ impl Driver {
         match tokio::time::timeout_at(deadline, self.session.next()).await {
             Err(_) => return Ok(false),
             Ok(Ok(Update::Entries(entries))) => self.print(&entries)?,
-            Ok(Ok(Update::Samples)) => {}
+            Ok(Ok(Update::Samples | Update::View(_))) => {}
             Ok(Err(failure)) => self.recover(failure).await?,
         }
         Ok(true)

@@ -233,6 +233,7 @@ impl Cockpit {
                 }
             }
             LinkEvent::Samples(samples) => self.live.sampled(*samples),
+            LinkEvent::View(view) => self.live.viewed(*view),
             LinkEvent::Answer(id, answer) => self.on_answer(id, *answer),
             LinkEvent::Down { why, .. } => self.on_down(why),
         }

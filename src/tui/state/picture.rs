@@ -5,10 +5,11 @@ use crate::model::fold::{Migration, PhaseRecord};
 use crate::model::ids::{Operator, PhaseId, Seq};
 use crate::model::role::Role;
 use crate::model::sample::Samples;
+use crate::model::view::{View, ViewKind};
 use crate::report::event::{sentence, subject};
 use crate::wire::client::Welcome;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Readings older than this are shown as stale.
 const FRESH: TimeDelta = TimeDelta::seconds(15);
@@ -55,6 +56,8 @@ pub struct Picture {
     pub migration: Migration,
     /// The last readings; `at` is `None` before the first.
     pub samples: Samples,
+    /// The views that the screens asked for, as they last came.
+    pub views: BTreeMap<ViewKind, View>,
     /// The last journal rows, oldest first.
     pub lines: VecDeque<JournalLine>,
     /// The connection.
@@ -73,12 +76,18 @@ impl Picture {
         Self {
             migration: Migration::default(),
             samples: Samples::default(),
+            views: BTreeMap::new(),
             lines: VecDeque::new(),
             link: LinkState::Connecting,
             welcome: None,
             broken: None,
             now,
         }
+    }
+
+    /// A view came.
+    pub fn viewed(&mut self, view: View) {
+        self.views.insert(view.kind(), view);
     }
 
     /// Readings came. How many rows changed since a pass is a reading, so it is put beside the journaled result here.
