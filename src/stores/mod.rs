@@ -13,8 +13,10 @@
 pub mod absent;
 pub mod error;
 pub mod fault;
+pub mod mongodb;
 pub mod observe;
 pub mod postgres;
+pub mod redis;
 pub mod registry;
 pub mod sanitise;
 pub mod sqlite;
