@@ -32,7 +32,9 @@ impl Probe for MongoStore {
         let database = connector.database().unwrap_or("*");
         let identity = match set {
             Some(set) => format!("replica set {name} {set} database {database}"),
-            None if !me.is_empty() => format!("replica set {name} member {me} database {database} (the set's number is not readable)"),
+            None if !me.is_empty() => {
+                format!("replica set {name} member {me} database {database} (the set's number is not readable)")
+            }
             // Not proof against two names for one server, and it says so; the same address always gives the same text.
             None => format!("address {address} database {database} (a server without replica set has no identity)"),
         };

@@ -9,7 +9,9 @@ use crate::stores::mongodb::error::from_mongo;
 use crate::stores::{OpenOptions, Result};
 use mongodb::Client;
 use mongodb::error::Error;
-use mongodb::options::{ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, ServerMonitoringMode};
+use mongodb::options::{
+    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, ServerMonitoringMode,
+};
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -155,7 +157,9 @@ mod tests {
 
     #[test]
     fn a_url_that_cannot_be_read_is_not_repeated() {
-        for url in ["mongodb://u:hun@ter2@db", "http://u:hunter2@db", "hunter2", "mongodb://u:hunter2@db/?maxPoolSize=x"] {
+        for url in
+            ["mongodb://u:hun@ter2@db", "http://u:hunter2@db", "hunter2", "mongodb://u:hunter2@db/?maxPoolSize=x"]
+        {
             let Err(error) = Connector::new(options(), url) else { panic!("{url} was read") };
             assert_eq!(error.kind, ErrorKind::Rejected);
             assert!(!error.to_string().contains("ter2"), "{error}");

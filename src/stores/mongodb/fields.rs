@@ -75,7 +75,8 @@ mod tests {
     #[test]
     fn times_come_as_dates_and_as_texts() {
         let at = DateTime::from_timestamp_millis(1_795_449_174_526).unwrap();
-        let read = doc! { "a": mongodb::bson::DateTime::from_millis(1_795_449_174_526), "b": "2026-11-23T15:52:54.526+00:00" };
+        let read =
+            doc! { "a": mongodb::bson::DateTime::from_millis(1_795_449_174_526), "b": "2026-11-23T15:52:54.526+00:00" };
         assert_eq!((time(&read, "a"), time(&read, "b")), (Some(at), Some(at)));
     }
 }

@@ -52,7 +52,10 @@ async fn table(reader: &mut Reader, database: &str, collection: &str) -> std::re
         Err(_) => None,
     };
     Ok(Table {
-        name: TableName::in_schema(&crate::stores::sanitise::clean(database), &crate::stores::sanitise::clean(collection)),
+        name: TableName::in_schema(
+            &crate::stores::sanitise::clean(database),
+            &crate::stores::sanitise::clean(collection),
+        ),
         columns: Vec::new(),
         identity: RowIdentity::Key(vec!["_id".to_owned()]),
         estimated_rows: storage.and_then(|storage| count(storage, "count")),

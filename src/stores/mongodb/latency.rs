@@ -56,7 +56,9 @@ pub async fn read(reader: &mut Reader, connector: &Connector) -> std::result::Re
         coverage: Coverage {
             evicted: None,
             unlisted_share: None,
-            note: (left_out > 0).then(|| format!("the first {MOST_COLLECTIONS} collections by name; {left_out} more were not asked for")),
+            note: (left_out > 0).then(|| {
+                format!("the first {MOST_COLLECTIONS} collections by name; {left_out} more were not asked for")
+            }),
         },
         counters,
     }))

@@ -68,7 +68,8 @@ fn described(entry: &Document, kind: &str, millis: u64) -> Option<Operation> {
     if kind == "command" && matches!(shape::name(command), "update" | "delete") {
         return None;
     }
-    let changed = ["nModified", "ndeleted", "ninserted", "nUpserted"].iter().filter_map(|name| count(entry, name)).sum();
+    let changed =
+        ["nModified", "ndeleted", "ninserted", "nUpserted"].iter().filter_map(|name| count(entry, name)).sum();
     Some(Operation {
         hash: ["queryShapeHash", "planCacheShapeHash", "queryHash"]
             .iter()

@@ -82,11 +82,15 @@ impl Keep {
         match (self, key) {
             (Self::All, _) => Self::All,
             (Self::Nothing | Self::Name, _) => Self::Nothing,
-            (_, "filter" | "q" | "query" | "u" | "update" | "updates" | "deletes" | "documents" | "$match" | "let" | "limit" | "skip" | "$limit" | "$skip") => {
-                Self::Nothing
-            }
+            (
+                _,
+                "filter" | "q" | "query" | "u" | "update" | "updates" | "deletes" | "documents" | "$match" | "let"
+                | "limit" | "skip" | "$limit" | "$skip",
+            ) => Self::Nothing,
             (Self::Structure, _) => Self::Structure,
-            (_, "sort" | "$sort" | "hint" | "key" | "projection" | "fields" | "indexes" | "$project" | "collation") => Self::Structure,
+            (_, "sort" | "$sort" | "hint" | "key" | "projection" | "fields" | "indexes" | "$project" | "collation") => {
+                Self::Structure
+            }
             (Self::Join, "from" | "into" | "coll" | "localField" | "foreignField" | "as") => Self::Name,
             (_, "$lookup" | "$graphLookup" | "$unionWith" | "$merge" | "$out") => Self::Join,
             (_, _) => Self::Paths,
@@ -169,11 +173,15 @@ fn value(out: &mut String, bson: &Bson, keep: Keep, depth: usize) {
         Bson::Array(elements) => array(out, elements, keep, depth),
         Bson::Int32(n @ -1..=1) if keep == Keep::Structure => write_to(out, format_args!("{n}")),
         Bson::Int64(n @ -1..=1) if keep == Keep::Structure => write_to(out, format_args!("{n}")),
-        Bson::Double(n) if keep == Keep::Structure && [-1.0, 0.0, 1.0].contains(n) => write_to(out, format_args!("{n}")),
+        Bson::Double(n) if keep == Keep::Structure && [-1.0, 0.0, 1.0].contains(n) => {
+            write_to(out, format_args!("{n}"))
+        }
         Bson::Boolean(set) if keep == Keep::Structure => write_to(out, format_args!("{set}")),
         Bson::String(text) if matches!(keep, Keep::Name | Keep::Join) => out.push_str(&quoted(text)),
         Bson::String(text) if keep == Keep::Structure && is_word(text) => out.push_str(&quoted(text)),
-        Bson::String(text) if matches!(keep, Keep::Paths | Keep::Structure) && is_path(text) => out.push_str(&quoted(text)),
+        Bson::String(text) if matches!(keep, Keep::Paths | Keep::Structure) && is_path(text) => {
+            out.push_str(&quoted(text))
+        }
         scalar if keep == Keep::All => literal(out, scalar),
         _ => out.push_str("\"?\""),
     }
@@ -252,9 +260,9 @@ mod tests {
             ),
             (
                 doc! { "aggregate": "orders", "pipeline": [
-                    { "$match": { "p": "$ecret" } },
-                    { "$lookup": { "from": "customers", "localField": "c", "foreignField": "_id", "as": "c" } },
-                    { "$group": { "_id": "$a", "n": { "$sum": 1 } } }, { "$sort": { "n": -1 } }, { "$limit": 5 } ], "cursor": {} },
+                { "$match": { "p": "$ecret" } },
+                { "$lookup": { "from": "customers", "localField": "c", "foreignField": "_id", "as": "c" } },
+                { "$group": { "_id": "$a", "n": { "$sum": 1 } } }, { "$sort": { "n": -1 } }, { "$limit": 5 } ], "cursor": {} },
                 r#"{"aggregate":"orders","pipeline":[{"$match":{"p":"?"}},{"$lookup":{"from":"customers","localField":"c","foreignField":"_id","as":"c"}},{"$group":{"_id":"$a","n":{"$sum":"?"}}},{"$sort":{"n":-1}},{"$limit":"?"}]}"#,
             ),
             (
@@ -271,7 +279,8 @@ mod tests {
     fn what_a_session_runs_keeps_its_values_but_no_keys() {
         let command = doc! { "find": "o", "filter": { "a": 1 }, "$clusterTime": { "signature": { "hash": "x" } } };
         assert_eq!(plain(&command), r#"{"find":"o","filter":{"a":1}}"#);
-        let binary = mongodb::bson::Binary { subtype: mongodb::bson::spec::BinarySubtype::Generic, bytes: vec![1, 2, 3] };
+        let binary =
+            mongodb::bson::Binary { subtype: mongodb::bson::spec::BinarySubtype::Generic, bytes: vec![1, 2, 3] };
         assert_eq!(plain(&doc! { "x": 1, "k": binary }), r#"{"x":1,"k":BinData(3 bytes)}"#);
         assert!(!plain(&doc! { "saslStart": 1, "payload": "n,,n=app" }).contains("app"));
     }

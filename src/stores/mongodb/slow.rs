@@ -78,12 +78,8 @@ impl Gathered {
 
     fn counter(&mut self, operation: &Operation) -> &mut StatementCounter {
         let login = operation.login.as_deref().unwrap_or_default();
-        let own = format!(
-            "{}/{}/{:016x}/{login}",
-            operation.namespace,
-            operation.hash,
-            xxh3_64(operation.shape.as_bytes())
-        );
+        let own =
+            format!("{}/{}/{:016x}/{login}", operation.namespace, operation.hash, xxh3_64(operation.shape.as_bytes()));
         let has_room = self.counters.len() < SHAPES_KEPT || self.counters.contains_key(&own);
         let (id, shape) = if has_room { (own, operation.shape.as_str()) } else { (OTHERS.to_owned(), OTHERS) };
         self.counters.entry(id.clone()).or_insert_with(|| StatementCounter {

@@ -97,11 +97,7 @@ async fn profiler(reader: &mut Reader, connector: &Connector) -> std::result::Re
 }
 
 /// Reads what is new in one database's profile.
-async fn read_profile(
-    reader: &mut Reader,
-    database: &str,
-    gathered: &mut Gathered,
-) -> std::result::Result<(), Error> {
+async fn read_profile(reader: &mut Reader, database: &str, gathered: &mut Gathered) -> std::result::Result<(), Error> {
     let (last, with_last) = gathered.profile.get(database).copied().unwrap_or((DateTime::UNIX_EPOCH, 0));
     let since = mongodb::bson::DateTime::from_millis(last.timestamp_millis());
     let command = doc! {
@@ -137,10 +133,8 @@ fn take_profile(entries: &[Document], database: &str, read: (DateTime<Utc>, usiz
 
 /// Takes the new lines of the log's ring in. The server counts all lines that it ever wrote.
 fn take_log(answer: &Document, gathered: &mut Gathered) {
-    let lines: Vec<&str> = answer
-        .get_array("log")
-        .map(|lines| lines.iter().filter_map(Bson::as_str).collect())
-        .unwrap_or_default();
+    let lines: Vec<&str> =
+        answer.get_array("log").map(|lines| lines.iter().filter_map(Bson::as_str).collect()).unwrap_or_default();
     let written = count(answer, "totalLinesWritten").unwrap_or(lines.len() as u64);
     let new = match gathered.lines {
         Some(before) => usize::try_from(written.saturating_sub(before)).unwrap_or(usize::MAX),
@@ -158,10 +152,16 @@ fn take_log(answer: &Document, gathered: &mut Gathered) {
 fn take_running(operations: &[Document], gathered: &mut Gathered) {
     for entry in operations {
         let namespace = text(entry, "ns");
-        let command = inner(entry, "cursor").and_then(|cursor| inner(cursor, "originatingCommand")).or_else(|| inner(entry, "command"));
+        let command = inner(entry, "cursor")
+            .and_then(|cursor| inner(cursor, "originatingCommand"))
+            .or_else(|| inner(entry, "command"));
         let (Some(command), Some(micros)) = (command, count(entry, "microsecs_running")) else { continue };
         let is_own = text(entry, "appName").starts_with(super::connect::APPLICATION);
-        if is_own || is_internal(database_of(&namespace)) || !namespace.contains('.') || command.contains_key("$truncated") {
+        if is_own
+            || is_internal(database_of(&namespace))
+            || !namespace.contains('.')
+            || command.contains_key("$truncated")
+        {
             continue;
         }
         let id = entry.get("opid").map(ToString::to_string).unwrap_or_default();

@@ -168,7 +168,8 @@ impl Reader {
     /// As [`Reader::run`].
     pub async fn hello(&mut self) -> std::result::Result<(Document, Run), Error> {
         let hello = self.run("admin", doc! { "hello": 1 }).await?;
-        let process = hello.get_document("topologyVersion").ok().and_then(|version| version.get_object_id("processId").ok());
+        let process =
+            hello.get_document("topologyVersion").ok().and_then(|version| version.get_object_id("processId").ok());
         let run = match process {
             // The process makes the number when it starts, and its first four bytes are that time.
             Some(process) => Run {

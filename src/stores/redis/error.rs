@@ -33,7 +33,9 @@ pub fn from_redis(store: &StoreId, operation: Operation, error: &RedisError) -> 
         // A server that has no room says so and hangs up at once.
         _ if message.contains("max number of clients") => ErrorKind::Exhausted,
         _ if error.is_io_error() || error.is_connection_dropped() => ErrorKind::Unreachable,
-        redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => kind_of(error.code().unwrap_or_default(), &message),
+        redis::ErrorKind::Server(_) | redis::ErrorKind::Extension => {
+            kind_of(error.code().unwrap_or_default(), &message)
+        }
         redis::ErrorKind::InvalidClientConfig => ErrorKind::Rejected,
         _ => ErrorKind::Protocol,
     };

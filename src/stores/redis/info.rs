@@ -78,7 +78,8 @@ mod tests {
     use super::*;
 
     /// Reconstructed from Valkey's documentation of INFO: there is no package of it here.
-    const VALKEY: &str = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nrun_id:ab12\r\n";
+    const VALKEY: &str =
+        "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nrun_id:ab12\r\n";
 
     #[test]
     fn valkey_is_told_from_redis() {

@@ -54,7 +54,11 @@ impl Monitoring for RedisStore {
                 &format!("{CONNECT} {WATCH} {AUDIT}"),
             )],
             MonitorRole::Act => {
-                vec![user(account, "unblocks and ends clients; use it only while an action runs", &format!("{CONNECT} {ACT}"))]
+                vec![user(
+                    account,
+                    "unblocks and ends clients; use it only while an action runs",
+                    &format!("{CONNECT} {ACT}"),
+                )]
             }
         };
         if self.flavour() == Flavour::Valkey && role != MonitorRole::Act {
@@ -72,7 +76,8 @@ impl Monitoring for RedisStore {
             ));
         }
         statements.push(GrantStatement {
-            why: "keeps the user over a restart, where users are in an aclfile; otherwise CONFIG REWRITE does".to_owned(),
+            why: "keeps the user over a restart, where users are in an aclfile; otherwise CONFIG REWRITE does"
+                .to_owned(),
             statement: "ACL SAVE".to_owned(),
             undo: "ACL SAVE".to_owned(),
             required: false,

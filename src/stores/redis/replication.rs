@@ -53,11 +53,8 @@ fn outgoing(line: &str, end: Option<u64>) -> ReplicaLink {
 }
 
 fn incoming(info: &Info) -> ReplicaLink {
-    let peer = format!(
-        "{}:{}",
-        info.text("master_host").unwrap_or_default(),
-        info.text("master_port").unwrap_or_default()
-    );
+    let peer =
+        format!("{}:{}", info.text("master_host").unwrap_or_default(), info.text("master_port").unwrap_or_default());
     let up = info.text("master_link_status") == Some("up");
     let copying = info.text("master_sync_in_progress") == Some("1");
     let silent = info.signed("master_last_io_seconds_ago").filter(|n| *n >= 0);
@@ -66,7 +63,9 @@ fn incoming(info: &Info) -> ReplicaLink {
         (_, true, ..) => "copying the whole data set".to_owned(),
         (true, _, Some(seconds), _) => format!("up, heard {seconds} s ago"),
         (true, _, None, _) => "up, never heard".to_owned(),
-        (false, _, _, Some(seconds)) if (0..=LONGEST_DOWN_SECONDS).contains(&seconds) => format!("down for {seconds} s"),
+        (false, _, _, Some(seconds)) if (0..=LONGEST_DOWN_SECONDS).contains(&seconds) => {
+            format!("down for {seconds} s")
+        }
         (false, ..) => "down, never linked since the server started".to_owned(),
     };
     let error = match (up, copying) {
@@ -86,7 +85,9 @@ fn incoming(info: &Info) -> ReplicaLink {
         error,
         lag: vec![
             bytes(
-                Reading::Unknown("only the primary knows its offset: make it a store, and compare the two offsets".to_owned()),
+                Reading::Unknown(
+                    "only the primary knows its offset: make it a store, and compare the two offsets".to_owned(),
+                ),
                 "offset of the primary less the one of this server",
             ),
             bytes(unapplied, "received and not yet applied, by this server's own offsets"),
@@ -108,9 +109,9 @@ fn backlog(info: &Info, offset: Option<u64>, links: &[ReplicaLink]) -> Option<Lo
         None => Reading::Unknown("no replica is online: nobody knows what one that comes back will need".to_owned()),
     };
     let problem = match slowest {
-        Some(slowest) if slowest >= size => {
-            Some(format!("a replica is {slowest} bytes behind and the backlog holds {size}: it will copy everything anew if its link breaks"))
-        }
+        Some(slowest) if slowest >= size => Some(format!(
+            "a replica is {slowest} bytes behind and the backlog holds {size}: it will copy everything anew if its link breaks"
+        )),
         _ if active && behind.iter().any(Option::is_none) => {
             Some("a replica is not online: it may have to copy everything anew".to_owned())
         }
@@ -123,7 +124,8 @@ fn backlog(info: &Info, offset: Option<u64>, links: &[ReplicaLink]) -> Option<Lo
         retained_bytes: Reading::Known(kept),
         room_bytes: if active { room } else { Reading::Unknown("there is no backlog".to_owned()) },
         covers_seconds: Reading::Unknown(
-            "the server does not tell: it follows from the backlog's size and the rate at which the offset grows".to_owned(),
+            "the server does not tell: it follows from the backlog's size and the rate at which the offset grows"
+                .to_owned(),
         ),
         problem,
         written_bytes: offset,

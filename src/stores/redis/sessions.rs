@@ -253,7 +253,8 @@ id=8 addr=127.0.0.1:54835 name=godwit-watch age=8 idle=0 flags=N db=0 multi=-1 c
     fn a_line_is_a_session() {
         let at = DateTime::from_timestamp(1_000, 0).unwrap();
         let sessions = sessions_of(LIST, at);
-        let seen: Vec<_> = sessions.iter().map(|s| (s.key.id.as_str(), s.kind, s.state, s.statement.as_str())).collect();
+        let seen: Vec<_> =
+            sessions.iter().map(|s| (s.key.id.as_str(), s.kind, s.state, s.statement.as_str())).collect();
         assert_eq!(
             seen,
             [
@@ -265,7 +266,10 @@ id=8 addr=127.0.0.1:54835 name=godwit-watch age=8 idle=0 flags=N db=0 multi=-1 c
             ]
         );
         let blocked = &sessions[1];
-        assert_eq!((blocked.database.as_str(), blocked.login.as_str(), blocked.application.as_str()), ("3", "app", "shop"));
+        assert_eq!(
+            (blocked.database.as_str(), blocked.login.as_str(), blocked.application.as_str()),
+            ("3", "app", "shop")
+        );
         assert_eq!(blocked.wait, "blocked in BLPOP");
         assert_eq!(blocked.connected_at, DateTime::from_timestamp(910, 0));
         assert_eq!(sessions[2].application, "jedis");

@@ -99,9 +99,8 @@ fn counter(id: &str, line: &str, latency: Option<&str>) -> Option<StatementCount
 /// The kinds of errors as a sentence; `None`: there were none.
 fn errors_of(info: &Info) -> Option<String> {
     let counts = info.with_prefix("errorstat_");
-    let counts: Vec<String> = counts
-        .filter_map(|(code, line)| Some(format!("{code} {}", parts(line).get("count")?)))
-        .collect();
+    let counts: Vec<String> =
+        counts.filter_map(|(code, line)| Some(format!("{code} {}", parts(line).get("count")?))).collect();
     (!counts.is_empty()).then(|| format!("errors in the same time: {}", counts.join(", ")))
 }
 
@@ -164,10 +163,7 @@ mod tests {
         assert_eq!((list.text.as_str(), list.calls, list.errors), ("CLIENT LIST", 1, Some(3)));
         assert_eq!(list.percentiles, None);
         assert_eq!((set.calls, set.total_us), (4, 10.0));
-        assert_eq!(
-            set.percentiles,
-            Some(Percentiles { p50_us: Some(1.003), p95_us: None, p99_us: Some(4.015) })
-        );
+        assert_eq!(set.percentiles, Some(Percentiles { p50_us: Some(1.003), p95_us: None, p99_us: Some(4.015) }));
         assert_eq!(errors_of(&info).as_deref(), Some("errors in the same time: ERR 5, NOPERM 2"));
     }
 
