@@ -80,7 +80,7 @@ async fn read(reader: &mut Reader, store: &MongoStore) -> std::result::Result<In
         .filter(|host| *host != me)
         .collect();
     others.sort();
-    let router = hello.get_str("msg") == Ok("isdbgrid");
+    let router = hello.get_str("msg").is_ok_and(|msg| msg == "isdbgrid");
     if router || !others.is_empty() {
         reader.lacks(one_node(router));
     }

@@ -31,7 +31,7 @@ fn no_right() -> Missing {
 ///
 /// # Errors
 /// The driver's.
-pub async fn read(reader: &mut Reader, connector: &Connector) -> std::result::Result<Option<Statements>, Error> {
+pub async fn read(reader: &mut Reader, connector: &Connector) -> Result<Option<Statements>, Error> {
     let (_, run) = reader.hello().await?;
     let mut names = Vec::new();
     for database in databases(reader, connector).await? {

@@ -28,11 +28,7 @@ fn no_right() -> Missing {
 ///
 /// # Errors
 /// The driver's.
-pub async fn read(
-    reader: &mut Reader,
-    operations: &[Document],
-    activity: &mut Activity,
-) -> std::result::Result<(), Error> {
+pub async fn read(reader: &mut Reader, operations: &[Document], activity: &mut Activity) -> Result<(), Error> {
     let parties = Parties::of(operations);
     match reader.run_or("admin", doc! { "lockInfo": 1 }, no_right).await? {
         Some(locks) => {

@@ -100,7 +100,7 @@ fn activity_of(operations: &[Document]) -> Activity {
     for entry in operations {
         let connection = integer(entry, "connectionId");
         let is_idle = !entry.contains_key("opid");
-        if entry.get_str("type") == Ok("idleSession") && !is_idle_transaction(entry) {
+        if entry.get_str("type").is_ok_and(|kind| kind == "idleSession") && !is_idle_transaction(entry) {
             continue;
         }
         if is_idle && !is_idle_transaction(entry) && connection.is_some_and(|id| in_transaction.contains(&id)) {
@@ -126,7 +126,7 @@ fn activity_of(operations: &[Document]) -> Activity {
 }
 
 fn is_idle_transaction(entry: &Document) -> bool {
-    entry.get_str("type") == Ok("idleSession") && entry.contains_key("transaction")
+    entry.get_str("type").is_ok_and(|kind| kind == "idleSession") && entry.contains_key("transaction")
 }
 
 fn login(entry: &Document) -> Option<String> {
@@ -248,7 +248,7 @@ fn session(entry: &Document) -> Session {
 
 /// True for another member of the replica set: it logs in as the set itself.
 fn is_member(entry: &Document) -> bool {
-    list(entry, "effectiveUsers").any(|user| user.get_str("user") == Ok("__system"))
+    list(entry, "effectiveUsers").any(|user| user.get_str("user").is_ok_and(|name| name == "__system"))
 }
 
 fn wait(entry: &Document) -> String {

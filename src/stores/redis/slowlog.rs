@@ -132,7 +132,7 @@ fn has_commandlog(info: &Info) -> bool {
 ///
 /// # Errors
 /// The driver's.
-pub async fn read(reader: &mut Reader, slow: &SlowLog) -> std::result::Result<Option<Statements>, RedisError> {
+pub async fn read(reader: &mut Reader, slow: &SlowLog) -> Result<Option<Statements>, RedisError> {
     let info = reader.info(&["server"]).await?;
     let words: &[&str] = match has_commandlog(&info) {
         true => &["COMMANDLOG", "GET", ENTRIES, "slow"],
