@@ -143,8 +143,12 @@ fn take_log(answer: &Document, gathered: &mut Gathered) {
     gathered.lost += new.saturating_sub(lines.len()) as u64;
     gathered.lines = Some(written);
     let old = lines.len().saturating_sub(new);
-    for operation in lines.iter().skip(old).filter_map(|line| logged(line)) {
-        gathered.count(&operation);
+    for line in lines.iter().skip(old) {
+        match logged(line) {
+            Ok(Some(operation)) => gathered.count(&operation),
+            Ok(None) => {}
+            Err(_) => gathered.lost += 1,
+        }
     }
 }
 
