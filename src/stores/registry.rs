@@ -2,6 +2,7 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::mysql::store::MysqlStore;
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::bouncer::Bouncer;
 use crate::stores::postgres::store::PostgresStore;
@@ -28,6 +29,8 @@ pub fn open(engine: &str, options: OpenOptions, url: &str) -> Result<StoreRef> {
             Ok(Arc::new(SqliteStore::new(options, path)))
         }
         "postgres" => Ok(Arc::new(PostgresStore::open(options, url)?)),
+        "mariadb" => Ok(Arc::new(MysqlStore::open(options, "mariadb", url)?)),
+        "mysql" => Ok(Arc::new(MysqlStore::open(options, "mysql", url)?)),
         _ => Err(unknown(&options.id, engine)),
     }
 }
@@ -50,6 +53,6 @@ fn unknown(id: &StoreId, engine: &str) -> StoreError {
         id,
         Operation::Connect,
         ErrorKind::Unsupported,
-        format!("the engine `{engine}` is not known; there are `postgres` and `sqlite`"),
+        format!("the engine `{engine}` is not known; there are `postgres`, `sqlite`, `mariadb` and `mysql`"),
     )
 }
