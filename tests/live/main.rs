@@ -5,6 +5,8 @@
 mod lab;
 
 #[cfg(test)]
+mod mariadb;
+#[cfg(test)]
 mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
