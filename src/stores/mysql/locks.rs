@@ -18,7 +18,7 @@ const WAITS: usize = 500;
 /// MariaDB: a lock that another waits for is the blocker's held one, or the one that it waits for itself, ahead in the queue.
 fn mariadb_sql() -> String {
     format!(
-        "SELECT w.requesting_trx_id AS waiter, w.blocking_trx_id AS blocker, r.lock_mode AS wanted, b.lock_mode AS held,
+        "SET STATEMENT max_statement_time = 1 FOR SELECT w.requesting_trx_id AS waiter, w.blocking_trx_id AS blocker, r.lock_mode AS wanted, b.lock_mode AS held,
                 IF(t.trx_requested_lock_id = w.blocking_lock_id, 'WAITING', 'GRANTED') AS held_status,
                 r.lock_type AS kind, r.lock_table AS locked, r.lock_index AS lock_index
            FROM information_schema.innodb_lock_waits w

@@ -164,10 +164,28 @@ fn gives_way(wanted: &str, pending: &str) -> bool {
     }
 }
 
-/// True for locks that stop everybody: `FLUSH TABLES WITH READ LOCK` in MariaDB (BACKUP_FTWRL) and in MySQL (SHARED), `LOCK INSTANCE FOR BACKUP`.
+/// The same for locks on the whole server: what stops everybody conflicts with what changes something, and not with its like.
+fn conflicts_globally(wanted: &str, held: &str) -> bool {
+    stops_all(held) && changes_something(wanted) || stops_all(wanted) && changes_something(held)
+}
+
+/// `FLUSH TABLES WITH READ LOCK` in MariaDB (BACKUP_FTWRL) and in MySQL (SHARED), a backup's last stages, `LOCK INSTANCE FOR BACKUP`.
 fn stops_all(mode: &str) -> bool {
     mode.starts_with("BACKUP_FTWRL")
         || matches!(mode, "BACKUP_WAIT_COMMIT" | "BACKUP_WAIT_DDL" | "SHARED" | "EXCLUSIVE")
+}
+
+fn changes_something(mode: &str) -> bool {
+    matches!(
+        mode,
+        "BACKUP_DML"
+            | "BACKUP_TRANS_DML"
+            | "BACKUP_SYS_DML"
+            | "BACKUP_DDL"
+            | "BACKUP_ALTER_COPY"
+            | "BACKUP_COMMIT"
+            | "INTENTION_EXCLUSIVE"
+    )
 }
 
 /// Who waits for whom over metadata.
@@ -201,7 +219,7 @@ pub fn edges(locks: &[MetadataLock], sessions: &[Session]) -> Vec<LockEdge> {
 
 fn blocks(wanted: &MetadataLock, other: &MetadataLock) -> bool {
     match (wanted.kind, other.granted) {
-        (Kind::Global, true) => stops_all(&other.mode) || stops_all(&wanted.mode),
+        (Kind::Global, true) => conflicts_globally(&wanted.mode, &other.mode),
         (Kind::Global | Kind::User, false) => false,
         (Kind::User, true) => true,
         (_, true) => conflicts(&wanted.mode, &other.mode),
@@ -256,9 +274,20 @@ fn requested(id: u64, waiter: &Session, locks: &[MetadataLock], waiters: &[&Sess
         let held = locks.iter().filter(|lock| lock.kind == Kind::User && lock.session != id && quoted(&lock.name));
         return held.map(|lock| wanted(Kind::User, "", &lock.name, "SHARED_NO_WRITE")).collect();
     }
-    if !waiter.wait.ends_with("table metadata lock") {
-        let mode = if waiter.statement.to_uppercase().starts_with("FLUSH") { "BACKUP_FTWRL1" } else { "BACKUP_DDL" };
+    if matches!(
+        waiter.wait.as_str(),
+        "Waiting for backup lock" | "Waiting for global read lock" | "Waiting for commit lock"
+    ) {
+        let words = names(&waiter.statement);
+        let mode = match table_mode(&words) {
+            _ if words.first().is_some_and(|word| word.eq_ignore_ascii_case("FLUSH")) => "BACKUP_FTWRL1",
+            "EXCLUSIVE" => "BACKUP_DDL",
+            _ => "BACKUP_DML",
+        };
         return vec![wanted(Kind::Global, "", "", mode)];
+    }
+    if !waiter.wait.ends_with("table metadata lock") {
+        return Vec::new();
     }
     let words = names(&waiter.statement);
     let mode = table_mode(&words);

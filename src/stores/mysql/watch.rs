@@ -12,7 +12,7 @@ use crate::stores::mysql::error::{kind_of, number};
 use crate::stores::mysql::line::Line;
 use chrono::{DateTime, Utc};
 use sqlx::mysql::MySqlConnection;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex as PlainMutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Mutex;
@@ -43,8 +43,10 @@ pub struct Look {
     connection: MySqlConnection,
     capability: Capability,
     opened: Instant,
-    /// Something was missing when it was last used.
+    /// Something was missing when it was used.
     lacks: bool,
+    /// What was refused, by id: it is not asked for again in this session.
+    refused: BTreeSet<String>,
     started_s: u64,
     /// `program_name` of sessions, by connection id: it does not change while a session lives.
     programs: BTreeMap<u64, String>,
@@ -94,13 +96,23 @@ impl Watch {
         let failed = self.connector.failed(Operation::Inspect);
         let capability = Capability::probe(&mut connection, self.connector.limit()).await.map_err(&failed)?;
         let started_s = self.settled_start(capability.started_s);
-        Ok(Look { connection, capability, opened: Instant::now(), lacks: false, started_s, programs: BTreeMap::new() })
+        Ok(Look {
+            connection,
+            capability,
+            opened: Instant::now(),
+            lacks: false,
+            refused: BTreeSet::new(),
+            started_s,
+            programs: BTreeMap::new(),
+        })
     }
 
     /// The start that was computed first, unless the server has started anew.
     fn settled_start(&self, computed: u64) -> u64 {
         let mut known = self.started.lock().unwrap_or_else(PoisonError::into_inner);
-        *known.insert(known.filter(|first| first.abs_diff(computed) <= START_TOLERANCE_S).unwrap_or(computed))
+        let start = known.filter(|first| first.abs_diff(computed) <= START_TOLERANCE_S).unwrap_or(computed);
+        *known = Some(start);
+        start
     }
 }
 
@@ -156,7 +168,8 @@ impl Reader<'_> {
         lines(&mut self.look.connection, self.limit, sql.into()).await
     }
 
-    /// The same where a right, a table or time may be wanting: then `missing` is noted and the answer is `None`.
+    /// The same where a right, a table or time may be wanting: then `missing` is noted and the answer is `None`. What was refused is not
+    /// asked for again while this session lasts.
     ///
     /// # Errors
     /// The driver's, when the session is of no use any more.
@@ -165,12 +178,23 @@ impl Reader<'_> {
         missing: impl FnOnce() -> Missing,
         sql: impl Into<String>,
     ) -> Read<Option<Vec<Line>>> {
+        let missing = missing();
+        if self.look.refused.contains(&missing.id) {
+            self.lacks(missing);
+            return Ok(None);
+        }
         match self.lines(sql).await {
             Ok(lines) => Ok(Some(lines)),
             Err(error) => match number(&error).map(kind_of) {
-                Some(ErrorKind::Denied | ErrorKind::NotFound | ErrorKind::TimedOut | ErrorKind::Contention) => {
+                Some(ErrorKind::Denied | ErrorKind::NotFound) => {
                     tracing::debug!(%error, "a reading was refused");
-                    self.lacks(missing());
+                    self.look.refused.insert(missing.id.clone());
+                    self.lacks(missing);
+                    Ok(None)
+                }
+                Some(ErrorKind::TimedOut | ErrorKind::Contention) => {
+                    tracing::debug!(%error, "a reading took too long");
+                    self.lacks(missing);
                     Ok(None)
                 }
                 _ => Err(error),
