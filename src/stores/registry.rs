@@ -3,6 +3,7 @@
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::mongodb::store::MongoStore;
+use crate::stores::mysql::store::MysqlStore;
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::bouncer::Bouncer;
 use crate::stores::postgres::store::PostgresStore;
@@ -33,6 +34,8 @@ pub fn open(engine: &str, options: OpenOptions, url: &str) -> Result<StoreRef> {
         "mongodb" => Ok(Arc::new(MongoStore::open(options, url)?)),
         "redis" => Ok(Arc::new(RedisStore::open(Flavour::Redis, options, url)?)),
         "valkey" => Ok(Arc::new(RedisStore::open(Flavour::Valkey, options, url)?)),
+        "mariadb" => Ok(Arc::new(MysqlStore::open(options, "mariadb", url)?)),
+        "mysql" => Ok(Arc::new(MysqlStore::open(options, "mysql", url)?)),
         _ => Err(unknown(&options.id, engine)),
     }
 }
@@ -55,6 +58,8 @@ fn unknown(id: &StoreId, engine: &str) -> StoreError {
         id,
         Operation::Connect,
         ErrorKind::Unsupported,
-        format!("the engine `{engine}` is not known; there are `postgres`, `sqlite`, `mongodb`, `redis` and `valkey`"),
+        format!(
+            "the engine `{engine}` is not known; there are `postgres`, `sqlite`, `mariadb`, `mysql`, `mongodb`, `redis` and `valkey`"
+        ),
     )
 }

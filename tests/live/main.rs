@@ -5,6 +5,12 @@
 mod lab;
 
 #[cfg(test)]
+mod mariadb;
+#[cfg(test)]
+mod mongodb;
+#[cfg(test)]
 mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
+#[cfg(test)]
+mod redis;

@@ -38,15 +38,29 @@ async fn every_kind_of_index_is_read_with_its_size_and_use() {
     assert_eq!(seen.tables[0].rows, Reading::Known(2_000));
     assert!(matches!(seen.tables[0].full_scans, Reading::Known(1..)));
     assert!(seen.replicas_unread.is_empty() && !seen.epoch.is_empty());
-    let index = |name: &str| -> &Index { seen.indexes.iter().find(|index| index.name == name).unwrap_or_else(|| panic!("{name}")) };
+    let index = |name: &str| -> &Index {
+        seen.indexes.iter().find(|index| index.name == name).unwrap_or_else(|| panic!("{name}"))
+    };
     assert_eq!(seen.indexes.len(), 10);
-    assert!(seen.indexes.iter().all(|index| index.table == table && index.valid && matches!(index.bytes, Reading::Known(1..))));
+    assert!(
+        seen.indexes
+            .iter()
+            .all(|index| index.table == table && index.valid && matches!(index.bytes, Reading::Known(1..)))
+    );
     assert_eq!(index("a_b").scans, Reading::Known(5));
-    assert_eq!(index("a_b").parts.iter().map(|p| (p.term.as_str(), p.descending)).collect::<Vec<_>>(), [("a", false), ("b", true)]);
-    assert!(index("_id_").duty.primary && index("only").duty.unique && index("ttl").duty.expires && index("french").hidden);
+    assert_eq!(
+        index("a_b").parts.iter().map(|p| (p.term.as_str(), p.descending)).collect::<Vec<_>>(),
+        [("a", false), ("b", true)]
+    );
+    assert!(
+        index("_id_").duty.primary && index("only").duty.unique && index("ttl").duty.expires && index("french").hidden
+    );
     assert_eq!(index("partial").predicate, r#"{"b":{"$gt":5}}"#);
     assert_eq!(index("sparse").predicate, "sparse");
-    assert_eq!((index("wild").method.as_str(), index("words").method.as_str(), index("hashed").method.as_str()), ("wildcard", "text", "hashed"));
+    assert_eq!(
+        (index("wild").method.as_str(), index("words").method.as_str(), index("hashed").method.as_str()),
+        ("wildcard", "text", "hashed")
+    );
     assert_eq!(index("words").parts[0].term, "s");
     assert!(index("french").parts[0].collation.contains("\"locale\":\"fr\""));
     assert!(index("ttl").definition.contains("createIndex({\"b\":1}, {"), "{}", index("ttl").definition);

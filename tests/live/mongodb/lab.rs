@@ -69,7 +69,8 @@ pub async fn admin() -> Client {
     .await;
     let _ = database.run_command(doc! { "createUser": user, "pwd": password, "roles": ["root"] }).await;
     let admin = client(&url, "lab").await;
-    wait_until(Duration::from_secs(10), async || admin.database("admin").run_command(doc! { "ping": 1 }).await.is_ok()).await;
+    wait_until(Duration::from_secs(10), async || admin.database("admin").run_command(doc! { "ping": 1 }).await.is_ok())
+        .await;
     admin
 }
 

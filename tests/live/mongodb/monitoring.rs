@@ -31,7 +31,11 @@ async fn remove(admin: &Client, role: MonitorRole, account: &str) {
         let undo = grant.undo.replace(role.account(), account);
         let (verb, name) = undo.strip_prefix("db.getSiblingDB(\"admin\").").unwrap().split_once('(').unwrap();
         let name = name.trim_matches(|c| c == '"' || c == ')');
-        admin.database("admin").run_command(doc! { verb: name }).await.unwrap_or_else(|error| panic!("{undo}: {error}"));
+        admin
+            .database("admin")
+            .run_command(doc! { verb: name })
+            .await
+            .unwrap_or_else(|error| panic!("{undo}: {error}"));
     }
 }
 
@@ -57,7 +61,9 @@ async fn keys(admin: &Client) -> Vec<String> {
     let mut keys = Vec::new();
     for user in users.get_array("users").unwrap().iter().filter_map(Bson::as_document) {
         for mechanism in user.get_document("credentials").unwrap().values().filter_map(Bson::as_document) {
-            keys.extend(["salt", "storedKey", "serverKey"].iter().map(|key| mechanism.get_str(key).unwrap().to_owned()));
+            keys.extend(
+                ["salt", "storedKey", "serverKey"].iter().map(|key| mechanism.get_str(key).unwrap().to_owned()),
+            );
         }
     }
     assert!(keys.len() >= 6, "there is something to leak");
@@ -79,7 +85,10 @@ async fn the_watching_account_sees_everything_and_may_do_nothing() {
     let database = shop(&admin).await;
     let orders = database.collection::<Document>("orders");
     orders.insert_one(doc! { "s": "geheim-9942" }).await.unwrap();
-    database.run_command(doc! { "find": "orders", "filter": { "s": "geheim-9942", "$where": "sleep(1) || true" } }).await.unwrap();
+    database
+        .run_command(doc! { "find": "orders", "filter": { "s": "geheim-9942", "$where": "sleep(1) || true" } })
+        .await
+        .unwrap();
     let (account, watch) = account(&admin, MonitorRole::Watch, false).await;
     let (json, missing) = everything(&open(&watch)).await;
     assert_eq!(
@@ -160,7 +169,12 @@ async fn the_acting_account_ends_operations_and_reads_nothing() {
     assert!(!error.to_string().contains("signature"), "{error}");
     open(&act).sessions().unwrap().end(&session.key, Ending::Cancel).await.unwrap();
     running.await.unwrap().unwrap_err();
-    denied(&act, database.name(), &[doc! { "find": "orders" }, doc! { "listCollections": 1, "authorizedCollections": false }]).await;
+    denied(
+        &act,
+        database.name(),
+        &[doc! { "find": "orders" }, doc! { "listCollections": 1, "authorizedCollections": false }],
+    )
+    .await;
     denied(&act, "admin", &[doc! { "getLog": "global" }, doc! { "usersInfo": 1 }, doc! { "serverStatus": 1 }]).await;
     remove(&admin, MonitorRole::Act, &account).await;
     remove(&admin, MonitorRole::Watch, &watcher).await;

@@ -46,7 +46,8 @@ async fn a_transaction_an_index_build_and_a_writer_make_a_lock_tree() {
     orders.update_one(doc! { "_id": 1 }, doc! { "$set": { "z": 1 } }).session(&mut session).await.unwrap();
 
     let building = client(&url(), &builder).await.database(database.name()).collection::<Document>("orders");
-    let building = tokio::spawn(async move { building.create_index(IndexModel::builder().keys(doc! { "q": 1 }).build()).await });
+    let building =
+        tokio::spawn(async move { building.create_index(IndexModel::builder().keys(doc! { "q": 1 }).build()).await });
     wait_until(SOON, async || find(&store, &builder, SessionState::Waiting).await.is_some()).await;
     let writing = client(&url(), &writer).await.database(database.name()).collection::<Document>("orders");
     let writing = tokio::spawn(async move { writing.update_one(doc! { "_id": 2 }, doc! { "$set": { "z": 1 } }).await });
@@ -57,7 +58,14 @@ async fn a_transaction_an_index_build_and_a_writer_make_a_lock_tree() {
     assert!(read.missing.is_empty(), "{:?}", read.missing);
     let seen = read.value;
     assert!(seen.limit.is_some_and(|limit| limit > 0));
-    let key_of = |application: &str| seen.sessions.iter().find(|s| s.application == application && s.state != SessionState::Idle).unwrap().key.clone();
+    let key_of = |application: &str| {
+        seen.sessions
+            .iter()
+            .find(|s| s.application == application && s.state != SessionState::Idle)
+            .unwrap()
+            .key
+            .clone()
+    };
     let (held, built, wrote) = (key_of(&holder), key_of(&builder), key_of(&writer));
     let transaction = seen.sessions.iter().find(|session| session.key == held).unwrap();
     assert_eq!((transaction.state, transaction.login.as_str()), (SessionState::IdleInTransaction, "root"));
@@ -94,7 +102,10 @@ async fn an_operation_is_ended_only_while_it_is_the_same_one() {
     let running = slow(&client(&url(), &application).await.database(database.name()));
     wait_until(SOON, async || find(&store, &application, SessionState::Active).await.is_some()).await;
     let session = find(&store, &application, SessionState::Active).await.unwrap();
-    assert_eq!((session.kind, session.login.as_str(), session.database.as_str()), (SessionKind::Client, "root", database.name()));
+    assert_eq!(
+        (session.kind, session.login.as_str(), session.database.as_str()),
+        (SessionKind::Client, "root", database.name())
+    );
     assert!(session.statement_since.is_some() && session.statement.contains("sleep(500)"), "{}", session.statement);
     assert!(!session.statement.contains("lsid") && !session.statement.contains("signature"), "{}", session.statement);
 
@@ -106,7 +117,10 @@ async fn an_operation_is_ended_only_while_it_is_the_same_one() {
         assert_eq!(sessions.end(&other, Ending::Cancel).await.unwrap_err().kind, ErrorKind::NotFound);
     }
     assert!(!running.is_finished());
-    assert_eq!(sessions.ending(&session.key, Ending::Cancel), format!("db.adminCommand({{ killOp: 1, op: {} }})", session.key.id));
+    assert_eq!(
+        sessions.ending(&session.key, Ending::Cancel),
+        format!("db.adminCommand({{ killOp: 1, op: {} }})", session.key.id)
+    );
     sessions.end(&session.key, Ending::Cancel).await.unwrap();
     let error = running.await.unwrap().unwrap_err();
     assert!(error.to_string().contains("interrupted"), "{error}");

@@ -22,10 +22,14 @@ fn of<'a>(statements: &'a Statements, database: &Database, text: &str) -> Vec<&'
 /// An operation that takes longer than the 100 ms after which the log has it.
 async fn slow_find(database: &Database, n: i32) {
     let filter = doc! { "a": { "$in": [n, n + 1] }, "s": { "$ne": SECRET }, "$where": "sleep(2) || true" };
-    database.run_command(doc! { "find": "orders", "filter": filter, "sort": { "b": -1 }, "limit": 200, "batchSize": 200 }).await.unwrap();
+    database
+        .run_command(doc! { "find": "orders", "filter": filter, "sort": { "b": -1 }, "limit": 200, "batchSize": 200 })
+        .await
+        .unwrap();
 }
 
-const SHAPE: &str = r#"{"find":"orders","filter":{"a":{"$in":["?"]},"s":{"$ne":"?"},"$where":"?"},"sort":{"b":-1},"limit":"?"}"#;
+const SHAPE: &str =
+    r#"{"find":"orders","filter":{"a":{"$in":["?"]},"s":{"$ne":"?"},"$where":"?"},"sort":{"b":-1},"limit":"?"}"#;
 
 #[tokio::test]
 #[ignore = "needs MongoDB: run tests/run"]
@@ -61,7 +65,12 @@ async fn a_profiler_that_is_on_shows_every_operation_with_its_login() {
     database.run_command(doc! { "profile": 2 }).await.unwrap();
     for n in 0..3 {
         database.run_command(doc! { "find": "orders", "filter": { "_id": n } }).await.unwrap();
-        database.run_command(doc! { "update": "orders", "updates": [{ "q": { "_id": n }, "u": { "$set": { "s": SECRET } } }] }).await.unwrap();
+        database
+            .run_command(
+                doc! { "update": "orders", "updates": [{ "q": { "_id": n }, "u": { "$set": { "s": SECRET } } }] },
+            )
+            .await
+            .unwrap();
     }
     let (first, missing) = read(&store).await;
     database.run_command(doc! { "find": "orders", "filter": { "_id": 7 } }).await.unwrap();
@@ -73,7 +82,12 @@ async fn a_profiler_that_is_on_shows_every_operation_with_its_login() {
     let update = r#"{"update":"orders","q":{"_id":"?"},"u":{"$set":{"s":"?"}},"multi":"?","upsert":"?"}"#;
     assert_eq!(of(&first, &database, find)[0].calls, 3);
     assert_eq!(of(&first, &database, find)[0].login.as_deref(), Some("root"));
-    assert_eq!(of(&first, &database, update).iter().map(|c| (c.calls, c.rows)).collect::<Vec<_>>(), [(3, Some(3))], "{:#?}", first.counters);
+    assert_eq!(
+        of(&first, &database, update).iter().map(|c| (c.calls, c.rows)).collect::<Vec<_>>(),
+        [(3, Some(3))],
+        "{:#?}",
+        first.counters
+    );
     assert_eq!(of(&second, &database, find)[0].calls, 4, "each entry counts once");
     assert!(!serde_json::to_string(&second).unwrap().contains(SECRET));
     database.drop().await.unwrap();
@@ -132,6 +146,10 @@ async fn all_operations_of_a_collection_are_counted_with_percentiles() {
     // Looking at the collection is a read of it too.
     assert!((20..=22).contains(&(after.calls - before)), "{before} {}", after.calls);
     let percentiles = after.percentiles.unwrap();
-    assert!(percentiles.p50_us > Some(0.0) && percentiles.p95_us >= percentiles.p50_us && percentiles.p99_us >= percentiles.p95_us);
+    assert!(
+        percentiles.p50_us > Some(0.0)
+            && percentiles.p95_us >= percentiles.p50_us
+            && percentiles.p99_us >= percentiles.p95_us
+    );
     database.drop().await.unwrap();
 }

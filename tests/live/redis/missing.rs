@@ -19,7 +19,9 @@ async fn each_missing_right_is_named_and_its_statement_mends_it() {
     for missing in activity.missing.iter().chain(&slow.missing) {
         assert!(!missing.why.is_empty() && !missing.price.is_empty(), "{missing:?}");
         if let Some(enable) = &missing.enable {
-            send(&mut admin, &enable.replace("godwit_watch", &account)).await.unwrap_or_else(|error| panic!("{enable}: {error}"));
+            send(&mut admin, &enable.replace("godwit_watch", &account))
+                .await
+                .unwrap_or_else(|error| panic!("{enable}: {error}"));
         }
     }
     let activity = open(&poor).sessions().unwrap().activity().await.unwrap();

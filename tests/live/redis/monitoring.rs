@@ -60,7 +60,9 @@ async fn the_watching_account_sees_everything_and_may_do_nothing() {
     let lab_url = url(1);
     let required = lab_url.split_once("://:").unwrap().1.split_once('@').unwrap().0;
     let hashes = format!("{:?}", send(&mut admin, &format!("ACL GETUSER {account}")).await.unwrap());
-    let hash = hashes.split("bulk-string('\"").find(|part| part.len() >= 64 && part.as_bytes()[..64].iter().all(u8::is_ascii_hexdigit));
+    let hash = hashes
+        .split("bulk-string('\"")
+        .find(|part| part.len() >= 64 && part.as_bytes()[..64].iter().all(u8::is_ascii_hexdigit));
     let hash = hash.expect("the account has a password").get(..64).unwrap();
     for secret in [PASSWORD, required, hash, "geheim-9942"] {
         assert!(!json.contains(secret), "a secret is in the readings");
@@ -68,8 +70,22 @@ async fn the_watching_account_sees_everything_and_may_do_nothing() {
     denied(
         &watch,
         &[
-            "GET godwit:secret", "SET godwit:secret x", "KEYS *", "SCAN 0", "CONFIG GET requirepass", "CONFIG RESETSTAT", "MONITOR", "ACL LIST",
-            "ACL LOG", "CLIENT KILL ID 1", "FLUSHALL", "DEBUG SLEEP 0", "SLOWLOG RESET", "REPLICAOF NO ONE", "SHUTDOWN", "EVAL return(1) 0",
+            "GET godwit:secret",
+            "SET godwit:secret x",
+            "KEYS *",
+            "SCAN 0",
+            "CONFIG GET requirepass",
+            "CONFIG RESETSTAT",
+            "MONITOR",
+            "ACL LIST",
+            "ACL LOG",
+            "CLIENT KILL ID 1",
+            "FLUSHALL",
+            "DEBUG SLEEP 0",
+            "SLOWLOG RESET",
+            "REPLICAOF NO ONE",
+            "SHUTDOWN",
+            "EVAL return(1) 0",
         ],
     )
     .await;
@@ -106,6 +122,7 @@ async fn the_auditing_account_reads_rules_and_still_no_key() {
     let mut connection = redis::Client::open(audit.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
     send(&mut connection, "ACL LIST").await.unwrap();
     send(&mut connection, "ACL GETUSER default").await.unwrap();
-    denied(&audit, &["GET godwit:secret", "CONFIG GET requirepass", "ACL LOG", "ACL SETUSER x on", "CLIENT KILL ID 1"]).await;
+    denied(&audit, &["GET godwit:secret", "CONFIG GET requirepass", "ACL LOG", "ACL SETUSER x on", "CLIENT KILL ID 1"])
+        .await;
     send(&mut admin, &format!("ACL DELUSER {account}")).await.unwrap();
 }

@@ -14,7 +14,8 @@ async fn read(number: u8) -> Replication {
 #[ignore = "needs Redis: run tests/run"]
 async fn both_sides_show_the_same_link_and_their_offsets_meet() {
     wait_until(Duration::from_secs(30), async || {
-        read(1).await.links.first().is_some_and(|link| link.healthy) && read(2).await.links.first().is_some_and(|link| link.healthy)
+        read(1).await.links.first().is_some_and(|link| link.healthy)
+            && read(2).await.links.first().is_some_and(|link| link.healthy)
     })
     .await;
     let (primary, replica) = (read(1).await, read(2).await);

@@ -40,7 +40,10 @@ async fn clients_show_what_they_do_and_the_next_look_says_how_old_the_list_is() 
     let store = open(&url(1));
     let first = store.sessions().unwrap().activity().await.unwrap();
     let session = first.value.sessions.iter().find(|session| session.application == application).unwrap();
-    assert_eq!((session.kind, session.wait.as_str(), session.statement.as_str()), (SessionKind::Client, "blocked in BLPOP", "BLPOP"));
+    assert_eq!(
+        (session.kind, session.wait.as_str(), session.statement.as_str()),
+        (SessionKind::Client, "blocked in BLPOP", "BLPOP")
+    );
     assert!(session.connected_at.is_some() && session.client.starts_with("127.0.0.1:"));
     assert!(first.value.sessions.iter().any(|session| session.application == idler && session.wait.is_empty()));
     assert!(first.value.sessions.iter().any(|session| session.kind == SessionKind::Own));
@@ -61,7 +64,10 @@ async fn a_client_is_ended_only_while_it_is_the_same_one() {
     let application = name("shop");
     let waiting = blocked(&application).await;
     let store = open(&url(1));
-    wait_until(SOON, async || find(&open(&url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)).await;
+    wait_until(SOON, async || {
+        find(&open(&url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)
+    })
+    .await;
     let session = find(&open(&url(1)), &application).await.unwrap();
     let sessions = store.sessions().unwrap();
     let mut other = session.key.clone();
@@ -84,7 +90,10 @@ async fn a_client_is_ended_only_while_it_is_the_same_one() {
 async fn killing_ends_the_connection() {
     let application = name("shop");
     let waiting = blocked(&application).await;
-    wait_until(SOON, async || find(&open(&url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)).await;
+    wait_until(SOON, async || {
+        find(&open(&url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)
+    })
+    .await;
     let session = find(&open(&url(1)), &application).await.unwrap();
     let store = open(&url(1));
     let sessions = store.sessions().unwrap();
