@@ -57,7 +57,7 @@ start_redis() {
 			dir $lab/$name
 			pidfile $lab/run/$name.pid
 			logfile $lab/log/$name.log
-			proc-title-template {title} $lab/$name
+			proc-title-template "{title} $lab/$name"
 			daemonize no
 			save ""
 			requirepass $password
