@@ -10,8 +10,10 @@ use crate::stores::{OpenOptions, Result};
 use mongodb::Client;
 use mongodb::error::Error;
 use mongodb::options::{
-    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, ServerMonitoringMode,
+    ClientOptions, ConnectionString, HostInfo, ReadPreference, SelectionCriteria, ServerAddress, ServerMonitoringMode,
+    Tls, TlsOptions,
 };
+use std::net::IpAddr;
 use std::time::Duration;
 use tokio::sync::OnceCell;
 
@@ -125,10 +127,26 @@ impl Connector {
         if options.hosts.len() == 1 && options.repl_set_name.is_none() && options.load_balanced != Some(true) {
             options.direct_connection.get_or_insert(true);
         }
+        // A password does not cross a network in the open unless the URL asks for it (`tls=false`).
+        if options.tls.is_none() && !options.hosts.iter().all(is_local) {
+            options.tls = Some(Tls::Enabled(TlsOptions::default()));
+        }
         options
             .selection_criteria
             .get_or_insert(SelectionCriteria::ReadPreference(ReadPreference::PrimaryPreferred { options: None }));
         Client::with_options(options).map_err(failed)
+    }
+}
+
+/// True when traffic does not leave this machine.
+fn is_local(host: &ServerAddress) -> bool {
+    match host {
+        ServerAddress::Tcp { host, .. } => {
+            let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+            host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+        }
+        ServerAddress::Unix { .. } => true,
+        _ => false,
     }
 }
 
@@ -152,6 +170,15 @@ mod tests {
             ("mongodb://u:hunter2@a:1,b:2/?replicaSet=rs0", "a:1,b:2/?replicaSet=rs0"),
         ] {
             assert_eq!(Connector::new(options(), url).unwrap().address(), address);
+        }
+    }
+
+    #[test]
+    fn only_local_hosts_go_without_tls() {
+        for (host, local) in
+            [("localhost", true), ("127.0.0.1:27017", true), ("10.0.0.7:27017", false), ("db.example.org", false)]
+        {
+            assert_eq!(is_local(&ServerAddress::parse(host).unwrap()), local, "{host}");
         }
     }
 
