@@ -18,6 +18,7 @@ pub mod mysql;
 pub mod observe;
 pub mod postgres;
 pub mod redis;
+pub mod refused;
 pub mod registry;
 pub mod sanitise;
 pub mod sqlite;

@@ -7,6 +7,7 @@ use crate::stores::Result;
 use crate::stores::error::Operation;
 use crate::stores::mongodb::connect::Connector;
 use crate::stores::mongodb::error::is_refusal;
+use crate::stores::refused::Refused;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use mongodb::Client;
@@ -25,13 +26,14 @@ const MOST_DOCUMENTS: usize = 20_000;
 /// The looking half of a MongoDB store.
 pub struct Watch {
     connector: Arc<Connector>,
-    turn: Mutex<()>,
+    /// Held while somebody looks; what the server refused is in it.
+    turn: Mutex<Refused>,
 }
 
 impl Watch {
     /// Does not connect.
     pub fn new(connector: Arc<Connector>) -> Self {
-        Self { connector, turn: Mutex::new(()) }
+        Self { connector, turn: Mutex::default() }
     }
 
     /// Looks: runs `read` when nobody else does.
@@ -42,13 +44,16 @@ impl Watch {
     where
         F: AsyncFnOnce(&mut Reader) -> std::result::Result<T, Error>,
     {
-        let _turn = self.turn.lock().await;
+        let mut turn = self.turn.lock().await;
         let client = self.connector.client().await?.clone();
         let limit = LOOK_TIMEOUT.min(self.connector.command_limit());
         let started = Instant::now();
-        let mut reader = Reader { client, limit, cost: Cost::default(), missing: Vec::new() };
-        let value = read(&mut reader).await.map_err(self.connector.failed(Operation::Inspect))?;
-        let Reader { mut cost, missing, .. } = reader;
+        let refused = std::mem::take(&mut *turn);
+        let mut reader = Reader { client, limit, refused, cost: Cost::default(), missing: Vec::new() };
+        let outcome = read(&mut reader).await;
+        let Reader { mut cost, missing, refused, .. } = reader;
+        *turn = refused;
+        let value = outcome.map_err(self.connector.failed(Operation::Inspect))?;
         cost.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
         Ok(Observation { value, at: Utc::now(), missing, cost })
     }
@@ -58,8 +63,15 @@ impl Watch {
 pub struct Reader {
     client: Client,
     limit: Duration,
+    refused: Refused,
     cost: Cost,
     missing: Vec<Missing>,
+}
+
+/// Something that may be refused.
+struct Asking {
+    what: String,
+    missing: Missing,
 }
 
 /// The run of a server process: what its counters belong to.
@@ -74,7 +86,13 @@ pub struct Run {
 impl Reader {
     /// For an action: the same time-outs, a client of its own.
     pub fn acting(client: Client, limit: Duration) -> Self {
-        Self { client, limit: LOOK_TIMEOUT.min(limit), cost: Cost::default(), missing: Vec::new() }
+        Self {
+            client,
+            limit: LOOK_TIMEOUT.min(limit),
+            refused: Refused::default(),
+            cost: Cost::default(),
+            missing: Vec::new(),
+        }
     }
 
     /// Notes something that cannot be seen, once.
@@ -119,7 +137,8 @@ impl Reader {
         tokio::time::timeout(self.limit, read).await.unwrap_or_else(|_| Err(self.late()))
     }
 
-    /// The same for what the account may not have, or the server not know: then `None`, with `missing` noted.
+    /// The same for what the account may not have, or the server not know: then `None`, with `missing` noted, and the server is not
+    /// asked again for a while.
     ///
     /// # Errors
     /// As [`Reader::run`], except a refusal.
@@ -129,8 +148,9 @@ impl Reader {
         command: Document,
         missing: impl FnOnce() -> Missing,
     ) -> std::result::Result<Option<Vec<Document>>, Error> {
+        let Some(asking) = self.asking(database, missing()) else { return Ok(None) };
         let outcome = self.all(database, command).await;
-        self.unless_refused(outcome, missing)
+        self.unless_refused(outcome, asking)
     }
 
     /// See [`Reader::all_or`].
@@ -143,19 +163,31 @@ impl Reader {
         command: Document,
         missing: impl FnOnce() -> Missing,
     ) -> std::result::Result<Option<Document>, Error> {
+        let Some(asking) = self.asking(database, missing()) else { return Ok(None) };
         let outcome = self.run(database, command).await;
-        self.unless_refused(outcome, missing)
+        self.unless_refused(outcome, asking)
+    }
+
+    /// `None`, with `missing` noted, when the server refused it in this database a short time ago.
+    fn asking(&mut self, database: &str, missing: Missing) -> Option<Asking> {
+        let what = format!("{database} {}", missing.id);
+        if self.refused.recently(&what) {
+            self.lacks(missing);
+            return None;
+        }
+        Some(Asking { what, missing })
     }
 
     fn unless_refused<T>(
         &mut self,
         outcome: std::result::Result<T, Error>,
-        missing: impl FnOnce() -> Missing,
+        asking: Asking,
     ) -> std::result::Result<Option<T>, Error> {
         match outcome {
             Ok(value) => Ok(Some(value)),
             Err(error) if is_refusal(&error) => {
-                self.lacks(missing());
+                self.refused.note(&asking.what);
+                self.lacks(asking.missing);
                 Ok(None)
             }
             Err(error) => Err(error),

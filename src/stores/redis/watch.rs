@@ -6,6 +6,7 @@ use crate::stores::error::Operation;
 use crate::stores::redis::connect::Connector;
 use crate::stores::redis::error::is_refusal;
 use crate::stores::redis::info::Info;
+use crate::stores::refused::Refused;
 use chrono::Utc;
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
@@ -16,7 +17,13 @@ use tokio::sync::Mutex;
 /// The looking half of a Redis store.
 pub struct Watch {
     connector: Arc<Connector>,
-    session: Mutex<Option<MultiplexedConnection>>,
+    session: Mutex<Option<Session>>,
+}
+
+/// An open looking connection, with what the server refused to it.
+struct Session {
+    connection: MultiplexedConnection,
+    refused: Refused,
 }
 
 impl Watch {
@@ -35,23 +42,26 @@ impl Watch {
         F: AsyncFnOnce(&mut Reader) -> std::result::Result<T, RedisError>,
     {
         let mut session = self.session.lock().await;
-        let connection = match session.take() {
-            Some(connection) => connection,
-            None => self.connector.dedicated(Operation::Inspect, "watch").await?,
+        let open = match session.take() {
+            Some(open) => open,
+            None => {
+                let connection = self.connector.dedicated(Operation::Inspect, "watch").await?;
+                Session { connection, refused: Refused::default() }
+            }
         };
         let started = Instant::now();
-        let mut reader = Reader { connection, cost: Cost::default(), missing: Vec::new() };
+        let mut reader = Reader { session: open, cost: Cost::default(), missing: Vec::new() };
         let value = read(&mut reader).await.map_err(self.connector.failed(Operation::Inspect))?;
-        let Reader { connection, mut cost, missing } = reader;
+        let Reader { session: open, mut cost, missing } = reader;
         cost.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        *session = Some(connection);
+        *session = Some(open);
         Ok(Observation { value, at: Utc::now(), missing, cost })
     }
 }
 
 /// Reads inside one look.
 pub struct Reader {
-    connection: MultiplexedConnection,
+    session: Session,
     cost: Cost,
     missing: Vec<Missing>,
 }
@@ -72,10 +82,11 @@ impl Reader {
         for word in words {
             command.arg(*word);
         }
-        command.query_async(&mut self.connection).await
+        command.query_async(&mut self.session.connection).await
     }
 
-    /// The same for a command that the account may not have, or the server not know: then `None`, with `missing` noted.
+    /// The same for a command that the account may not have, or the server not know: then `None`, with `missing` noted, and the
+    /// server is not asked again for a while.
     ///
     /// # Errors
     /// The driver's, except a refusal.
@@ -84,10 +95,16 @@ impl Reader {
         words: &[&str],
         missing: impl FnOnce() -> Missing,
     ) -> std::result::Result<Option<Value>, RedisError> {
+        let missing = missing();
+        if self.session.refused.recently(&missing.id) {
+            self.lacks(missing);
+            return Ok(None);
+        }
         match self.ask(words).await {
             Ok(value) => Ok(Some(value)),
             Err(error) if is_refusal(&error) => {
-                self.lacks(missing());
+                self.session.refused.note(&missing.id);
+                self.lacks(missing);
                 Ok(None)
             }
             Err(error) => Err(error),
