@@ -29,8 +29,8 @@ async fn row_locks_with_an_idle_blocker_and_a_queue() {
     let root = tree(&seen.waits).into_iter().find(|node| node.depth == 0 && node.blocks >= 2).expect("one root");
     assert!(root.edge.is_none());
     holder.run("ROLLBACK").await;
-    let _ = (second.ended().await, third.ended().await);
-    look_until(&store, "the end", |a| pairs(a, &among).is_empty()).await;
+    let (second, third) = (second.ended().await.0, third.ended().await.0);
+    look_until(&store, "the end", |a| pairs(a, &[&second.id, &third.id]).is_empty()).await;
     place.finish().await;
 }
 
