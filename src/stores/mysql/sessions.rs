@@ -38,6 +38,7 @@ pub struct Transaction {
     pub waits_s: Option<f64>,
 }
 
+/// InnoDB shows a copy that it renews when nobody has read it for 0.1 s: what one look reads of transactions and locks is of one moment.
 /// Times are ages by the server's own clock: `innodb_trx` writes them in the server's zone, whatever the session's is.
 const TRANSACTIONS: &str = "SELECT trx_id, trx_mysql_thread_id AS session, trx_state AS state,
         TIMESTAMPDIFF(SECOND, trx_started, NOW()) AS age_s, TIMESTAMPDIFF(SECOND, trx_wait_started, NOW()) AS waits_s

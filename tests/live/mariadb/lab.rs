@@ -138,15 +138,20 @@ pub fn open(url: &str) -> MysqlStore {
 }
 
 /// Looks until it shows what is waited for.
+///
+/// InnoDB renews what it shows of transactions only when nobody has read it for 0.1 s, so looking must not be more frequent; the pauses grow,
+/// because another test may look at the same server.
 pub async fn look_until(store: &MysqlStore, what: &str, shows: impl Fn(&Activity) -> bool) -> Activity {
     let end = tokio::time::Instant::now() + PATIENCE;
+    let mut pause = Duration::from_millis(120);
     loop {
         let activity = store.activity().await.unwrap().value;
         if shows(&activity) {
             return activity;
         }
         assert!(tokio::time::Instant::now() < end, "{what} is not shown: {activity:#?}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(Duration::from_millis(500));
     }
 }
 

@@ -4,6 +4,7 @@ use super::lab::{Place, edge, look_until, pairs, session, sorted};
 use crate::lab::Lab;
 use godwit::model::lock::tree;
 use godwit::model::session::{Blocking, SessionState};
+use sqlx::Connection;
 
 #[tokio::test]
 #[ignore = "needs MariaDB: run tests/run"]
@@ -29,8 +30,8 @@ async fn row_locks_with_an_idle_blocker_and_a_queue() {
     let root = tree(&seen.waits).into_iter().find(|node| node.depth == 0 && node.blocks >= 2).expect("one root");
     assert!(root.edge.is_none());
     holder.run("ROLLBACK").await;
-    let _ = (second.ended().await, third.ended().await);
-    look_until(&store, "the end", |a| pairs(a, &among).is_empty()).await;
+    let (second, third) = (second.ended().await.0, third.ended().await.0);
+    look_until(&store, "the end", |a| pairs(a, &[&second.id, &third.id]).is_empty()).await;
     place.finish().await;
 }
 
@@ -170,4 +171,61 @@ async fn without_a_source_the_queue_is_seen_and_the_holder_is_unknown() {
     reader.run("COMMIT").await;
     let _ = (drop.ended().await, select.ended().await);
     place.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run tests/run"]
+async fn a_prepared_transaction_blocks_without_a_session() {
+    let mut place = Place::shared(1).await;
+    place.with_orders().await;
+    let store = place.store();
+    let name = place.database.clone();
+    let mut holder = place.client().await;
+    for sql in ["XA START 'NAME'", "UPDATE orders SET c = 10 WHERE id = 1", "XA END 'NAME'", "XA PREPARE 'NAME'"] {
+        holder.run(&sql.replace("NAME", &name)).await;
+    }
+    holder.session.close().await.unwrap();
+    let waiter = place.client().await.runs("UPDATE orders SET c = 11 WHERE id = 1");
+    let seen = look_until(&store, "the wait", |a| !pairs(a, &[&waiter.id]).is_empty()).await;
+    let [(_, blocker)] = &pairs(&seen, &[&waiter.id])[..] else { panic!("{:#?}", seen.waits) };
+    assert!(blocker.starts_with("XA, transaction "), "{blocker}");
+    place.sql.run(&format!("XA ROLLBACK '{name}'")).await;
+    waiter.ended().await.1.unwrap();
+    place.finish().await;
+}
+
+async fn a_table_that_is_locked_by_name(place: &mut Place) {
+    place.with_orders().await;
+    place.sql.run("CREATE TABLE others LIKE orders").await;
+    let store = place.store();
+    let (mut holder, mut decoy) = (place.client().await, place.client().await);
+    holder.run("LOCK TABLES orders WRITE").await;
+    decoy.run("LOCK TABLES others WRITE").await;
+    let read = place.client().await.runs("SELECT /* others */ 'others' FROM orders");
+    let rename = place.client().await.runs("TRUNCATE orders");
+    let expected = sorted(&[(&read.id, &holder.id), (&rename.id, &holder.id)]);
+    let seen = look_until(&store, "both waits", |a| {
+        [&read.id, &rename.id].iter().all(|id| pairs(a, &[id]).iter().any(|(_, blocker)| *blocker == holder.id))
+    })
+    .await;
+    // The read may have come behind the TRUNCATE, never behind the lock on another table.
+    let shown = pairs(&seen, &[&read.id, &rename.id]);
+    assert!(expected.iter().all(|pair| shown.contains(pair)), "{shown:?}");
+    assert!(shown.iter().all(|(_, blocker)| *blocker != decoy.id), "{shown:?}");
+    for client in [&mut holder, &mut decoy] {
+        client.run("UNLOCK TABLES").await;
+    }
+    for waiting in [read, rename] {
+        waiting.ended().await.1.unwrap();
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run tests/run"]
+async fn tables_locked_by_name_by_both_sources() {
+    let lab = Lab::private(&["maria1", "maria2"]);
+    a_table_that_is_locked_by_name(&mut Place::on(&lab, 1).await).await;
+    let mut place = Place::on(&lab, 2).await;
+    place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
+    a_table_that_is_locked_by_name(&mut place).await;
 }

@@ -15,9 +15,7 @@ const PASSWORD: &str = "correct horse";
 async fn make(place: &Place, grants: &[GrantStatement]) {
     let mut admin = Client::connect(&place.url, "").await;
     for grant in grants {
-        admin
-            .run(&grant.statement.replace("PASSWORD 'PASSWORD'", "").replace("'PASSWORD'", &format!("'{PASSWORD}'")))
-            .await;
+        admin.run(&grant.statement.replace("'PASSWORD'", &format!("'{PASSWORD}'"))).await;
     }
 }
 

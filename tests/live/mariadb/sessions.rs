@@ -2,10 +2,11 @@
 
 use super::lab::{Place, look_until, session};
 use crate::lab::Lab;
-use godwit::model::session::{Ending, SessionKey, SessionKind, SessionState};
+use godwit::model::session::{Activity, Ending, SessionKey, SessionKind, SessionState};
 use godwit::stores::error::ErrorKind;
+use godwit::stores::mysql::store::MysqlStore;
 use godwit::stores::observe::Sessions;
-use godwit::stores::{Probe, Store};
+use godwit::stores::{OpenOptions, Probe, Store};
 use std::time::Duration;
 
 #[tokio::test]
@@ -47,7 +48,7 @@ async fn sessions_are_seen_in_their_states() {
 async fn cancelling_ends_the_statement_and_killing_the_session() {
     let place = Place::shared(1).await;
     let store = place.store();
-    let runs = |activity: &godwit::model::session::Activity, id: &str| {
+    let runs = |activity: &Activity, id: &str| {
         activity.sessions.iter().any(|s| s.key.id == id && s.statement.contains("SLEEP"))
     };
     let busy = place.client().await.runs("SELECT SLEEP(60)");
@@ -115,23 +116,23 @@ async fn a_server_that_is_frozen_killed_or_restarted() {
     let lab = Lab::private(&["maria1"]);
     let place = Place::on(&lab, 1).await;
     let (_, rest) = place.url.split_once("://").unwrap();
-    let options = godwit::stores::OpenOptions {
+    let options = OpenOptions {
         id: "lab".into(),
         statement_timeout: Duration::from_millis(500),
         connect_timeout: Duration::from_secs(2),
     };
     let url = format!("mariadb://{rest}");
-    let store = godwit::stores::mysql::store::MysqlStore::open(options, "mariadb", &url).unwrap();
-    let before = store.activity().await.unwrap();
+    let store = MysqlStore::open(options, "mariadb", &url).unwrap();
+    let before = Sessions::activity(&store).await.unwrap();
     lab.server("pause", "maria1");
-    let error = store.activity().await.unwrap_err();
+    let error = Sessions::activity(&store).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::TimedOut | ErrorKind::Unreachable), "{error}");
     lab.server("continue", "maria1");
-    store.activity().await.unwrap();
+    Sessions::activity(&store).await.unwrap();
     lab.server("kill", "maria1");
-    let error = store.activity().await.unwrap_err();
+    let error = Sessions::activity(&store).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
     lab.server("start", "maria1");
-    let after = store.activity().await.unwrap();
+    let after = Sessions::activity(&store).await.unwrap();
     assert!(after.cost.statements > 0 && after.at > before.at);
 }

@@ -23,7 +23,7 @@ async fn digests_count_every_execution_of_this_database() {
         let found: Vec<_> = read
             .counters
             .iter()
-            .filter(|c| c.text.contains("`note`") && c.database == place.database)
+            .filter(|c| c.text.starts_with("SELECT `note`") && c.database == place.database)
             .cloned()
             .collect();
         found
