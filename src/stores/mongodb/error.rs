@@ -11,8 +11,6 @@ pub const UNAUTHORIZED: i32 = 13;
 pub const NO_REPLICATION: i32 = 76;
 /// The server is a member of a set that nobody initiated.
 pub const NOT_YET_INITIALIZED: i32 = 94;
-/// The collection is a view.
-pub const NOT_ON_VIEW: i32 = 166;
 /// The collection is gone.
 pub const NAMESPACE_NOT_FOUND: i32 = 26;
 
@@ -31,7 +29,7 @@ pub fn kind_of(code: i32) -> ErrorKind {
         // NotPrimaryNoSecondaryOk, NotPrimaryOrSecondary.
         6 | 7 | 91 | 10107 | 11600 | 11602 | 13435 | 13436 => ErrorKind::Unreachable,
         // CommandNotFound, InvalidOptions, CommandNotSupportedOnView, CommandNotSupported, NoReplicationEnabled, an unknown stage.
-        59 | 72 | NOT_ON_VIEW | 115 | NO_REPLICATION | NOT_YET_INITIALIZED | 40324 => ErrorKind::Unsupported,
+        59 | 72 | 166 | 115 | NO_REPLICATION | NOT_YET_INITIALIZED | 40324 => ErrorKind::Unsupported,
         // OutOfDiskSpace, ExceededMemoryLimit.
         14031 | 146 => ErrorKind::Exhausted,
         _ => ErrorKind::Rejected,

@@ -8,7 +8,6 @@ use crate::model::lag::Reading;
 use crate::model::observation::{Missing, Observation, Window};
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
-use crate::stores::mongodb::error::{NAMESPACE_NOT_FOUND, NOT_ON_VIEW, code_of};
 use crate::stores::mongodb::fields::{count, inner, integer, is_set, text, time};
 use crate::stores::mongodb::inventory::{collection_statistics, collections, databases};
 use crate::stores::mongodb::shape;
@@ -143,13 +142,9 @@ impl Found {
     ) -> std::result::Result<(), Error> {
         let no_list =
             || right("mongodb.indexes.list", "which indexes there are", "listIndexes", "none; definitions only");
-        let specifications = match reader.all_or(database, doc! { "listIndexes": collection }, no_list).await {
-            Ok(Some(specifications)) => specifications,
-            Ok(None) => return Ok(()),
-            // Dropped since it was listed, or a view after all.
-            Err(error) if matches!(code_of(&error), Some(NAMESPACE_NOT_FOUND | NOT_ON_VIEW)) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let listed = reader.all_or(database, doc! { "listIndexes": collection }, no_list).await?;
+        // Every collection has at least one index; without any it is gone.
+        let Some(specifications) = listed.filter(|listed| !listed.is_empty()) else { return Ok(()) };
         let no_use = || {
             right(
                 "mongodb.indexes.use",

@@ -6,7 +6,7 @@ use crate::model::observation::{Cost, Missing, Observation};
 use crate::stores::Result;
 use crate::stores::error::Operation;
 use crate::stores::mongodb::connect::Connector;
-use crate::stores::mongodb::error::is_refusal;
+use crate::stores::mongodb::error::{NAMESPACE_NOT_FOUND, code_of, is_refusal};
 use crate::stores::refused::Refused;
 use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
@@ -134,7 +134,12 @@ impl Reader {
             }
             Ok(documents)
         };
-        tokio::time::timeout(self.limit, read).await.unwrap_or_else(|_| Err(self.late()))
+        let read = tokio::time::timeout(self.limit, read).await.unwrap_or_else(|_| Err(self.late()));
+        match read {
+            // Dropped since it was listed: it has nothing to show.
+            Err(error) if code_of(&error) == Some(NAMESPACE_NOT_FOUND) => Ok(Vec::new()),
+            read => read,
+        }
     }
 
     /// The same for what the account may not have, or the server not know: then `None`, with `missing` noted, and the server is not
