@@ -143,7 +143,7 @@ impl Found {
         let no_list =
             || right("mongodb.indexes.list", "which indexes there are", "listIndexes", "none; definitions only");
         let listed = reader.all_or(database, doc! { "listIndexes": collection }, no_list).await?;
-        // Every collection has at least one index; without any it is gone.
+        // Without any index a collection is gone, or a time series for which there is nothing to say here.
         let Some(specifications) = listed.filter(|listed| !listed.is_empty()) else { return Ok(()) };
         let no_use = || {
             right(
