@@ -201,7 +201,7 @@ async fn read(
             for database in &databases {
                 read_profile(reader, database, &mut gathered).await?;
             }
-            (gathered, format!("only what the profiler records in {}", databases.join(", ")))
+            (gathered, format!("only what the profiler records in {}, in whole milliseconds", databases.join(", ")))
         }
         Profiler::Off => match reader.run_or("admin", doc! { "getLog": "global" }, log_right).await? {
             Some(answer) => {
