@@ -28,8 +28,8 @@ pub struct Gathered {
     pub lines: Option<u64>,
     /// How far each database's profile was read: the last entry's time, and how many had it.
     pub profile: BTreeMap<String, (DateTime<Utc>, usize)>,
-    /// Running operations that were seen, with the time that is counted for them.
-    pub running: BTreeMap<String, u64>,
+    /// Running operations that were seen, with the time that is counted for them, and whether their full scan is.
+    pub running: BTreeMap<String, (u64, bool)>,
     /// Counters by id.
     pub counters: BTreeMap<String, StatementCounter>,
 }
@@ -66,12 +66,15 @@ impl Gathered {
 
     /// Counts what a running operation has taken since it was last seen.
     pub fn sample(&mut self, id: &str, operation: &Operation) {
-        let before = self.running.insert(id.to_owned(), operation.micros);
-        let more = operation.micros.saturating_sub(before.unwrap_or(0));
+        let before = self.running.get(id).copied();
+        let (counted, scan_counted) = before.unwrap_or((0, false));
+        let scans = scan_counted || operation.full_scan;
+        self.running.insert(id.to_owned(), (operation.micros.max(counted), scans));
         let counter = self.counter(operation);
         counter.calls += u64::from(before.is_none());
-        counter.total_us += more as f64;
-        if operation.full_scan && before.is_none() {
+        counter.total_us += operation.micros.saturating_sub(counted) as f64;
+        // The plan may not have been made at the first look.
+        if scans && !scan_counted {
             counter.without_index = Some(counter.without_index.unwrap_or(0) + 1);
         }
     }
@@ -133,8 +136,8 @@ mod tests {
     #[test]
     fn a_running_operation_counts_once_and_its_time_never_twice() {
         let mut gathered = Gathered::new("a", StatementSource::Sampled, Utc::now());
-        for micros in [10, 25, 25] {
-            gathered.sample("op 7", &operation("x", micros));
+        for (micros, full_scan) in [(10, false), (25, true), (25, true)] {
+            gathered.sample("op 7", &Operation { full_scan, ..operation("x", micros) });
         }
         let counter = gathered.counters.values().next().unwrap();
         assert_eq!((counter.calls, counter.total_us, counter.without_index), (1, 25.0, Some(1)));

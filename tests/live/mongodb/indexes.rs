@@ -26,7 +26,10 @@ async fn every_kind_of_index_is_read_with_its_size_and_use() {
     for n in 0..5 {
         database.run_command(doc! { "find": "orders", "filter": { "a": n, "b": n }, "hint": "a_b" }).await.unwrap();
     }
-    database.run_command(doc! { "find": "orders", "filter": { "nothing": 1 } }).await.unwrap();
+    database
+        .run_command(doc! { "find": "orders", "filter": { "nothing": 1 }, "hint": { "$natural": 1 } })
+        .await
+        .unwrap();
     database.run_command(doc! { "create": "seen", "viewOn": "orders" }).await.unwrap();
 
     let store = open(&url().replace("/?", &format!("/{}?", database.name())));

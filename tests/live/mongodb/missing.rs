@@ -48,7 +48,6 @@ async fn each_missing_right_is_named_and_its_statement_mends_it() {
         found,
         [
             "mongodb.indexes.list",
-            "mongodb.indexes.size",
             "mongodb.indexes.statistics",
             "mongodb.indexes.use",
             "mongodb.latency.right",
@@ -63,6 +62,29 @@ async fn each_missing_right_is_named_and_its_statement_mends_it() {
     );
     let left = missing(&open(&poor)).await;
     assert_eq!(ids(&left), ["mongodb.statements.profiler", "mongodb.indexes.statistics"]);
+    server.run_command(doc! { "dropUser": &account }).await.unwrap();
+    server.run_command(doc! { "dropRole": &account }).await.unwrap();
+    database.drop().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs MongoDB: run tests/run"]
+async fn indexes_without_their_use_and_size_are_still_listed() {
+    let admin = admin().await;
+    let database = shop(&admin).await;
+    let account = name("half");
+    let server = admin.database("admin");
+    let lists = doc! { "resource": { "db": "", "collection": "" }, "actions": ["listCollections", "listIndexes"] };
+    server.run_command(doc! { "createRole": &account, "roles": [], "privileges": [lists] }).await.unwrap();
+    server.run_command(doc! { "createUser": &account, "pwd": "pw", "roles": [&account] }).await.unwrap();
+    let store = open(&url_as(&account, "pw").replace("/?", &format!("/{}?", database.name())));
+    let read = store.indexes().unwrap().indexes().await.unwrap();
+    assert_eq!(ids(&read.missing), ["mongodb.indexes.use", "mongodb.indexes.size", "mongodb.indexes.statistics"]);
+    let index = &read.value.indexes[0];
+    assert!(index.name == "_id_" && index.scans.known().is_none() && index.bytes.known().is_none());
+    // What was refused is not asked again at once: hello, the lists of collections and of indexes are left.
+    let again = store.indexes().unwrap().indexes().await.unwrap();
+    assert_eq!((again.cost.statements, ids(&again.missing)), (3, ids(&read.missing)));
     server.run_command(doc! { "dropUser": &account }).await.unwrap();
     server.run_command(doc! { "dropRole": &account }).await.unwrap();
     database.drop().await.unwrap();

@@ -81,7 +81,6 @@ async fn the_watching_account_sees_everything_and_may_do_nothing() {
             "ACL LOG",
             "CLIENT KILL ID 1",
             "FLUSHALL",
-            "DEBUG SLEEP 0",
             "SLOWLOG RESET",
             "REPLICAOF NO ONE",
             "SHUTDOWN",
