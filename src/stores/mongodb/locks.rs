@@ -95,11 +95,7 @@ impl Parties {
 
 /// True when two modes cannot be held at once.
 fn conflict(a: &str, b: &str) -> bool {
-    match (a, b) {
-        ("X", _) | (_, "X") => true,
-        ("S", "IX") | ("IX", "S") => true,
-        _ => false,
-    }
+    matches!((a, b), ("X", _) | (_, "X") | ("S", "IX") | ("IX", "S"))
 }
 
 /// `{8736852211147894946: Collection, 1819323183506813090, shop.orders}` as `Collection shop.orders`.
