@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# shellcheck disable=SC2154 # lab and password belong to the scripts that source this file.
 # Sourced by servers.sh, up and tests/run: MongoDB and Redis servers of a lab.
 #
 #   mongo1           replica set of one, with logins            mongo2           a plain server without set and logins
@@ -47,7 +48,6 @@ launch_mongo() {
 # redis1 asks for a password, so that a login is exercised; redis2 follows it.
 start_redis() {
     local name=$1 port
-    # shellcheck disable=SC2154
     as_server mkdir -p "$lab/$name" 2>/dev/null || install -d -m 700 -o "$(server_user)" "$lab/$name"
     port=$(free_port)
     as_server sh -c "umask 077 && cat >$name/redis.conf" < <(
