@@ -13,4 +13,6 @@ mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
 #[cfg(test)]
+mod postgres_watch;
+#[cfg(test)]
 mod redis;
