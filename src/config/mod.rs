@@ -8,6 +8,7 @@
 //! a profile at once. Secrets are only named here; [`secret`] reads them at the moment they are used.
 
 pub mod duration;
+mod form;
 pub mod ladder;
 mod load;
 mod names;

@@ -73,15 +73,57 @@ pub enum Engine {
     Postgres,
     /// SQLite 3 in WAL mode.
     Sqlite,
+    /// MariaDB 10.6 and newer. Watched only.
+    Mariadb,
+    /// MySQL 8.0 and newer. Watched only.
+    Mysql,
+    /// MongoDB 5 and newer. Watched only.
+    Mongodb,
+    /// Redis 6 and newer. Watched only.
+    Redis,
+    /// Valkey. Watched only.
+    Valkey,
 }
 
 impl Engine {
+    /// All engines, in the order in which they are listed to the operator.
+    pub const ALL: [Self; 7] =
+        [Self::Postgres, Self::Sqlite, Self::Mariadb, Self::Mysql, Self::Mongodb, Self::Redis, Self::Valkey];
+
     /// The word used in profiles.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Sqlite => "sqlite",
+            Self::Mariadb => "mariadb",
+            Self::Mysql => "mysql",
+            Self::Mongodb => "mongodb",
+            Self::Redis => "redis",
+            Self::Valkey => "valkey",
         }
+    }
+
+    /// The product's name, for sentences.
+    pub fn product(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+            Self::Mariadb => "MariaDB",
+            Self::Mysql => "MySQL",
+            Self::Mongodb => "MongoDB",
+            Self::Redis => "Redis",
+            Self::Valkey => "Valkey",
+        }
+    }
+
+    /// True when data can be moved out of and into its stores; the others are watched.
+    pub fn moves_data(self) -> bool {
+        matches!(self, Self::Postgres | Self::Sqlite)
+    }
+
+    /// The engine that a profile's word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.as_str() == word)
     }
 }
 

@@ -17,6 +17,8 @@ pub enum StatementSource {
     SlowLog,
     /// Redis `commandstats` and `latencystats`: every command counted, without its keys.
     CommandStats,
+    /// MongoDB `$collStats` `latencyStats`: every operation counted, by collection and kind, without its shape.
+    LatencyStats,
     /// Sessions looked at many times: a share of time, not a count.
     Sampled,
 }
@@ -30,13 +32,14 @@ impl StatementSource {
             Self::Profiler => "system.profile",
             Self::SlowLog => "slow log",
             Self::CommandStats => "commandstats",
+            Self::LatencyStats => "latencyStats",
             Self::Sampled => "sampled sessions",
         }
     }
 
     /// True when each execution is counted; false for samples and for what only slow executions reach.
     pub fn counts_all(self) -> bool {
-        matches!(self, Self::PgStatStatements | Self::PerformanceSchema | Self::CommandStats)
+        matches!(self, Self::PgStatStatements | Self::PerformanceSchema | Self::CommandStats | Self::LatencyStats)
     }
 }
 

@@ -13,11 +13,16 @@
 pub mod absent;
 pub mod error;
 pub mod fault;
+pub mod mongodb;
+pub mod mysql;
 pub mod observe;
 pub mod postgres;
+pub mod redis;
+pub mod refused;
 pub mod registry;
 pub mod sanitise;
 pub mod sqlite;
+pub mod url_part;
 
 use crate::model::change::{CaptureItem, Position, RowChange};
 use crate::model::check::Check;

@@ -14,6 +14,7 @@ use crate::model::session::{Activity, Ending, SessionKey};
 use crate::model::statement::Statements;
 use crate::stores::Result;
 use async_trait::async_trait;
+use chrono::Utc;
 
 /// Sessions and locks.
 #[async_trait]
@@ -40,6 +41,11 @@ pub trait Replicas: Send + Sync {
 pub trait StatementStats: Send + Sync {
     /// The counters as the server keeps them now; `None`: it keeps none, and `missing` says why.
     async fn statements(&self) -> Result<Observation<Option<Statements>>>;
+    /// A second list from another source, never to be added to the first: slow executions with their keys beside counted commands
+    /// (Redis), all operations of each collection beside the slow ones (MongoDB). `None`: there is none.
+    async fn beside(&self) -> Result<Observation<Option<Statements>>> {
+        Ok(Observation::whole(None, Utc::now()))
+    }
 }
 
 /// Indexes.

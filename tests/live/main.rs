@@ -11,9 +11,13 @@ mod lab;
 mod migration;
 #[cfg(test)]
 mod pooler;
+mod mariadb;
+mod mongodb;
 #[cfg(test)]
 mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
 #[cfg(test)]
 mod postgres_watch;
+#[cfg(test)]
+mod redis;
