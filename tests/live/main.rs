@@ -10,3 +10,5 @@ mod mariadb;
 mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
+#[cfg(test)]
+mod postgres_watch;
