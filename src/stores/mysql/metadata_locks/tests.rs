@@ -143,3 +143,11 @@ fn words_of_statements() {
     assert_eq!(subject(&names("alter table if exists shop.orders add x int")), Some((Some("shop"), "orders")));
     assert_eq!(subject(&names("create index i on orders (a)")), Some((None, "orders")));
 }
+
+proptest::proptest! {
+    #[test]
+    fn any_statement_is_taken(text in "(\\PC|[`'\"/*.\\n]){0,60}") {
+        let words = names(&text);
+        let _ = (subject(&words), table_mode(&words));
+    }
+}
