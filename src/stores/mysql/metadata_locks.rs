@@ -9,6 +9,7 @@
 use crate::model::session::{Blocking, LockEdge, Party, Session, SessionKey, SessionState};
 use crate::stores::mysql::capability::MetadataSource;
 use crate::stores::mysql::line::Line;
+use crate::stores::mysql::statement_words::{names, subject, table_mode};
 use crate::stores::sanitise::clean;
 
 /// What is locked.
@@ -334,74 +335,6 @@ fn requested(id: u64, waiter: &Session, locks: &[MetadataLock], waiters: &[&Sess
         }
     }
     found
-}
-
-/// The table that a statement of definition is about, with its database if it names one: what follows `TABLE`, or `ON` in `CREATE INDEX`.
-fn subject(words: &[String]) -> Option<(Option<&str>, &str)> {
-    let after = |keyword: &str| {
-        let at = words.iter().position(|word| word.eq_ignore_ascii_case(keyword))?;
-        let noise = ["IF", "EXISTS", "ONLINE", "IGNORE"];
-        let mut rest =
-            words.get(at + 1..)?.iter().map(String::as_str).filter(|w| !noise.contains(&w.to_uppercase().as_str()));
-        let first = rest.next()?;
-        if rest.next() == Some(".") { Some((Some(first), rest.next()?)) } else { Some((None, first)) }
-    };
-    after("TABLE").or_else(|| after("ON"))
-}
-
-/// The lock that a statement takes on its tables.
-fn table_mode(words: &[String]) -> &'static str {
-    let first = words.first().map(|word| word.to_uppercase()).unwrap_or_default();
-    let has = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted));
-    match first.as_str() {
-        "ALTER" | "DROP" | "CREATE" | "TRUNCATE" | "RENAME" | "OPTIMIZE" | "REPAIR" => "EXCLUSIVE",
-        "LOCK" if has("WRITE") => "SHARED_NO_READ_WRITE",
-        "LOCK" => "SHARED_READ_ONLY",
-        "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "CALL" => "SHARED_WRITE",
-        "SELECT" if has("UPDATE") => "SHARED_WRITE",
-        _ => "SHARED_READ",
-    }
-}
-
-/// The words of a statement, quotes of names taken off, dots as words; texts and comments left out.
-fn names(statement: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut chars = statement.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '`' => {
-                let mut word = String::new();
-                for c in chars.by_ref().take_while(|c| *c != '`') {
-                    word.push(c);
-                }
-                words.push(word);
-            }
-            '\'' | '"' => while chars.next().is_some_and(|next| next != c) {},
-            '/' if chars.peek() == Some(&'*') => {
-                let mut last = ' ';
-                while let Some(next) = chars.next() {
-                    if last == '*' && next == '/' {
-                        break;
-                    }
-                    last = next;
-                }
-            }
-            '.' => words.push(".".to_owned()),
-            c if is_of_name(c) => {
-                let mut word = String::from(c);
-                while let Some(next) = chars.next_if(|next| is_of_name(*next)) {
-                    word.push(next);
-                }
-                words.push(word);
-            }
-            _ => {}
-        }
-    }
-    words
-}
-
-fn is_of_name(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '_' | '$')
 }
 
 #[cfg(test)]

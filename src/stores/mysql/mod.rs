@@ -15,6 +15,7 @@ pub mod monitoring;
 pub mod replication;
 pub mod sessions;
 pub mod slow_log;
+pub mod statement_words;
 pub mod statements;
 pub mod store;
 pub mod watch;

@@ -167,6 +167,15 @@ mod tests {
         );
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_quoted_secret_never_survives(before in "[a-z =(]{0,12}", secret in "[A-Z]{8}[ -&(-~]{0,4}", after in "\\PC{0,12}") {
+            let secret = secret.replace('\\', "");
+            let folded = shape(&format!("{before}'{secret}' {after}"));
+            proptest::prop_assert!(!folded.contains(&secret[..8]) || after.contains(&secret[..8]), "{}", folded);
+        }
+    }
+
     #[test]
     fn lines_of_one_shape_are_one_counter() {
         let row = |text: &str, seconds: f64| {

@@ -1,5 +1,7 @@
 //! Looking at a real MariaDB.
 
+mod cost;
+mod hostile;
 mod indexes;
 mod lab;
 mod locks;

@@ -108,6 +108,15 @@ async fn the_optional_rights_are_optional() {
     assert!(text.contains("orders"));
 }
 
+/// A line of the audit's view.
+#[derive(Debug, sqlx::FromRow)]
+struct Seen {
+    user: String,
+    empty: Option<i64>,
+    impossible: Option<i64>,
+    alternatives: Option<String>,
+}
+
 #[tokio::test]
 #[ignore = "needs MariaDB: run tests/run"]
 async fn the_audit_role_reads_grants_and_no_hash() {
@@ -123,16 +132,18 @@ async fn the_audit_role_reads_grants_and_no_hash() {
     let (_, rest) = place.url.split_once('@').unwrap();
     let url = format!("mariadb://godwit_audit:{}@{rest}", PASSWORD.replace(' ', "%20"));
     let mut audit = Client::connect(&url, "").await;
-    let rows: Vec<(String, Option<i64>, Option<i64>, Option<String>)> = sqlx::query_as(AssertSqlSafe(
-        "SELECT user, CAST(empty_password AS SIGNED), CAST(impossible_password AS SIGNED), CAST(alternatives AS CHAR) FROM godwit_audit.accounts",
+    let rows: Vec<Seen> = sqlx::query_as(AssertSqlSafe(
+        "SELECT user, CAST(empty_password AS SIGNED) AS empty, CAST(impossible_password AS SIGNED) AS impossible, CAST(alternatives AS CHAR) AS alternatives
+           FROM godwit_audit.accounts",
     ))
     .fetch_all(&mut audit.session)
     .await
     .unwrap();
-    let of = |user: &str| rows.iter().find(|row| row.0 == user).unwrap_or_else(|| panic!("{user}: {rows:?}"));
-    assert_eq!((of("empty").1, of("godwit_audit").1), (Some(1), Some(0)));
-    assert_eq!(of("socket").2, Some(1));
-    assert!(of("socket").3.as_deref().is_some_and(|plugins| plugins.contains("unix_socket")), "{:?}", of("socket"));
+    let of = |user: &str| rows.iter().find(|row| row.user == user).unwrap_or_else(|| panic!("{user}: {rows:?}"));
+    assert_eq!((of("empty").empty, of("godwit_audit").empty), (Some(1), Some(0)));
+    assert_eq!(of("socket").impossible, Some(1));
+    let alternatives = of("socket").alternatives.as_deref();
+    assert!(alternatives.is_some_and(|plugins| plugins.contains("unix_socket")), "{:?}", of("socket"));
     let secrets = hashes(&place).await;
     for table in [
         "mysql.db",

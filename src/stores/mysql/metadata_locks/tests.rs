@@ -133,13 +133,3 @@ fn states_that_are_waits_for_locks() {
         assert!(!is_wait(state), "{state}");
     }
 }
-
-#[test]
-fn words_of_statements() {
-    assert_eq!(
-        names("ALTER /* x.y */ TABLE `a b`.`c` ADD d int DEFAULT 'e.f'"),
-        ["ALTER", "TABLE", "a b", ".", "c", "ADD", "d", "int", "DEFAULT"]
-    );
-    assert_eq!(subject(&names("alter table if exists shop.orders add x int")), Some((Some("shop"), "orders")));
-    assert_eq!(subject(&names("create index i on orders (a)")), Some((None, "orders")));
-}
