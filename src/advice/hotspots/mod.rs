@@ -1,0 +1,23 @@
+//! Hot spots: one name for a statement on every engine, what it cost over an interval, and the same statement before and after a move.
+//!
+//! ```text
+//! text -> sql | mongodb | redis -> canonical form -> fingerprint
+//! two readings -> delta -> ranking -> compare, cross_service
+//! ```
+
+pub mod canonical;
+pub mod compare;
+pub mod cross_service;
+pub mod delta;
+pub mod document;
+pub mod facts;
+pub mod fingerprint;
+pub mod mongodb;
+pub mod ranking;
+pub mod redis;
+pub mod scope;
+pub mod sql;
+pub mod tokens;
+
+#[cfg(test)]
+mod tests;
