@@ -7,7 +7,9 @@ use sqlparser::dialect::{Dialect as Grammar, MySqlDialect, PostgreSqlDialect, SQ
 pub enum Dialect {
     /// PostgreSQL.
     Postgres,
-    /// MariaDB and MySQL.
+    /// MariaDB.
+    MariaDb,
+    /// MySQL.
     MySql,
     /// SQLite.
     Sqlite,
@@ -22,7 +24,8 @@ impl Dialect {
     pub fn of_engine(word: &str) -> Option<Self> {
         Some(match word {
             "postgres" => Self::Postgres,
-            "mariadb" | "mysql" => Self::MySql,
+            "mariadb" => Self::MariaDb,
+            "mysql" => Self::MySql,
             "sqlite" => Self::Sqlite,
             "mongodb" => Self::MongoDb,
             "redis" | "valkey" => Self::Redis,
@@ -34,16 +37,21 @@ impl Dialect {
     pub fn grammar(self) -> Option<&'static dyn Grammar> {
         Some(match self {
             Self::Postgres => &PostgreSqlDialect {},
-            Self::MySql => &MySqlDialect {},
+            Self::MariaDb | Self::MySql => &MySqlDialect {},
             Self::Sqlite => &SQLiteDialect {},
             Self::MongoDb | Self::Redis => return None,
         })
     }
 
+    /// MariaDB or MySQL.
+    pub fn is_innodb(self) -> bool {
+        matches!(self, Self::MariaDb | Self::MySql)
+    }
+
     /// A name as it is written in a statement: quoted where it has to be.
     pub fn quoted(self, name: &str) -> String {
         match self {
-            Self::MySql => format!("`{}`", name.replace('`', "``")),
+            Self::MariaDb | Self::MySql => format!("`{}`", name.replace('`', "``")),
             Self::Postgres | Self::Sqlite if !is_plain(name) => format!("\"{}\"", name.replace('"', "\"\"")),
             Self::Postgres | Self::Sqlite | Self::MongoDb | Self::Redis => name.to_owned(),
         }

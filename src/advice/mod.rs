@@ -3,6 +3,7 @@
 //! [`hotspots`] names statements alike on every engine and ranks and compares them; [`indexes`] says which indexes are missing,
 //! useless or broken. What the rules need beside readings (who owns which table, what a planner answers) is handed in.
 
+pub mod catalogue;
 pub mod dialect;
 pub mod hotspots;
 pub mod indexes;

@@ -30,7 +30,7 @@ pub struct Named {
 pub fn name(dialect: Dialect, database: &str, text: &str, ownership: &Ownership) -> Named {
     let text = text.trim();
     let read = match dialect {
-        Dialect::Postgres | Dialect::MySql | Dialect::Sqlite => {
+        Dialect::Postgres | Dialect::MariaDb | Dialect::MySql | Dialect::Sqlite => {
             sql::parse(dialect, text).map(|statements| canonical::of(statements, ownership))
         }
         Dialect::MongoDb => mongodb::canonical(database, text, ownership),

@@ -15,7 +15,7 @@ const BYTES_READ: usize = 64 * 1024;
 /// The tokens of a text without blanks and comments; `None`: not even tokens can be made of it.
 pub fn tokens(dialect: Dialect, text: &str) -> Option<Vec<Token>> {
     let text = bounded(text);
-    let text = if dialect == Dialect::MySql { digest_spelled_out(text) } else { text.to_owned() };
+    let text = if dialect.is_innodb() { digest_spelled_out(text) } else { text.to_owned() };
     let tokens = Tokenizer::new(dialect.grammar()?, &text).tokenize().ok()?;
     let tokens = tokens.into_iter().filter(|token| !matches!(token, Token::Whitespace(_) | Token::EOF)).collect();
     Some(with_binds(tokens))
