@@ -4,8 +4,8 @@ use crate::advice::catalogue::Catalogue;
 use crate::advice::hotspots::facts::{Equality, TableFacts};
 use crate::model::index::TableUse;
 
-/// PostgreSQL's own guess for one bound.
-const OF_A_RANGE: f64 = 1.0 / 3.0;
+/// About what PostgreSQL guesses for one bound.
+pub const OF_A_RANGE: f64 = 0.3;
 /// Values that a list is taken to have: normalised statements do not tell.
 const IN_A_LIST: f64 = 10.0;
 /// For a column without statistics.
