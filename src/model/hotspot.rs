@@ -45,6 +45,8 @@ pub struct HotSpot {
     pub canonical: String,
     /// The text of the server's heaviest line of it, as the server keeps it.
     pub text: String,
+    /// Where that line ran: database, schema or namespace.
+    pub database: String,
     /// False: it could not be parsed, and the name stands on its tokens only.
     pub parsed: bool,
     /// What it does.

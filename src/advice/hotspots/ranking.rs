@@ -62,6 +62,7 @@ fn first(named: Named, operation: Option<String>, line: StatementCounter, is_new
         tables: named.tables.into_iter().map(|owned| owned.logical).collect(),
         services: named.services,
         text: line.text,
+        database: line.database,
         logins: line.login.into_iter().collect(),
         ids: vec![line.id],
         calls: line.calls,

@@ -40,8 +40,7 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
     let catalogue = inspection.catalogue();
     let mut found: BTreeMap<(String, String), Proposal<'_>> = BTreeMap::new();
     for spot in &spots.spots {
-        let database = spot.ids.first().map(|id| namespace_of(id)).unwrap_or_default();
-        let Some(command) = mongodb::read(database, &spot.text) else { continue };
+        let Some(command) = mongodb::read(&spot.database, &spot.text) else { continue };
         let Some(table) = catalogue.table(&command.namespace) else { continue };
         if !is_wasteful(spot, table) {
             continue;
@@ -70,11 +69,6 @@ struct Proposal<'a> {
     parts: Vec<IndexPart>,
     asked: Vec<&'a HotSpot>,
     poor: Vec<String>,
-}
-
-/// Ids of MongoDB's lines begin with the namespace: `shop.orders/5F5FC979`.
-fn namespace_of(id: &str) -> &str {
-    id.split('/').next().unwrap_or_default()
 }
 
 fn is_wasteful(spot: &HotSpot, table: &TableUse) -> bool {
