@@ -191,7 +191,7 @@ impl VisitorMut for Form<'_> {
             Statement::Delete(delete) => {
                 self.see(StatementKind::Delete);
                 delete.optimizer_hints.clear();
-                let FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from) = &delete.from;
+                let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
                 let from: Vec<TableWithJoins> = from.iter().chain(delete.using.iter().flatten()).cloned().collect();
                 self.open(&from, false, false);
                 self.name_deleted(delete);

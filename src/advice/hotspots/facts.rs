@@ -119,7 +119,7 @@ impl Visitor for Reader<'_> {
             }
             Statement::Delete(delete) => {
                 let mut block = Block::new(self.catalogue);
-                let FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from) = &delete.from;
+                let (FromTable::WithFromKeyword(from) | FromTable::WithoutKeyword(from)) = &delete.from;
                 block.from(from);
                 block.from(delete.using.as_deref().unwrap_or_default());
                 block.condition(delete.selection.as_ref());

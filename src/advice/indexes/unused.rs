@@ -78,9 +78,9 @@ fn unread<'a>(inspection: &Inspection<'_>, index: &'a Index) -> Option<Unread<'a
     let scans = family.iter().map(|member| member.scans.known().copied()).sum::<Option<u64>>()?;
     let is_quiet = |scans: u64, days: i64| scans == 0 || (days >= WINDOW_DAYS && i64::try_from(scans).is_ok_and(|scans| scans <= days));
     let horizon = inspection.at - Duration::days(WINDOW_DAYS);
-    let is_recent = family.iter().any(|member| member.last_scan.is_some_and(|scan| scan > horizon)) && scans > 0;
+    let is_recent = family.iter().any(|member| member.last_scan.is_some_and(|scan| scan > horizon));
     let is_young = inspection.first_seen.get(&index.name).is_some_and(|seen| *seen > horizon);
-    if !is_quiet(scans, days) || is_recent && index.last_scan.is_some() || is_young {
+    if !is_quiet(scans, days) || is_recent || is_young {
         return None;
     }
     let is_used_elsewhere = inspection.replicas.iter().any(|replica| {
@@ -118,7 +118,11 @@ fn report(inspection: &Inspection<'_>, unread: Unread<'_>) -> Finding {
     let index = unread.index;
     let days = inspection.proved_days();
     let sentence = format!("{} on {} ({}) was scanned {} times in {days} days", index.name, index.table, shape::keys(&index.parts), unread.scans);
-    let mut finding = inspection.finding(RULE, Severity::Low, &index.name, sentence);
+    let severity = if unread.scans == 0 { Severity::Low } else { Severity::Info };
+    let mut finding = inspection.finding(RULE, severity, &index.name, sentence);
+    if unread.scans > 0 {
+        finding.why_not.push("a few scans may be all that a nightly job needs".to_owned());
+    }
     finding.window = Some(inspection.indexes.window.clone());
     finding.evidence.push(format!("{} scans in {days} proved days", unread.scans));
     finding.evidence.extend(unread.bytes.map(|bytes| format!("{bytes} bytes")));
