@@ -4,6 +4,7 @@ use crate::advice::indexes::inspection::{Inspection, has_duty};
 use crate::advice::indexes::{definition, foreign_key, shape, unused};
 use crate::model::finding::{Finding, IndexEffect, Severity};
 use crate::model::index::Index;
+use std::collections::BTreeSet;
 
 /// The rule's id.
 pub const RULE: &str = "IX-PREFIX";
@@ -13,15 +14,16 @@ const TOO_LARGE: f64 = 3.0;
 /// ... that is used so many times less than the short one is no replacement (pghero#354).
 const MUCH_USED: f64 = 10.0;
 
-/// Looks at every pair of indexes of a table.
-pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
+/// Looks at every pair of indexes of a table. An index in `gone` is proposed to be dropped already: it stands in for nothing.
+pub fn look(inspection: &Inspection<'_>, gone: &BTreeSet<String>) -> Vec<Finding> {
     let catalogue = inspection.catalogue();
     let mut found = Vec::new();
     for table in &inspection.indexes.tables {
         let indexes = catalogue.indexes(&table.table);
-        for short in indexes {
+        for short in indexes.iter().filter(|short| !gone.contains(&short.name)) {
             // The smallest of those that begin like it stands in for it.
-            let longer = indexes.iter().filter(|long| stands_in(inspection, short, long));
+            let staying = indexes.iter().filter(|long| !gone.contains(&long.name));
+            let longer = staying.filter(|long| stands_in(inspection, short, long));
             if let Some(long) = longer.min_by_key(|long| (long.bytes.known().copied().unwrap_or(u64::MAX), long.parts.len())) {
                 found.push(report(inspection, short, long));
             }

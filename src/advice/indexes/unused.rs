@@ -21,7 +21,9 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
     if inspection.dialect == Dialect::Redis || inspection.dialect == Dialect::Sqlite {
         return Vec::new();
     }
-    let unread: Vec<Unread<'_>> = inspection.indexes.indexes.iter().filter_map(|index| unread(inspection, index)).collect();
+    let mut unread: Vec<Unread<'_>> =
+        inspection.indexes.indexes.iter().filter_map(|index| unread(inspection, index)).collect();
+    keep_one_for_each_key(inspection, &mut unread);
     if unread.is_empty() {
         return Vec::new();
     }
@@ -39,7 +41,23 @@ struct Unread<'a> {
     index: &'a Index,
     scans: u64,
     bytes: Option<u64>,
-    parts: usize,
+    /// How many partitions it is made of; `None`: the table is not partitioned.
+    partitions: Option<usize>,
+}
+
+/// Of several indexes that serve a foreign key one stays, however unused they are: the shortest.
+fn keep_one_for_each_key(inspection: &Inspection<'_>, unread: &mut Vec<Unread<'_>>) {
+    let catalogue = inspection.catalogue();
+    for key in &inspection.indexes.foreign_keys {
+        let serves = |index: &Index| foreign_key::cover(key, index) == foreign_key::Cover::Full;
+        let goes = |name: &str| unread.iter().any(|unread| unread.index.name == name);
+        let serving: Vec<&Index> =
+            catalogue.indexes(&key.table).iter().copied().filter(|index| serves(index)).collect();
+        if serving.iter().all(|index| goes(&index.name)) {
+            let kept = serving.iter().min_by_key(|index| (index.parts.len(), &index.name)).map(|index| index.name.clone());
+            unread.retain(|unread| Some(&unread.index.name) != kept.as_ref());
+        }
+    }
 }
 
 /// Why the store's counters prove nothing yet.
@@ -92,7 +110,8 @@ fn unread<'a>(inspection: &Inspection<'_>, index: &'a Index) -> Option<Unread<'a
     }
     let bytes = family.iter().map(|member| member.bytes.known().copied()).sum::<Option<u64>>();
     let is_worth = bytes.is_none_or(|bytes| bytes >= WORTH_BYTES) || write_share(inspection, &index.table) >= WORTH_WRITES;
-    is_worth.then_some(Unread { index, scans, bytes, parts: family.len() })
+    let partitions = family.iter().all(|member| member.name != index.name).then_some(family.len());
+    is_worth.then_some(Unread { index, scans, bytes, partitions })
 }
 
 /// The index, or those of the partitions where it is of a partitioned table: these have the counters.
@@ -126,13 +145,11 @@ fn report(inspection: &Inspection<'_>, unread: Unread<'_>) -> Finding {
     finding.window = Some(inspection.indexes.window.clone());
     finding.evidence.push(format!("{} scans in {days} proved days", unread.scans));
     finding.evidence.extend(unread.bytes.map(|bytes| format!("{bytes} bytes")));
-    if unread.parts > 1 {
-        finding.evidence.push(format!("all {} partitions together", unread.parts));
-    }
+    finding.evidence.extend(unread.partitions.map(|count| format!("all {count} partitions together")));
     for replica in &inspection.replicas {
         finding.evidence.push(format!("no scans on the replica {}", replica.name));
     }
-    let (statement, undo) = way(inspection.dialect, index, unread.parts > 1);
+    let (statement, undo) = way(inspection.dialect, index, unread.partitions.is_some());
     finding.statement = Some(statement);
     finding.undo = Some(undo);
     finding.why_not.push("a yearly job may need it: ask who runs one".to_owned());

@@ -70,7 +70,7 @@ fn postgres() {
     store = store
         .index(i("public.part", "public.part_a", &["a"]))
         .index(i("public.part", "public.part_a_live", &["a"]).with(|index| index.predicate = "(d IS NULL)".to_owned()))
-        .index(i("public.part", "public.part_b_carrying", &["b"]).with(|index| index.include = vec!["c".to_owned()]))
+        .index(i("public.part", "public.part_b_carrying", &["b"]).with(|index| index.include = vec!["id".to_owned()]))
         .index(i("public.part", "public.part_b_c", &["b", "-c"]))
         .index(i("public.part", "public.part_b_c_up", &["b", "c"]).with(|index| index.include = vec!["d".to_owned()]))
         .index(i("public.two", "public.two_c_key", &["c"]).with(|index| index.duty.unique = true))
@@ -78,7 +78,7 @@ fn postgres() {
         .key("child_ab", "public.child", &["a", "b", "d"], "public.parent")
         .index(unscanned("public.child", "public.child_d_b_a", &["d", "b", "a"]))
         .index(unscanned("public.one", "public.one_replica", &["c"]))
-        .index(unscanned("public.one", "public.one_young", &["c", "d"]))
+        .index(unscanned("public.one", "public.one_young", &["id", "d"]))
         .index(unscanned("public.one", "public.one_key", &["id"]).with(|index| {
             index.duty.unique = true;
             index.duty.constraint = Some("one_key".to_owned());
@@ -90,6 +90,7 @@ fn postgres() {
         }))
         .index(unscanned("public.tiny", "public.tiny_d", &["d"]).with(|index| index.bytes = Reading::Known(8_192)))
         .statement("select * from two where c = $1 and id = $2", 5_000, 100.0)
+        .statement("select * from part where a = $1", 5_000, 100.0)
         .statement("update hot set d = $1 where id = $2", 300_000, 30.0)
         .statement("select * from hot where d = $1 and c = $2", 50, 900.0)
         .index(i("public.hot", "public.hot_id", &["id"]))
@@ -174,7 +175,7 @@ fn mariadb() {
     store.statements.push(wasteful("SELECT * FROM `t` WHERE `e` = ?", 1_000));
     store.statements.push(wasteful("SELECT * FROM `t` WHERE `a` = ?", 0));
     // `c, b` leads with the foreign key's column too: only one of the two may go.
-    score("mariadb", &store, &["IX-UNUSED unused", "IX-UNUSED behind_fk", "IX-DUP a2", "IX-PREFIX short", "IX-NEW shop.t (e)"], 4);
+    score("mariadb", &store, &["IX-UNUSED unused", "IX-DUP a2", "IX-PREFIX short", "IX-NEW shop.t (e)"], 4);
 }
 
 impl With for crate::model::statement::StatementCounter {}
