@@ -99,7 +99,10 @@ fn unowned(folded: &str) -> Owned {
 fn is_partition(name: &str, whole: &str, suffix: &str) -> bool {
     let Some(rest) = name.strip_prefix(whole) else { return false };
     rest.chars().count() == suffix.chars().count()
-        && rest.chars().zip(suffix.chars()).all(|(is, wanted)| if wanted == '#' { is.is_ascii_digit() } else { is == wanted })
+        && rest
+            .chars()
+            .zip(suffix.chars())
+            .all(|(is, wanted)| if wanted == '#' { is.is_ascii_digit() } else { is == wanted })
 }
 
 #[cfg(test)]

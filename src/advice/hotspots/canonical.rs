@@ -5,7 +5,9 @@
 //! common table expressions, which cannot do without a name, are numbered: `r1`, `q1`, `w1`. The canonical form of a canonical form is itself.
 
 use crate::advice::hotspots::fingerprint::Canonical;
-use crate::advice::hotspots::scope::{Expressions, Scope, Scopes, alias_of, first_select, lower, output_columns, own_name};
+use crate::advice::hotspots::scope::{
+    Expressions, Scope, Scopes, alias_of, first_select, lower, output_columns, own_name,
+};
 use crate::advice::names;
 use crate::advice::ownership::{Owned, Ownership};
 use crate::model::hotspot::StatementKind;
@@ -448,9 +450,9 @@ fn alias_slot(factor: &mut TableFactor) -> Option<&mut Option<TableAlias>> {
 
 /// `LIMIT a, b`, `FETCH FIRST b ROWS ONLY` and `LIMIT b OFFSET a` are one.
 fn limit_in_one_way(query: &mut Query) {
-    if let Some(LimitClause::OffsetCommaLimit { offset, limit }) = query.limit_clause.take_if(|clause| {
-        matches!(clause, LimitClause::OffsetCommaLimit { .. })
-    }) {
+    if let Some(LimitClause::OffsetCommaLimit { offset, limit }) =
+        query.limit_clause.take_if(|clause| matches!(clause, LimitClause::OffsetCommaLimit { .. }))
+    {
         let offset = Some(Offset { value: offset, rows: OffsetRows::None });
         query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(limit), offset, limit_by: Vec::new() });
     }

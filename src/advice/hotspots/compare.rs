@@ -26,7 +26,8 @@ pub fn compare(source: &HotSpots, target: &HotSpots, tolerance: f64) -> Comparis
         }
     }
     comparison.new = on_target.iter().filter(|(key, _)| !met.contains(key)).map(|(_, spot)| (*spot).clone()).collect();
-    let heavy = |a: &HotSpot, b: &HotSpot| b.total_us.total_cmp(&a.total_us).then_with(|| a.fingerprint.cmp(&b.fingerprint));
+    let heavy =
+        |a: &HotSpot, b: &HotSpot| b.total_us.total_cmp(&a.total_us).then_with(|| a.fingerprint.cmp(&b.fingerprint));
     comparison.new.sort_by(heavy);
     comparison.disappeared.sort_by(heavy);
     comparison.both.sort_by(|a, b| {

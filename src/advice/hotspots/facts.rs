@@ -150,7 +150,10 @@ impl Visitor for Reader<'_> {
         if let SetExpr::Select(select) = query.body.as_ref() {
             self.done.push(std::ptr::from_ref(select.as_ref()).addr());
             let is_limited = query.fetch.is_some()
-                || matches!(&query.limit_clause, Some(LimitClause::LimitOffset { limit: Some(_), .. } | LimitClause::OffsetCommaLimit { .. }));
+                || matches!(
+                    &query.limit_clause,
+                    Some(LimitClause::LimitOffset { limit: Some(_), .. } | LimitClause::OffsetCommaLimit { .. })
+                );
             self.select(select, query.order_by.as_ref(), is_limited);
         }
         ControlFlow::Continue(())
@@ -240,7 +243,8 @@ impl<'a> Block<'a> {
         let alias = alias.unwrap_or_else(|| names::bare(&written));
         match self.catalogue.table(&written) {
             Some(table) => {
-                let facts = TableFacts { table: table.table.clone(), mentioned: Some(Vec::new()), ..TableFacts::default() };
+                let facts =
+                    TableFacts { table: table.table.clone(), mentioned: Some(Vec::new()), ..TableFacts::default() };
                 self.sources.push(Source { alias, table, facts, branches: Vec::new() });
             }
             None => self.others.push(alias),
@@ -456,7 +460,12 @@ impl<'a> Block<'a> {
         for at in 0..self.sources.len() {
             let mut read: Vec<TableFacts> = Vec::new();
             for arm in &arms {
-                let mut inner = Block { catalogue: self.catalogue, sources: Vec::new(), others: self.others.clone(), is_ungrouped: true };
+                let mut inner = Block {
+                    catalogue: self.catalogue,
+                    sources: Vec::new(),
+                    others: self.others.clone(),
+                    is_ungrouped: true,
+                };
                 for source in &self.sources {
                     let facts = TableFacts { table: source.table.table.clone(), ..TableFacts::default() };
                     let alias = source.alias.clone();

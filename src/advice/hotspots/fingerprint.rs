@@ -37,10 +37,7 @@ pub fn name(dialect: Dialect, database: &str, text: &str, ownership: &Ownership)
         Dialect::Redis => redis::canonical(text, ownership),
     };
     let parsed = read.is_some();
-    let read = read.unwrap_or_else(|| Canonical {
-        text: tokens::canonical(dialect, text),
-        ..Canonical::default()
-    });
+    let read = read.unwrap_or_else(|| Canonical { text: tokens::canonical(dialect, text), ..Canonical::default() });
     let mut services: Vec<ServiceId> = read.tables.values().filter_map(|owned| owned.service.clone()).collect();
     services.extend(read.service);
     services.sort();

@@ -59,7 +59,8 @@ pub fn read(database: &str, text: &str) -> Option<Command> {
     })?;
     let empty = Document::Object(Vec::new());
     // Profiler entries of writes have `q` and `u` beside each other; commands have them in a list.
-    let statement = ["updates", "deletes"].iter().find_map(|key| document.get(key)?.members().first()).unwrap_or(document);
+    let statement =
+        ["updates", "deletes"].iter().find_map(|key| document.get(key)?.members().first()).unwrap_or(document);
     let stages = document.get("pipeline").map(Document::members).unwrap_or_default();
     let filter = match stages.first() {
         Some(stage) => stage.get("$match").unwrap_or(&empty),
@@ -158,7 +159,10 @@ fn sort_keys(sort: &Document) -> Vec<(String, bool)> {
 
 /// A `$sort` that an index can serve: nothing but filters stands before it.
 fn sort_before_group(stages: &[Document]) -> Option<&Document> {
-    stages.iter().take_while(|stage| stage.get("$match").is_some() || stage.get("$sort").is_some()).find_map(|stage| stage.get("$sort"))
+    stages
+        .iter()
+        .take_while(|stage| stage.get("$match").is_some() || stage.get("$sort").is_some())
+        .find_map(|stage| stage.get("$sort"))
 }
 
 fn shown_fields(projection: &Document) -> Vec<String> {

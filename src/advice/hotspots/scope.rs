@@ -2,7 +2,9 @@
 
 use crate::advice::names;
 use crate::advice::ownership::Ownership;
-use sqlparser::ast::{Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins};
+use sqlparser::ast::{
+    Expr, Ident, ObjectName, Query, Select, SelectItem, SetExpr, TableAlias, TableFactor, TableWithJoins,
+};
 use std::collections::BTreeMap;
 
 /// One source of rows of a block.
@@ -100,7 +102,13 @@ impl<'a> Scopes<'a> {
                 self.subqueries += 1;
                 let canonical = format!("q{}", self.subqueries);
                 let alias = alias_of(other).map_or_else(|| canonical.clone(), |alias| lower(&alias.name));
-                scope.sources.push(Source { alias, canonical, table: None, is_numbered: true, columns: BTreeMap::new() });
+                scope.sources.push(Source {
+                    alias,
+                    canonical,
+                    table: None,
+                    is_numbered: true,
+                    columns: BTreeMap::new(),
+                });
             }
         }
     }

@@ -137,15 +137,18 @@ pub fn candidates(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<C
                 }
                 let rows_share = if predicate.is_empty() { 1.0 } else { share_of_constant(table, &predicate) };
                 let served = served(asked.spot, selectivity::of_facts(table, facts));
-                merging::add(&mut found, Candidate {
-                    table: table.table.clone(),
-                    replaces: merging::replaced(&catalogue, table, &parts, &predicate),
-                    parts,
-                    include,
-                    predicate,
-                    rows_share,
-                    served: vec![served],
-                });
+                merging::add(
+                    &mut found,
+                    Candidate {
+                        table: table.table.clone(),
+                        replaces: merging::replaced(&catalogue, table, &parts, &predicate),
+                        parts,
+                        include,
+                        predicate,
+                        rows_share,
+                        served: vec![served],
+                    },
+                );
             }
         }
     }
@@ -164,7 +167,8 @@ fn served(spot: &HotSpot, share: f64) -> Served {
 }
 
 fn is_small(table: &TableUse) -> bool {
-    table.rows.known().is_some_and(|rows| *rows < SMALL_ROWS) && table.bytes.known().is_some_and(|bytes| *bytes < SMALL_BYTES)
+    table.rows.known().is_some_and(|rows| *rows < SMALL_ROWS)
+        && table.bytes.known().is_some_and(|bytes| *bytes < SMALL_BYTES)
 }
 
 /// Keys, carried columns, predicate.
@@ -225,7 +229,8 @@ impl Maker<'_> {
                 columns.push(&equality.column);
             }
         }
-        let distinct = |name: &str| Catalogue::column(self.table, name).and_then(|column| column.distinct).unwrap_or(0.0);
+        let distinct =
+            |name: &str| Catalogue::column(self.table, name).and_then(|column| column.distinct).unwrap_or(0.0);
         columns.sort_by(|a, b| {
             let shared = |name: &str| self.workload.shared(&self.table.table, name);
             shared(b).cmp(&shared(a)).then_with(|| distinct(b).total_cmp(&distinct(a))).then_with(|| a.cmp(b))
@@ -237,8 +242,11 @@ impl Maker<'_> {
 
     /// The first expression that may be indexed: its function gives the same result for the same value for ever.
     fn expression(&self) -> Option<IndexPart> {
-        let OnExpression { expression, .. } =
-            self.facts.expressions.iter().find(|on| self.inspection.dialect == Dialect::Postgres && is_immutable(&on.expression))?;
+        let OnExpression { expression, .. } = self
+            .facts
+            .expressions
+            .iter()
+            .find(|on| self.inspection.dialect == Dialect::Postgres && is_immutable(&on.expression))?;
         Some(IndexPart { is_expression: true, ..plain(expression) })
     }
 
@@ -255,7 +263,11 @@ impl Maker<'_> {
             facts.sort.iter().filter(|term| !equal.iter().any(|part| part.term == term.column)).collect();
         let is_ordered = facts.equality.iter().all(|equality| !equality.is_list);
         let room = MOST_KEYS.max(equal.len() + 1);
-        if wanted.is_empty() || !is_ordered || equal.len() + wanted.len() > room || !wanted.iter().all(|t| self.is_indexable(&t.column)) {
+        if wanted.is_empty()
+            || !is_ordered
+            || equal.len() + wanted.len() > room
+            || !wanted.iter().all(|t| self.is_indexable(&t.column))
+        {
             return None;
         }
         let is_plain = |term: &&SortTerm| term.nulls_first.is_none_or(|first| first == term.descending);
@@ -271,7 +283,8 @@ impl Maker<'_> {
 
     /// The keys with the most selective range behind them.
     fn ranged(&self, equal: &[IndexPart]) -> Option<Vec<IndexPart>> {
-        let distinct = |name: &String| Catalogue::column(self.table, name).and_then(|column| column.distinct).unwrap_or(0.0);
+        let distinct =
+            |name: &String| Catalogue::column(self.table, name).and_then(|column| column.distinct).unwrap_or(0.0);
         let free = self.facts.range.iter().filter(|name| !equal.iter().any(|part| part.term == **name));
         let range = free.filter(|name| self.is_indexable(name)).max_by(|a, b| distinct(a).total_cmp(&distinct(b)))?;
         let mut parts = self.worth_their_place(equal.to_vec());
@@ -298,7 +311,8 @@ impl Maker<'_> {
     fn carried(&self, parts: &[IndexPart]) -> Option<Vec<String>> {
         let rates = self.inspection.rates(&self.table.table)?;
         let rows = *self.table.rows.known()? as f64;
-        let changed_a_day = (rates.updated.unwrap_or(f64::INFINITY) + rates.deleted.unwrap_or(f64::INFINITY)) * 86_400.0;
+        let changed_a_day =
+            (rates.updated.unwrap_or(f64::INFINITY) + rates.deleted.unwrap_or(f64::INFINITY)) * 86_400.0;
         let mentioned = self.facts.mentioned.as_ref()?;
         let rest: Vec<String> =
             mentioned.iter().filter(|name| !parts.iter().any(|part| part.term == **name)).cloned().collect();
@@ -316,9 +330,11 @@ impl Maker<'_> {
         if self.inspection.dialect != Dialect::Postgres {
             return None;
         }
-        let constant = self.facts.constants.iter().find(|sql| {
-            share_of_constant(self.table, sql) <= FEW_ROWS && self.share_of_calls(sql) >= MOST_CALLS
-        })?;
+        let constant = self
+            .facts
+            .constants
+            .iter()
+            .find(|sql| share_of_constant(self.table, sql) <= FEW_ROWS && self.share_of_calls(sql) >= MOST_CALLS)?;
         Some((constant.split(' ').next().unwrap_or_default().to_owned(), constant.clone()))
     }
 
@@ -339,7 +355,9 @@ impl Maker<'_> {
     fn is_indexable(&self, column: &str) -> bool {
         let Some(column) = Catalogue::column(self.table, column) else { return false };
         let kind = column.kind.to_lowercase();
-        let refused = ["json", "jsonb", "xml", "point", "box", "circle", "line", "lseg", "path", "polygon", "geometry", "tsvector"];
+        let refused = [
+            "json", "jsonb", "xml", "point", "box", "circle", "line", "lseg", "path", "polygon", "geometry", "tsvector",
+        ];
         !kind.ends_with("[]") && !refused.iter().any(|refused| kind == *refused)
     }
 }
@@ -358,6 +376,19 @@ pub fn share_of_constant(table: &TableUse, constant: &str) -> f64 {
 /// Functions of one column that PostgreSQL calls immutable whatever the settings are.
 fn is_immutable(expression: &str) -> bool {
     let Some((function, rest)) = expression.split_once('(') else { return false };
-    let known = ["lower", "upper", "abs", "length", "char_length", "md5", "btrim", "ltrim", "rtrim", "reverse", "floor", "ceil"];
+    let known = [
+        "lower",
+        "upper",
+        "abs",
+        "length",
+        "char_length",
+        "md5",
+        "btrim",
+        "ltrim",
+        "rtrim",
+        "reverse",
+        "floor",
+        "ceil",
+    ];
     known.contains(&function) && rest.matches('(').count() == 0 && !rest.contains(',')
 }

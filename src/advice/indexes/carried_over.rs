@@ -33,7 +33,11 @@ pub fn look(source: &Inspection<'_>, target: &Inspection<'_>, moved: &[Moved]) -
     for table in moved {
         let there = ours.indexes(&table.to);
         let mut proposed: Vec<Vec<IndexPart>> = Vec::new();
-        for index in theirs.indexes(&table.from).iter().filter(|index| index.valid && !index.hidden && index.duty.part_of.is_none()) {
+        for index in theirs
+            .indexes(&table.from)
+            .iter()
+            .filter(|index| index.valid && !index.hidden && index.duty.part_of.is_none())
+        {
             let Some(parts) = moved_parts(index, table, source.dialect == target.dialect) else {
                 found.extend(untranslatable(source, target, index, table));
                 continue;
@@ -57,7 +61,9 @@ fn moved_parts(index: &Index, table: &Moved, same_engine: bool) -> Option<Vec<In
         .iter()
         .map(|part| {
             let is_dropped = table.dropped.iter().any(|name| name.eq_ignore_ascii_case(&part.term));
-            if is_dropped || (part.is_expression && !(same_engine && table.renamed.is_empty() && table.dropped.is_empty())) {
+            if is_dropped
+                || (part.is_expression && !(same_engine && table.renamed.is_empty() && table.dropped.is_empty()))
+            {
                 return None;
             }
             let renamed = table.renamed.iter().find(|(name, _)| name.eq_ignore_ascii_case(&part.term));
@@ -67,13 +73,25 @@ fn moved_parts(index: &Index, table: &Moved, same_engine: bool) -> Option<Vec<In
             Some(if same_engine {
                 moved
             } else {
-                IndexPart { operator_class: String::new(), collation: String::new(), nulls_first: false, prefix: None, ..moved }
+                IndexPart {
+                    operator_class: String::new(),
+                    collation: String::new(),
+                    nulls_first: false,
+                    prefix: None,
+                    ..moved
+                }
             })
         })
         .collect()
 }
 
-fn does_the_work(source: &Inspection<'_>, target: &Inspection<'_>, index: &Index, known: &Index, parts: &[IndexPart]) -> bool {
+fn does_the_work(
+    source: &Inspection<'_>,
+    target: &Inspection<'_>,
+    index: &Index,
+    known: &Index,
+    parts: &[IndexPart],
+) -> bool {
     let same_engine = source.dialect == target.dialect;
     let plain: Vec<IndexPart> = if same_engine {
         known.parts.clone()
@@ -90,7 +108,8 @@ fn does_the_work(source: &Inspection<'_>, target: &Inspection<'_>, index: &Index
     let is_usable = known.valid && !known.hidden;
     if index.duty.unique {
         // Only the same columns, no more and no less, refuse the same rows; their order does not matter for that.
-        let has = |list: &[IndexPart], part: &IndexPart| list.iter().any(|other| other.term.eq_ignore_ascii_case(&part.term));
+        let has =
+            |list: &[IndexPart], part: &IndexPart| list.iter().any(|other| other.term.eq_ignore_ascii_case(&part.term));
         let same = plain.len() == parts.len() && plain.iter().all(|part| has(parts, part));
         return is_usable && known.duty.unique && same && predicate_fits(index, known, same_engine);
     }
@@ -107,7 +126,13 @@ fn predicate_fits(index: &Index, known: &Index, same_engine: bool) -> bool {
         || (!same_engine && !known.predicate.is_empty() && !index.predicate.is_empty())
 }
 
-fn report(source: &Inspection<'_>, target: &Inspection<'_>, index: &Index, table: &Moved, parts: &[IndexPart]) -> Finding {
+fn report(
+    source: &Inspection<'_>,
+    target: &Inspection<'_>,
+    index: &Index,
+    table: &Moved,
+    parts: &[IndexPart],
+) -> Finding {
     let scans = index.scans.known().copied();
     let is_idle = scans == Some(0) && source.proved_days() >= WINDOW_DAYS;
     let severity = match () {
@@ -116,10 +141,21 @@ fn report(source: &Inspection<'_>, target: &Inspection<'_>, index: &Index, table
         () => Severity::Medium,
     };
     let keys = shape::keys(parts);
-    let what = if index.duty.primary { "primary key" } else if index.duty.unique { "unique index" } else { "index" };
-    let sentence = format!("{} lacks the {what} ({keys}) that {} has on {} as {}", table.to, table.from, source.store, index.name);
+    let what = if index.duty.primary {
+        "primary key"
+    } else if index.duty.unique {
+        "unique index"
+    } else {
+        "index"
+    };
+    let sentence =
+        format!("{} lacks the {what} ({keys}) that {} has on {} as {}", table.to, table.from, source.store, index.name);
     let mut finding = target.finding(RULE, severity, &format!("{} ({keys})", table.to), sentence);
-    finding.evidence.push(format!("on {}: {}", source.store, if index.definition.is_empty() { shape::keys(&index.parts) } else { index.definition.clone() }));
+    finding.evidence.push(format!(
+        "on {}: {}",
+        source.store,
+        if index.definition.is_empty() { shape::keys(&index.parts) } else { index.definition.clone() }
+    ));
     finding.evidence.push(match scans {
         Some(scans) => format!("{scans} scans on {} since {}", source.store, source.indexes.window.since.to_rfc3339()),
         None => format!("how often it is scanned on {} is not known", source.store),
@@ -134,10 +170,14 @@ fn report(source: &Inspection<'_>, target: &Inspection<'_>, index: &Index, table
     let name = definition::name(&table.to, parts);
     let predicate = if source.dialect == target.dialect { index.predicate.as_str() } else { "" };
     if predicate.is_empty() && !index.predicate.is_empty() {
-        finding.why_not.push(format!("on the source it holds only rows with {}; the condition has to be translated by hand", index.predicate));
+        finding.why_not.push(format!(
+            "on the source it holds only rows with {}; the condition has to be translated by hand",
+            index.predicate
+        ));
         finding.confidence = Confidence::Estimated;
     }
-    let wanted = Wanted { table: &table.to, name: &name, parts, include: &index.include, predicate, unique: index.duty.unique };
+    let wanted =
+        Wanted { table: &table.to, name: &name, parts, include: &index.include, predicate, unique: index.duty.unique };
     finding.statement = Some(statement(target, index, &wanted));
     finding.undo = Some(definition::drop(target.dialect, &table.to, &name));
     let cost = write_cost::of(target, &table.to, parts, &index.include, 1.0, &[]);
@@ -155,18 +195,26 @@ fn report(source: &Inspection<'_>, target: &Inspection<'_>, index: &Index, table
 fn statement(target: &Inspection<'_>, index: &Index, wanted: &Wanted<'_>) -> String {
     let statement = definition::create(target.dialect, wanted);
     if target.dialect == Dialect::Postgres && !["btree", ""].contains(&index.method.as_str()) {
-        return statement.replacen(&format!(" ON {} (", wanted.table), &format!(" ON {} USING {} (", wanted.table, index.method), 1);
+        return statement.replacen(
+            &format!(" ON {} (", wanted.table),
+            &format!(" ON {} USING {} (", wanted.table, index.method),
+            1,
+        );
     }
     statement
 }
 
 /// An index over an expression, or over a column that did not move, cannot be looked for.
 fn untranslatable(source: &Inspection<'_>, target: &Inspection<'_>, index: &Index, table: &Moved) -> Option<Finding> {
-    let is_dropped = index.parts.iter().any(|part| table.dropped.iter().any(|name| name.eq_ignore_ascii_case(&part.term)));
+    let is_dropped =
+        index.parts.iter().any(|part| table.dropped.iter().any(|name| name.eq_ignore_ascii_case(&part.term)));
     if is_dropped {
         return None;
     }
     let sentence = format!("whether {} has what {} does on {} cannot be told", table.to, index.name, source.store);
-    let why = format!("it is over an expression ({}), and the sides write expressions differently", shape::keys(&index.parts));
+    let why = format!(
+        "it is over an expression ({}), and the sides write expressions differently",
+        shape::keys(&index.parts)
+    );
     Some(target.not_checkable(RULE, &format!("{} {}", table.to, names::bare(&index.name)), &sentence, why))
 }

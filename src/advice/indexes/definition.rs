@@ -31,7 +31,8 @@ pub fn name(table: &str, parts: &[IndexPart]) -> String {
         name.push('_');
         name.push_str(&part.term);
     }
-    let mut name: String = name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
+    let mut name: String =
+        name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
     let mut end = NAME_BYTES - 4;
     while !name.is_char_boundary(end.min(name.len())) {
         end -= 1;
@@ -136,7 +137,9 @@ pub fn locking(dialect: Dialect) -> &'static str {
             "reads and writes go on; the metadata lock at its begin and its end waits for open transactions on the table, and every statement behind it waits too; replicas apply it after the source is done"
         }
         Dialect::Sqlite => "writers wait until it is built",
-        Dialect::MongoDb => "reads and writes go on but for the begin and the end of the build, which lock the collection",
+        Dialect::MongoDb => {
+            "reads and writes go on but for the begin and the end of the build, which lock the collection"
+        }
         Dialect::Redis => "",
     }
 }
@@ -145,7 +148,9 @@ pub fn locking(dialect: Dialect) -> &'static str {
 pub fn locking_of_drop(dialect: Dialect) -> &'static str {
     match dialect {
         Dialect::Postgres => "reads and writes go on; it waits for the transactions that use the index",
-        Dialect::MariaDb | Dialect::MySql => "short, but its metadata lock waits for open transactions on the table, and every statement behind it waits too",
+        Dialect::MariaDb | Dialect::MySql => {
+            "short, but its metadata lock waits for open transactions on the table, and every statement behind it waits too"
+        }
         Dialect::Sqlite | Dialect::MongoDb => "short: it locks the table",
         Dialect::Redis => "",
     }

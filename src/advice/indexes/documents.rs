@@ -52,7 +52,8 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
                 continue;
             }
             let key = (table.table.clone(), shape::keys(&parts));
-            let proposal = found.entry(key).or_insert_with(|| Proposal { table, parts, asked: Vec::new(), poor: Vec::new() });
+            let proposal =
+                found.entry(key).or_insert_with(|| Proposal { table, parts, asked: Vec::new(), poor: Vec::new() });
             proposal.poor.extend(fields(&arm).poor);
             if !proposal.asked.iter().any(|known| known.fingerprint == spot.fingerprint) {
                 proposal.asked.push(spot);
@@ -116,7 +117,9 @@ fn read_filter(filter: &Document, fields: &mut Fields) {
                 "$eq" => push(&mut fields.equality, key),
                 "$in" if operand.members().len() <= LIST_AS_EQUALITY => push(&mut fields.equality, key),
                 "$in" | "$gt" | "$gte" | "$lt" | "$lte" => push(&mut fields.range, key),
-                "$regex" if operand.text().is_some_and(|pattern| pattern.starts_with('^')) => push(&mut fields.range, key),
+                "$regex" if operand.text().is_some_and(|pattern| pattern.starts_with('^')) => {
+                    push(&mut fields.range, key)
+                }
                 "$elemMatch" | "$all" | "$size" | "$options" => {}
                 _ => push(&mut fields.poor, key),
             }
@@ -135,7 +138,9 @@ fn keys(fields: &Fields, command: &Command, table: &TableUse) -> Vec<IndexPart> 
     if fields.equality.is_empty() && fields.range.is_empty() {
         return Vec::new();
     }
-    let distinct = |name: &str| table.columns.iter().find(|column| column.name == name).and_then(|column| column.distinct).unwrap_or(0.0);
+    let distinct = |name: &str| {
+        table.columns.iter().find(|column| column.name == name).and_then(|column| column.distinct).unwrap_or(0.0)
+    };
     let mut equality = fields.equality.clone();
     equality.sort_by(|a, b| distinct(b).total_cmp(&distinct(a)).then_with(|| a.cmp(b)));
     let mut parts: Vec<IndexPart> = equality.iter().map(|name| plain(name)).collect();
@@ -202,27 +207,39 @@ fn report(inspection: &Inspection<'_>, proposal: Proposal<'_>) -> Option<Finding
     for spot in &asked {
         let examined = spot.examined.map_or("an unknown number of".to_owned(), |n| n.to_string());
         let rows = spot.rows.map_or("an unknown number".to_owned(), |n| n.to_string());
-        finding.evidence.push(format!("{}: {} calls, {examined} documents looked at for {rows} given out: {}", spot.fingerprint, spot.calls, spot.canonical));
+        finding.evidence.push(format!(
+            "{}: {} calls, {examined} documents looked at for {rows} given out: {}",
+            spot.fingerprint, spot.calls, spot.canonical
+        ));
         if let Some(count) = spot.without_index.filter(|count| *count > 0) {
             finding.evidence.push(format!("{count} executions read the whole collection"));
         }
     }
     let name = definition::name(&table.table, &parts);
-    finding.statement = Some(definition::create(Dialect::MongoDb, &Wanted { table: &table.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false }));
+    finding.statement = Some(definition::create(
+        Dialect::MongoDb,
+        &Wanted { table: &table.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false },
+    ));
     finding.undo = Some(definition::drop(Dialect::MongoDb, &table.table, &name));
     let catalogue = inspection.catalogue();
     let existing = catalogue.indexes(&table.table);
-    if let Some(old) = existing.iter().find(|index| !has_duty(index) && index.parts.len() < parts.len() && serves_begin(index, &parts)) {
+    if let Some(old) =
+        existing.iter().find(|index| !has_duty(index) && index.parts.len() < parts.len() && serves_begin(index, &parts))
+    {
         finding.why_not.push(format!("it begins like {}, which can go when this one is built", old.name));
     }
     if existing.len() >= MOST_INDEXES {
-        finding.why_not.push(format!("the collection has {} indexes and may have no more than {MOST_INDEXES}", existing.len()));
+        finding
+            .why_not
+            .push(format!("the collection has {} indexes and may have no more than {MOST_INDEXES}", existing.len()));
     }
     if !poor.is_empty() {
         finding.why_not.push(format!("conditions that no index serves well: {}", poor.join(", ")));
     }
     if table.columns.is_empty() {
-        finding.why_not.push("whether two of the fields hold lists is not known: an index may have one such field".to_owned());
+        finding
+            .why_not
+            .push("whether two of the fields hold lists is not known: an index may have one such field".to_owned());
     }
     finding.why_not.extend(cost.notes);
     finding.effect = Some(IndexEffect {

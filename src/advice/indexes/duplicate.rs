@@ -27,7 +27,10 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
         let mut gone: BTreeSet<&str> = BTreeSet::new();
         for (at, kept) in indexes.iter().enumerate() {
             for other in &indexes[at + 1..] {
-                if gone.contains(kept.name.as_str()) || gone.contains(other.name.as_str()) || !can_go(inspection, kept, other) {
+                if gone.contains(kept.name.as_str())
+                    || gone.contains(other.name.as_str())
+                    || !can_go(inspection, kept, other)
+                {
                     continue;
                 }
                 if is_same(inspection.dialect, kept, other, primary) {
@@ -56,7 +59,12 @@ fn can_go(inspection: &Inspection<'_>, kept: &Index, other: &Index) -> bool {
         && kept.duty.unique
         && kept.nulls_not_distinct == other.nulls_not_distinct
         && duty.constraint.is_none()
-        && !(duty.primary || duty.exclusion || duty.replica_identity || duty.clustered || duty.expires || duty.shard_key)
+        && !(duty.primary
+            || duty.exclusion
+            || duty.replica_identity
+            || duty.clustered
+            || duty.expires
+            || duty.shard_key)
         && duty.part_of.is_none();
     let is_free = !has_duty(other) || only_unique;
     let keys = foreign_key::served_only_by(other, inspection);
@@ -69,7 +77,8 @@ fn is_same(dialect: Dialect, kept: &Index, other: &Index, primary: Option<&Index
         return false;
     }
     if shape::is_ordered(kept, dialect) {
-        let is_stored_same = shape::equal(&shape::stored_parts(kept, primary, dialect), &shape::stored_parts(other, primary, dialect));
+        let is_stored_same =
+            shape::equal(&shape::stored_parts(kept, primary, dialect), &shape::stored_parts(other, primary, dialect));
         // The primary key itself holds the rows on InnoDB: an index on the same columns is smaller, but tells nothing more.
         return shape::equal(&kept.parts, &other.parts) || (is_stored_same && !kept.duty.primary);
     }
@@ -90,7 +99,9 @@ fn report(inspection: &Inspection<'_>, kept: &Index, other: &Index) -> Finding {
         finding.window = Some(inspection.indexes.window.clone());
     }
     if inspection.first_seen.get(&kept.name) == inspection.first_seen.get(&other.name) {
-        finding.why_not.push("which of the two is older is not known; drop the other one if a hint or a tool names this one".to_owned());
+        finding.why_not.push(
+            "which of the two is older is not known; drop the other one if a hint or a tool names this one".to_owned(),
+        );
     }
     let (statement, undo) = unused::way(inspection.dialect, other, false);
     finding.statement = Some(statement);

@@ -40,7 +40,11 @@ pub fn cover(key: &ForeignKey, index: &Index) -> Cover {
         return Cover::None;
     }
     let in_key = |term: &str| key.columns.iter().any(|column| column.eq_ignore_ascii_case(term));
-    let leading = index.parts.iter().take_while(|part| !part.is_expression && part.prefix.is_none() && in_key(&part.term)).count();
+    let leading = index
+        .parts
+        .iter()
+        .take_while(|part| !part.is_expression && part.prefix.is_none() && in_key(&part.term))
+        .count();
     match leading {
         0 => Cover::None,
         n if n >= key.columns.len() => Cover::Full,
@@ -51,10 +55,14 @@ pub fn cover(key: &ForeignKey, index: &Index) -> Cover {
 /// The foreign keys that only this index serves: it must not be dropped.
 pub fn served_only_by<'a>(index: &Index, inspection: &Inspection<'a>) -> Vec<&'a ForeignKey> {
     let catalogue = inspection.catalogue();
-    let keys = inspection.indexes.foreign_keys.iter().filter(|key| names::folded(&key.table) == names::folded(&index.table));
+    let keys =
+        inspection.indexes.foreign_keys.iter().filter(|key| names::folded(&key.table) == names::folded(&index.table));
     keys.filter(|key| {
         cover(key, index) == Cover::Full
-            && !catalogue.indexes(&key.table).iter().any(|other| other.name != index.name && cover(key, other) == Cover::Full)
+            && !catalogue
+                .indexes(&key.table)
+                .iter()
+                .any(|other| other.name != index.name && cover(key, other) == Cover::Full)
     })
     .collect()
 }
@@ -109,15 +117,21 @@ fn missing(inspection: &Inspection<'_>, catalogue: &Catalogue<'_>, key: &Foreign
         finding.evidence.push("deleting or changing a parent changes the child (cascade)".to_owned());
     }
     for index in catalogue.indexes(&key.table) {
-        if index.parts.iter().any(|part| key.columns.contains(&part.term)) || key.columns.iter().any(|c| index.include.contains(c)) {
-            finding.evidence.push(format!("{} ({}) does not serve it: {}", index.name, shape::keys(&index.parts), reason(key, index)));
+        if index.parts.iter().any(|part| key.columns.contains(&part.term))
+            || key.columns.iter().any(|c| index.include.contains(c))
+        {
+            finding.evidence.push(format!(
+                "{} ({}) does not serve it: {}",
+                index.name,
+                shape::keys(&index.parts),
+                reason(key, index)
+            ));
         }
     }
     finding.window = Some(inspection.indexes.window.clone());
     let parts: Vec<_> = key.columns.iter().map(|column| shape::plain(column)).collect();
     let name = definition::name(&key.table, &parts);
-    let wanted =
-        Wanted { table: &key.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false };
+    let wanted = Wanted { table: &key.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false };
     finding.statement = Some(definition::create(inspection.dialect, &wanted));
     finding.undo = Some(definition::drop(inspection.dialect, &key.table, &name));
     let cost = write_cost::of(inspection, &key.table, &parts, &[], 1.0, &[]);

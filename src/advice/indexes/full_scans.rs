@@ -51,7 +51,9 @@ fn heavy(inspection: &Inspection<'_>, workload: &Workload<'_>, table: &TableUse)
         percent(share)
     );
     let mut finding = inspection.finding(RULE, Severity::Medium, &table.table, sentence);
-    finding.evidence.push(format!("{read:.0} rows read by whole scans in a second, {:.0} by each of {rows:.0}", read / scans));
+    finding
+        .evidence
+        .push(format!("{read:.0} rows read by whole scans in a second, {:.0} by each of {rows:.0}", read / scans));
     finding.evidence.push(format!("over {:.0} seconds, without the migration's own scans", rates.seconds));
     finding.evidence.push(format!("statement {}: {}", asked.spot.fingerprint, asked.spot.canonical));
     finding.window = Some(inspection.indexes.window.clone());

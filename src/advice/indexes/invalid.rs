@@ -17,19 +17,26 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
 }
 
 fn report(inspection: &Inspection<'_>, index: &Index) -> Finding {
-    let sentence = format!("{} on {} is invalid: no plan uses it, and every write maintains it", index.name, index.table);
+    let sentence =
+        format!("{} on {} is invalid: no plan uses it, and every write maintains it", index.name, index.table);
     let severity = if index.duty.unique { Severity::High } else { Severity::Medium };
     let mut finding = inspection.finding(RULE, severity, &index.name, sentence);
     let bare = names::bare(&index.name);
-    let has_parts = inspection.indexes.indexes.iter().any(|other| other.duty.part_of.as_deref() == Some(index.name.as_str()));
+    let has_parts =
+        inspection.indexes.indexes.iter().any(|other| other.duty.part_of.as_deref() == Some(index.name.as_str()));
     let gone = definition::drop(inspection.dialect, &index.table, &index.name);
     let again = definition::again(inspection.dialect, index);
     if inspection.dialect != Dialect::Postgres {
         finding.statement = Some(gone);
         finding.undo = Some(again);
     } else if has_parts || index.bytes.known().is_none() {
-        finding.evidence.push("it is of a partitioned table, and some partition has no index attached to it".to_owned());
-        finding.statement = Some(format!("ALTER INDEX {} ATTACH PARTITION /* the index of each partition that has none */", index.name));
+        finding
+            .evidence
+            .push("it is of a partitioned table, and some partition has no index attached to it".to_owned());
+        finding.statement = Some(format!(
+            "ALTER INDEX {} ATTACH PARTITION /* the index of each partition that has none */",
+            index.name
+        ));
     } else if is_left_over(&bare) {
         finding.evidence.push("its name says that a concurrent rebuild left it behind".to_owned());
         finding.statement = Some(gone);

@@ -78,14 +78,18 @@ pub fn judge(
     let mut gains: Vec<Vec<Gain<'_>>> = Vec::new();
     for (at, candidate) in candidates.iter().enumerate() {
         let own: Vec<&Answer> = answers.iter().filter(|answer| answer.candidate == at).collect();
-        gains.push(candidate.served.iter().filter_map(|served| gain(inspection, workload, candidate, served, &own)).collect());
+        gains.push(
+            candidate.served.iter().filter_map(|served| gain(inspection, workload, candidate, served, &own)).collect(),
+        );
     }
     keep_the_best(candidates, &mut gains);
     let mut judged: Vec<Judged<'_>> = Vec::new();
     for (at, (candidate, gains)) in candidates.iter().zip(gains).enumerate() {
         if !gains.is_empty() {
             let failed = answers.iter().filter(|answer| answer.candidate == at);
-            let notes = failed.filter_map(|answer| answer.answer.as_ref().err()).map(|why| format!("the planner could not be asked: {why}"));
+            let notes = failed
+                .filter_map(|answer| answer.answer.as_ref().err())
+                .map(|why| format!("the planner could not be asked: {why}"));
             let notes = notes.collect();
             judged.push(price(inspection, workload, candidate, gains, notes));
         }
@@ -109,7 +113,10 @@ fn gain<'a>(
     if let Some(Ok(what_if)) = answer.map(|answer| &answer.answer) {
         let share = (what_if.before - what_if.after) / what_if.before;
         let is_worth = share.is_finite() && share >= WORTH_SHARE && what_if.used.contains(&0);
-        let evidence = format!("the planner's cost of {} falls from {:.0} to {:.0}", served.fingerprint, what_if.before, what_if.after);
+        let evidence = format!(
+            "the planner's cost of {} falls from {:.0} to {:.0}",
+            served.fingerprint, what_if.before, what_if.after
+        );
         return is_worth.then_some(Gain { served, share, is_planned: true, evidence });
     }
     let (share, evidence) = if inspection.dialect.is_innodb() {
@@ -124,7 +131,8 @@ fn gain<'a>(
 /// Without a planner: the table is read whole, and the statement wants few of its rows.
 fn estimate(inspection: &Inspection<'_>, candidate: &Candidate, served: &Served) -> Option<(f64, String)> {
     let is_scanned = inspection.rates(&candidate.table)?.full_scans.is_none_or(|scans| scans > 0.0);
-    let evidence = format!("{} wants about {} of the rows, by the columns' statistics", served.fingerprint, percent(served.share));
+    let evidence =
+        format!("{} wants about {} of the rows, by the columns' statistics", served.fingerprint, percent(served.share));
     (is_scanned && served.share <= FEW_ROWS).then_some((1.0 - served.share, evidence))
 }
 
@@ -137,7 +145,11 @@ fn keep_the_best(candidates: &[Candidate], gains: &mut [Vec<Gain<'_>>]) {
             let left = 1.0 - gain.share;
             let is_better = best.get(&key).is_none_or(|(other, other_left)| {
                 let length = |at: usize| candidates[at].parts.len() + candidates[at].include.len();
-                if length(at) > length(*other) { left < other_left * BETTER } else { left * BETTER <= *other_left && (left < *other_left || length(at) < length(*other)) }
+                if length(at) > length(*other) {
+                    left < other_left * BETTER
+                } else {
+                    left * BETTER <= *other_left && (left < *other_left || length(at) < length(*other))
+                }
             });
             if is_better {
                 best.insert(key, (at, left));
@@ -171,7 +183,8 @@ fn price<'a>(
 fn merge(judged: &mut Vec<Judged<'_>>) {
     let mut at = 0;
     while at < judged.len() {
-        let long = (0..judged.len()).find(|other| *other != at && merging::swallows(judged[*other].candidate, judged[at].candidate));
+        let long = (0..judged.len())
+            .find(|other| *other != at && merging::swallows(judged[*other].candidate, judged[at].candidate));
         match long {
             Some(long) => {
                 let short = judged.remove(at);
@@ -190,12 +203,18 @@ fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<
     let only = if candidate.predicate.is_empty() { String::new() } else { format!(" where {}", candidate.predicate) };
     let sentence = format!("an index on {} ({keys}){only} would serve {} statements", candidate.table, gains.len());
     let name = candidate.name();
-    let mut finding = inspection.finding(RULE, Severity::Medium, &format!("{} ({keys}){only}", candidate.table), sentence);
+    let mut finding =
+        inspection.finding(RULE, Severity::Medium, &format!("{} ({keys}){only}", candidate.table), sentence);
     finding.confidence =
         if gains.iter().all(|gain| gain.is_planned) { Confidence::Planned } else { Confidence::Estimated };
     for gain in gains {
         finding.evidence.push(gain.evidence.clone());
-        finding.evidence.push(format!("{} calls, {:.0} µs each: {}", gain.served.calls, gain.served.total_us / gain.served.calls.max(1) as f64, gain.served.canonical));
+        finding.evidence.push(format!(
+            "{} calls, {:.0} µs each: {}",
+            gain.served.calls,
+            gain.served.total_us / gain.served.calls.max(1) as f64,
+            gain.served.canonical
+        ));
     }
     finding.window = inspection.spots.map(|spots| Window {
         since: spots.from,
@@ -203,7 +222,10 @@ fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<
     });
     let mut statement = definition::create(inspection.dialect, &candidate.wanted(&name));
     let mut undo = definition::drop(inspection.dialect, &candidate.table, &name);
-    let replaced = candidate.replaces.as_ref().and_then(|name| inspection.indexes.indexes.iter().find(|index| index.name == *name));
+    let replaced = candidate
+        .replaces
+        .as_ref()
+        .and_then(|name| inspection.indexes.indexes.iter().find(|index| index.name == *name));
     if let Some(old) = replaced {
         finding.evidence.push(format!("it replaces {} ({}), which it begins with", old.name, shape::keys(&old.parts)));
         statement = format!("{statement}; {}", definition::drop(inspection.dialect, &old.table, &old.name));

@@ -53,14 +53,20 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
         let Some((_, instead)) = GROWING.iter().find(|(name, _)| *name == verb) else { continue };
         let mean = spot.mean_us().unwrap_or(0.0);
         let middle = median(&spots.spots, spot.kind);
-        let is_slow = mean >= LONG_US || (mean >= ANY_COST_US && middle.is_some_and(|middle| mean >= OUT_OF_CLASS * middle));
+        let is_slow =
+            mean >= LONG_US || (mean >= ANY_COST_US && middle.is_some_and(|middle| mean >= OUT_OF_CLASS * middle));
         if verb != "keys" && !is_slow {
             continue;
         }
         let severity = if verb == "keys" || mean >= 10.0 * LONG_US { Severity::High } else { Severity::Medium };
         let sentence = format!("{} takes {mean:.0} µs on average, during which nothing else runs", verb.to_uppercase());
         let mut finding = inspection.finding(RULE, severity, &spot.canonical, sentence);
-        finding.evidence.push(format!("{} calls in {:.0} seconds, {} of the time", spot.calls, spots.seconds(), percent(spot.share)));
+        finding.evidence.push(format!(
+            "{} calls in {:.0} seconds, {} of the time",
+            spot.calls,
+            spots.seconds(),
+            percent(spot.share)
+        ));
         finding.evidence.extend(middle.map(|middle| format!("the middle of its class is {middle:.0} µs")));
         finding.confidence = if spots.source.counts_all() { Confidence::Certain } else { Confidence::Estimated };
         finding.why_not.push(format!("in its place: {instead}; the application has to change, the server cannot"));

@@ -17,7 +17,8 @@ pub fn is_covered(
     parts: &[IndexPart],
     predicate: &str,
 ) -> bool {
-    let is_equal = |part: &IndexPart| !part.is_expression && facts.equality.iter().any(|equality| equality.column == part.term);
+    let is_equal =
+        |part: &IndexPart| !part.is_expression && facts.equality.iter().any(|equality| equality.column == part.term);
     let equal = parts.iter().take_while(|part| is_equal(part)).count();
     catalogue.indexes(&facts.table).iter().any(|index| {
         if !can_serve(inspection.dialect, index, predicate) || index.parts.len() < parts.len() {
@@ -51,7 +52,11 @@ fn is_column(part: &IndexPart, column: &str) -> bool {
 /// An index without duties whose keys are the first ones of `parts`.
 pub fn replaced(catalogue: &Catalogue<'_>, table: &TableUse, parts: &[IndexPart], predicate: &str) -> Option<String> {
     let shorter = catalogue.indexes(&table.table).iter().filter(|index| {
-        !has_duty(index) && index.valid && index.predicate == predicate && index.parts.len() < parts.len() && shape::begins(&index.parts, parts)
+        !has_duty(index)
+            && index.valid
+            && index.predicate == predicate
+            && index.parts.len() < parts.len()
+            && shape::begins(&index.parts, parts)
     });
     shorter.max_by_key(|index| index.parts.len()).map(|index| index.name.clone())
 }
@@ -81,5 +86,8 @@ pub fn swallows(long: &Candidate, short: &Candidate) -> bool {
     long.table == short.table
         && long.predicate == short.predicate
         && shape::begins(&short.parts, &long.parts)
-        && short.include.iter().all(|column| long.include.contains(column) || long.parts.iter().any(|part| is_column(part, column)))
+        && short
+            .include
+            .iter()
+            .all(|column| long.include.contains(column) || long.parts.iter().any(|part| is_column(part, column)))
 }

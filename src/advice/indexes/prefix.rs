@@ -24,7 +24,9 @@ pub fn look(inspection: &Inspection<'_>, gone: &BTreeSet<String>) -> Vec<Finding
             // The smallest of those that begin like it stands in for it.
             let staying = indexes.iter().filter(|long| !gone.contains(&long.name));
             let longer = staying.filter(|long| stands_in(inspection, short, long));
-            if let Some(long) = longer.min_by_key(|long| (long.bytes.known().copied().unwrap_or(u64::MAX), long.parts.len())) {
+            if let Some(long) =
+                longer.min_by_key(|long| (long.bytes.known().copied().unwrap_or(u64::MAX), long.parts.len()))
+            {
                 found.push(report(inspection, short, long));
             }
         }
@@ -64,7 +66,10 @@ fn report(inspection: &Inspection<'_>, short: &Index, long: &Index) -> Finding {
     );
     let mut finding = inspection.finding(RULE, Severity::Info, &short.name, sentence);
     if let (Some(a), Some(b)) = (short.bytes.known(), long.bytes.known()) {
-        finding.evidence.push(format!("{a} bytes against {b}: the longer one has {:.1} times the size", *b as f64 / (*a).max(1) as f64));
+        finding.evidence.push(format!(
+            "{a} bytes against {b}: the longer one has {:.1} times the size",
+            *b as f64 / (*a).max(1) as f64
+        ));
     }
     if let (Some(a), Some(b)) = (short.scans.known(), long.scans.known()) {
         finding.evidence.push(format!("scans in the window: {a} of the short one, {b} of the longer one"));

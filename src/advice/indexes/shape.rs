@@ -6,7 +6,8 @@ use crate::model::index::{Index, IndexPart};
 /// Whether the key parts of `one` are the first of `other`, in the same or in wholly reversed order: scans run both ways.
 pub fn begins(one: &[IndexPart], other: &[IndexPart]) -> bool {
     one.len() <= other.len()
-        && (one.iter().zip(other).all(|(a, b)| is_same(a, b)) || one.iter().zip(other).all(|(a, b)| is_same(&reversed(a), b)))
+        && (one.iter().zip(other).all(|(a, b)| is_same(a, b))
+            || one.iter().zip(other).all(|(a, b)| is_same(&reversed(a), b)))
 }
 
 /// Whether two lists of key parts are equal in either direction.
@@ -15,7 +16,8 @@ pub fn equal(one: &[IndexPart], other: &[IndexPart]) -> bool {
 }
 
 fn is_same(one: &IndexPart, other: &IndexPart) -> bool {
-    let names_match = if one.is_expression { one.term == other.term } else { one.term.eq_ignore_ascii_case(&other.term) };
+    let names_match =
+        if one.is_expression { one.term == other.term } else { one.term.eq_ignore_ascii_case(&other.term) };
     names_match
         && one.is_expression == other.is_expression
         && one.operator_class == other.operator_class
@@ -38,7 +40,9 @@ pub fn begins_shorter(one: &[IndexPart], other: &[IndexPart]) -> bool {
         (Some(short), Some(long)) => short < long,
         _ => false,
     };
-    is_shorter && begins(before, &other[..before.len()]) && is_same(&IndexPart { prefix: facing.prefix, ..last.clone() }, facing)
+    is_shorter
+        && begins(before, &other[..before.len()])
+        && is_same(&IndexPart { prefix: facing.prefix, ..last.clone() }, facing)
 }
 
 /// Key parts as the engine stores them: InnoDB appends the primary key to every secondary index.

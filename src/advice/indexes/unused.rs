@@ -28,7 +28,10 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     if let Some(why) = not_proved(inspection) {
-        let sentence = format!("{} indexes were not scanned in the time that is proved, which is not evidence enough", unread.len());
+        let sentence = format!(
+            "{} indexes were not scanned in the time that is proved, which is not evidence enough",
+            unread.len()
+        );
         let mut finding = inspection.not_checkable(RULE, "unused indexes", &sentence, why);
         finding.evidence = unread.iter().map(|unread| unread.index.name.clone()).collect();
         return vec![finding];
@@ -54,7 +57,8 @@ fn keep_one_for_each_key(inspection: &Inspection<'_>, unread: &mut Vec<Unread<'_
         let serving: Vec<&Index> =
             catalogue.indexes(&key.table).iter().copied().filter(|index| serves(index)).collect();
         if serving.iter().all(|index| goes(&index.name)) {
-            let kept = serving.iter().min_by_key(|index| (index.parts.len(), &index.name)).map(|index| index.name.clone());
+            let kept =
+                serving.iter().min_by_key(|index| (index.parts.len(), &index.name)).map(|index| index.name.clone());
             unread.retain(|unread| Some(&unread.index.name) != kept.as_ref());
         }
     }
@@ -69,8 +73,13 @@ fn not_proved(inspection: &Inspection<'_>) -> Option<String> {
             inspection.indexes.window.proof
         ));
     }
-    let unread: Vec<&str> =
-        inspection.indexes.replicas_unread.iter().filter(|name| !inspection.replicas.iter().any(|r| r.name == *name)).map(String::as_str).collect();
+    let unread: Vec<&str> = inspection
+        .indexes
+        .replicas_unread
+        .iter()
+        .filter(|name| !inspection.replicas.iter().any(|r| r.name == *name))
+        .map(String::as_str)
+        .collect();
     if !unread.is_empty() {
         return Some(format!("replicas count their own scans, and these were not asked: {}", unread.join(", ")));
     }
@@ -94,7 +103,9 @@ fn unread<'a>(inspection: &Inspection<'_>, index: &'a Index) -> Option<Unread<'a
     let days = inspection.proved_days().max(1);
     let family = family(inspection.indexes, index);
     let scans = family.iter().map(|member| member.scans.known().copied()).sum::<Option<u64>>()?;
-    let is_quiet = |scans: u64, days: i64| scans == 0 || (days >= WINDOW_DAYS && i64::try_from(scans).is_ok_and(|scans| scans <= days));
+    let is_quiet = |scans: u64, days: i64| {
+        scans == 0 || (days >= WINDOW_DAYS && i64::try_from(scans).is_ok_and(|scans| scans <= days))
+    };
     let horizon = inspection.at - Duration::days(WINDOW_DAYS);
     let is_recent = family.iter().any(|member| member.last_scan.is_some_and(|scan| scan > horizon));
     let is_young = inspection.first_seen.get(&index.name).is_some_and(|seen| *seen > horizon);
@@ -102,14 +113,16 @@ fn unread<'a>(inspection: &Inspection<'_>, index: &'a Index) -> Option<Unread<'a
         return None;
     }
     let is_used_elsewhere = inspection.replicas.iter().any(|replica| {
-        let there = replica.indexes.indexes.iter().filter(|other| family.iter().any(|member| member.name == other.name));
+        let there =
+            replica.indexes.indexes.iter().filter(|other| family.iter().any(|member| member.name == other.name));
         there.filter_map(|other| other.scans.known()).any(|scans| *scans > 0)
     });
     if is_used_elsewhere {
         return None;
     }
     let bytes = family.iter().map(|member| member.bytes.known().copied()).sum::<Option<u64>>();
-    let is_worth = bytes.is_none_or(|bytes| bytes >= WORTH_BYTES) || write_share(inspection, &index.table) >= WORTH_WRITES;
+    let is_worth =
+        bytes.is_none_or(|bytes| bytes >= WORTH_BYTES) || write_share(inspection, &index.table) >= WORTH_WRITES;
     let partitions = family.iter().all(|member| member.name != index.name).then_some(family.len());
     is_worth.then_some(Unread { index, scans, bytes, partitions })
 }
@@ -136,7 +149,13 @@ fn write_share(inspection: &Inspection<'_>, table: &str) -> f64 {
 fn report(inspection: &Inspection<'_>, unread: Unread<'_>) -> Finding {
     let index = unread.index;
     let days = inspection.proved_days();
-    let sentence = format!("{} on {} ({}) was scanned {} times in {days} days", index.name, index.table, shape::keys(&index.parts), unread.scans);
+    let sentence = format!(
+        "{} on {} ({}) was scanned {} times in {days} days",
+        index.name,
+        index.table,
+        shape::keys(&index.parts),
+        unread.scans
+    );
     let severity = if unread.scans == 0 { Severity::Low } else { Severity::Info };
     let mut finding = inspection.finding(RULE, severity, &index.name, sentence);
     if unread.scans > 0 {
@@ -154,7 +173,9 @@ fn report(inspection: &Inspection<'_>, unread: Unread<'_>) -> Finding {
     finding.undo = Some(undo);
     finding.why_not.push("a yearly job may need it: ask who runs one".to_owned());
     if !inspection.first_seen.contains_key(&index.name) {
-        finding.why_not.push("servers do not tell when an index was made: it may be younger than the window".to_owned());
+        finding
+            .why_not
+            .push("servers do not tell when an index was made: it may be younger than the window".to_owned());
     }
     if inspection.dialect == Dialect::MongoDb && !index.hidden {
         finding.why_not.push("hiding an index sets its counter back to 0, and so does showing it again".to_owned());

@@ -41,7 +41,9 @@ impl<'a> Workload<'a> {
             }
             workload.asked.push(Asked { spot, facts });
         }
-        workload.asked.sort_by(|a, b| b.spot.total_us.total_cmp(&a.spot.total_us).then_with(|| a.spot.fingerprint.cmp(&b.spot.fingerprint)));
+        workload.asked.sort_by(|a, b| {
+            b.spot.total_us.total_cmp(&a.spot.total_us).then_with(|| a.spot.fingerprint.cmp(&b.spot.fingerprint))
+        });
         workload
     }
 

@@ -56,7 +56,8 @@ pub fn of(
     let others = catalogue.indexes(table).len() as f64;
     // What an index covers of a column that is set ends in-place updates, in keys as well as carried along.
     let touches = |column: &String| {
-        parts.iter().any(|part| mentions(part, column)) || include.iter().any(|carried| carried.eq_ignore_ascii_case(column))
+        parts.iter().any(|part| mentions(part, column))
+            || include.iter().any(|carried| carried.eq_ignore_ascii_case(column))
     };
     let touched: Vec<&String> = set_columns.iter().filter(|column| touches(column)).collect();
     let in_place = rates.in_place_share();
@@ -66,11 +67,7 @@ pub fn of(
     let entries = (rates.inserted.unwrap_or(0.0) + moved) * share + rates.deleted.unwrap_or(0.0) * 0.1;
     let lost = if ends_in_place { updated * in_place * (others + 1.0) } else { 0.0 };
     let log = (entries + lost) * (LOG_BYTES_AN_ENTRY + width);
-    let mut sentence = format!(
-        "{:.2} index entries and {:.0} bytes of log a second",
-        entries + lost,
-        log
-    );
+    let mut sentence = format!("{:.2} index entries and {:.0} bytes of log a second", entries + lost, log);
     let mut notes = Vec::new();
     if ends_in_place {
         let columns: Vec<&str> = touched.iter().map(|column| column.as_str()).collect();

@@ -22,11 +22,16 @@ fn rank(interval: Interval) -> HotSpots {
 
 #[test]
 fn what_is_new_counts_whole_and_what_is_quiet_is_left_out() {
-    let before = reading(10, "e", vec![counter("a", "select 1 from a", 10, 100.0), counter("q", "select 1 from q", 4, 4.0)]);
+    let before =
+        reading(10, "e", vec![counter("a", "select 1 from a", 10, 100.0), counter("q", "select 1 from q", 4, 4.0)]);
     let after = reading(
         70,
         "e",
-        vec![counter("a", "select 1 from a", 25, 700.0), counter("n", "select 1 from n", 3, 30.0), counter("q", "select 1 from q", 4, 4.0)],
+        vec![
+            counter("a", "select 1 from a", 25, 700.0),
+            counter("n", "select 1 from n", 3, 30.0),
+            counter("q", "select 1 from q", 4, 4.0),
+        ],
     );
     let spots = rank(interval(between(&before, &after)));
     assert_eq!((spots.from, spots.to), (moment(10), moment(70)));
@@ -52,7 +57,8 @@ fn counters_that_go_down_are_a_reset_and_never_a_rate() {
 
 #[test]
 fn evictions_are_coverage() {
-    let mut before = reading(0, "e", vec![counter("a", "select 1 from a", 1, 1.0), counter("gone", "select 1 from g", 1, 1.0)]);
+    let mut before =
+        reading(0, "e", vec![counter("a", "select 1 from a", 1, 1.0), counter("gone", "select 1 from g", 1, 1.0)]);
     let mut after = reading(10, "e", vec![counter("a", "select 1 from a", 2, 2.0)]);
     before.value.coverage.evicted = Some(40);
     after.value.coverage.evicted = Some(47);
@@ -104,13 +110,20 @@ fn lines_of_one_statement_are_one_and_percentiles_are_never_added_up() {
 
 #[test]
 fn orders_differ_and_ties_are_stable() {
-    let lines = vec![counter("a", "select 1 from a", 1, 50.0), counter("b", "select 1 from b", 100, 90.0), counter("c", "select 1 from c", 9, 50.0)];
+    let lines = vec![
+        counter("a", "select 1 from a", 1, 50.0),
+        counter("b", "select 1 from b", 100, 90.0),
+        counter("c", "select 1 from c", 9, 50.0),
+    ];
     let mut spots = rank(since_begin(&reading(5, "e", lines))).spots;
     let mut first = |order| {
         ranking::sort(&mut spots, order);
         spots[0].tables[0].clone()
     };
-    assert_eq!((first(HotOrder::Total), first(HotOrder::Mean), first(HotOrder::Calls)), ("b".into(), "a".into(), "b".into()));
+    assert_eq!(
+        (first(HotOrder::Total), first(HotOrder::Mean), first(HotOrder::Calls)),
+        ("b".into(), "a".into(), "b".into())
+    );
 }
 
 #[test]
@@ -127,7 +140,10 @@ fn only_statements_that_cross_a_border_are_listed() {
     assert_eq!(found.len(), 1);
     assert_eq!(
         found[0].tables,
-        [("customers.customers".to_owned(), ServiceId::from("customers")), ("orders.orders".to_owned(), ServiceId::from("orders"))]
+        [
+            ("customers.customers".to_owned(), ServiceId::from("customers")),
+            ("orders.orders".to_owned(), ServiceId::from("orders"))
+        ]
     );
 }
 
@@ -137,6 +153,12 @@ fn a_declared_operation_gives_its_name() {
     let operations = Operations::default().declare("cart by id", &find);
     let mut line = counter("x", r#"{"find": "cart", "filter": {"id": 99}, "$db": "shop"}"#, 1, 1.0);
     line.database = "shop.cart".to_owned();
-    let spots = ranking::rank(since_begin(&reading(5, "e", vec![line])), Dialect::MongoDb, &ownership(), &operations, HotOrder::Total);
+    let spots = ranking::rank(
+        since_begin(&reading(5, "e", vec![line])),
+        Dialect::MongoDb,
+        &ownership(),
+        &operations,
+        HotOrder::Total,
+    );
     assert_eq!(spots.spots[0].operation.as_deref(), Some("cart by id"));
 }

@@ -13,11 +13,23 @@ fn of(dialect: Dialect, text: &str) -> Named {
 #[test]
 fn canonical_forms() {
     for (dialect, text, expected) in [
-        (Postgres, "SELECT o.Id FROM public.orders o WHERE o.id = $1 -- x", "select id from orders.orders where id = ?"),
+        (
+            Postgres,
+            "SELECT o.Id FROM public.orders o WHERE o.id = $1 -- x",
+            "select id from orders.orders where id = ?",
+        ),
         (Postgres, "select 1 from t where 5 = x and y <> 'a'", "select ? from t where x = ? and y <> ?"),
-        (Postgres, "select a from t where x in (1,2,3) limit 5 offset 10", "select a from t where x in (?+) limit ? offset ?"),
+        (
+            Postgres,
+            "select a from t where x in (1,2,3) limit 5 offset 10",
+            "select a from t where x in (?+) limit ? offset ?",
+        ),
         (Postgres, "select a from t where x = any($1::int[])", "select a from t where x in (?+)"),
-        (Postgres, "INSERT INTO orders (id, a) VALUES (1,'x'), (2,'y')", "insert into orders.orders (id, a) values (?+)"),
+        (
+            Postgres,
+            "INSERT INTO orders (id, a) VALUES (1,'x'), (2,'y')",
+            "insert into orders.orders (id, a) values (?+)",
+        ),
         (Postgres, "update orders o set a = o.a + 1 where id = -5", "update orders.orders set a = a + ? where id = ?"),
         (Postgres, "delete from only_t where a is null", "delete from only_t where a is null"),
         (
@@ -40,8 +52,16 @@ fn canonical_forms() {
             "with recent as (select id from orders) select r.id from recent r",
             "with w1 as (select id from orders.orders) select id from w1",
         ),
-        (Postgres, "select sum(a) as s, b from t group by 2 order by s desc", "select sum(a), b from t group by b order by sum(a) desc"),
-        (MariaDb, "SELECT * FROM `orders` WHERE `id` IN (...) LIMIT ?, ...", "select * from orders.orders where id in (?+) limit ? offset ?"),
+        (
+            Postgres,
+            "select sum(a) as s, b from t group by 2 order by s desc",
+            "select sum(a), b from t group by b order by sum(a) desc",
+        ),
+        (
+            MariaDb,
+            "SELECT * FROM `orders` WHERE `id` IN (...) LIMIT ?, ...",
+            "select * from orders.orders where id in (?+) limit ? offset ?",
+        ),
         (Sqlite, "select a from \"orders\" where id=?1", "select a from orders.orders where id = ?"),
         (
             MongoDb,
@@ -59,11 +79,23 @@ fn canonical_forms() {
 
 #[test]
 fn the_same_statement_has_one_name_on_all_engines_of_one_language() {
-    let expected = of(Postgres, "select o.id, o.total from public.orders o where o.customer_id = $1 and o.status in ($2, $3) order by o.id desc limit $4");
+    let expected = of(
+        Postgres,
+        "select o.id, o.total from public.orders o where o.customer_id = $1 and o.status in ($2, $3) order by o.id desc limit $4",
+    );
     for (dialect, text) in [
-        (Postgres, "SELECT id, total FROM orders WHERE customer_id = 7 AND status = ANY($1) ORDER BY id DESC FETCH FIRST 10 ROWS ONLY"),
-        (MariaDb, "SELECT `id` , `total` FROM `orders` WHERE `customer_id` = ? AND `status` IN (...) ORDER BY `id` DESC LIMIT ?"),
-        (Sqlite, "/* app */ select \"id\", \"total\" from main.orders as x where 7 = x.customer_id and x.status in ('a') order by 1 desc limit 10"),
+        (
+            Postgres,
+            "SELECT id, total FROM orders WHERE customer_id = 7 AND status = ANY($1) ORDER BY id DESC FETCH FIRST 10 ROWS ONLY",
+        ),
+        (
+            MariaDb,
+            "SELECT `id` , `total` FROM `orders` WHERE `customer_id` = ? AND `status` IN (...) ORDER BY `id` DESC LIMIT ?",
+        ),
+        (
+            Sqlite,
+            "/* app */ select \"id\", \"total\" from main.orders as x where 7 = x.customer_id and x.status in ('a') order by 1 desc limit 10",
+        ),
     ] {
         let named = of(dialect, text);
         assert_eq!(named.canonical, expected.canonical, "{text}");
@@ -124,12 +156,21 @@ fn tables_and_owners_are_found_in_every_corner() {
 
 #[test]
 fn what_cannot_be_parsed_is_named_by_its_tokens_and_says_so() {
-    for text in ["SELECT FROM WHERE 1,,", "select a from t where b = 'unfinished", "", "\u{0}\u{1b}[2J", "VACUUM (FULL, x) y z w"] {
+    for text in [
+        "SELECT FROM WHERE 1,,",
+        "select a from t where b = 'unfinished",
+        "",
+        "\u{0}\u{1b}[2J",
+        "VACUUM (FULL, x) y z w",
+    ] {
         let named = of(Postgres, text);
         assert!(!named.parsed, "{text}");
         assert_eq!(named.kind, StatementKind::Other);
     }
-    assert_eq!(of(Postgres, "SELECT FROM WHERE 1,,").fingerprint, of(Postgres, "select  from where 22 , ,").fingerprint);
+    assert_eq!(
+        of(Postgres, "SELECT FROM WHERE 1,,").fingerprint,
+        of(Postgres, "select  from where 22 , ,").fingerprint
+    );
     assert_ne!(of(Postgres, "SELECT FROM WHERE a,,").fingerprint, of(Postgres, "select from where b,,").fingerprint);
     assert!(!of(MongoDb, "{broken").parsed);
     assert!(!of(Redis, "").parsed);
@@ -156,7 +197,8 @@ fn order_matters_in_a_sort_of_mongodb_and_not_in_its_filter() {
     let turned = of(MongoDb, r#"{"find": "cart", "filter": {"a": 1, "b": 2}, "sort": {"y": 1, "x": 1}}"#);
     assert_eq!(one.fingerprint, other.fingerprint);
     assert_ne!(one.fingerprint, turned.fingerprint);
-    let explicit = of(MongoDb, r#"{"find": "cart", "filter": {"a": {"$eq": 1}, "b": {"$oid": "aa"}}, "sort": {"x": 1, "y": 1}}"#);
+    let explicit =
+        of(MongoDb, r#"{"find": "cart", "filter": {"a": {"$eq": 1}, "b": {"$oid": "aa"}}, "sort": {"x": 1, "y": 1}}"#);
     assert_eq!(one.fingerprint, explicit.fingerprint);
 }
 

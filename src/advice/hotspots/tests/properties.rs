@@ -41,7 +41,8 @@ struct Style {
 }
 
 fn meaning() -> impl Strategy<Value = Meaning> {
-    let condition = prop_oneof![Just(Condition::Equal), Just(Condition::Greater), Just(Condition::In), Just(Condition::Null)];
+    let condition =
+        prop_oneof![Just(Condition::Equal), Just(Condition::Greater), Just(Condition::In), Just(Condition::Null)];
     (
         0..TABLES.len(),
         prop::collection::vec(0..COLUMNS.len(), 1..4),

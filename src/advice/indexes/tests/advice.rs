@@ -13,7 +13,14 @@ use crate::model::lag::Reading;
 fn orders() -> Store {
     Store::new(Dialect::Postgres).table(table(
         "public.orders",
-        &[("id", 1_000_000.0), ("customer_id", 50_000.0), ("status", 5.0), ("created_at", 900_000.0), ("total", 10_000.0), ("deleted_at", 1_000.0)],
+        &[
+            ("id", 1_000_000.0),
+            ("customer_id", 50_000.0),
+            ("status", 5.0),
+            ("created_at", 900_000.0),
+            ("total", 10_000.0),
+            ("deleted_at", 1_000.0),
+        ],
     ))
 }
 
@@ -28,8 +35,13 @@ fn shown(store: &Store) -> Vec<String> {
     let candidates = proposed(store).into_iter();
     candidates
         .map(|candidate| {
-            let include = if candidate.include.is_empty() { String::new() } else { format!(" + {}", candidate.include.join(",")) };
-            let only = if candidate.predicate.is_empty() { String::new() } else { format!(" where {}", candidate.predicate) };
+            let include = if candidate.include.is_empty() {
+                String::new()
+            } else {
+                format!(" + {}", candidate.include.join(","))
+            };
+            let only =
+                if candidate.predicate.is_empty() { String::new() } else { format!(" where {}", candidate.predicate) };
             format!("{}{include}{only}", shape::keys(&candidate.parts))
         })
         .collect()
@@ -57,10 +69,19 @@ fn keys_are_equalities_then_the_order_or_one_range() {
     for (text, expected) in [
         ("select 1 from orders where customer_id = $1", vec!["customer_id", "customer_id + ..."]),
         ("select * from orders where customer_id = $1 and created_at > $2", vec!["customer_id, created_at"]),
-        ("select * from orders where customer_id = $1 order by created_at desc limit 10", vec!["customer_id, created_at"]),
+        (
+            "select * from orders where customer_id = $1 order by created_at desc limit 10",
+            vec!["customer_id, created_at"],
+        ),
         ("select * from orders where customer_id in ($1) order by created_at", vec!["customer_id"]),
-        ("select * from orders where customer_id = $1 and total > $2 order by created_at limit 10", vec!["customer_id, created_at", "customer_id, total"]),
-        ("select * from orders where customer_id = $1 order by created_at desc, total limit 10", vec!["customer_id, created_at DESC, total"]),
+        (
+            "select * from orders where customer_id = $1 and total > $2 order by created_at limit 10",
+            vec!["customer_id, created_at", "customer_id, total"],
+        ),
+        (
+            "select * from orders where customer_id = $1 order by created_at desc, total limit 10",
+            vec!["customer_id, created_at DESC, total"],
+        ),
         ("select * from orders where customer_id = $1 and status = $2", vec!["customer_id, status"]),
         ("select * from orders where customer_id = $1 or created_at = $2", vec!["customer_id", "created_at"]),
         ("select * from orders order by created_at limit 5", vec!["created_at"]),
@@ -69,7 +90,8 @@ fn keys_are_equalities_then_the_order_or_one_range() {
     ] {
         // What is carried along only serves statements that want few columns; it is tested below.
         let expected: Vec<&str> = expected.into_iter().filter(|keys| !keys.contains('+')).collect();
-        let found: Vec<String> = shown(&orders().statement(text, 100, 5_000.0)).into_iter().filter(|keys| !keys.contains('+')).collect();
+        let found: Vec<String> =
+            shown(&orders().statement(text, 100, 5_000.0)).into_iter().filter(|keys| !keys.contains('+')).collect();
         assert_eq!(found, expected, "{text}");
     }
 }
@@ -84,15 +106,26 @@ fn shared_columns_come_first_so_that_statements_share_an_index() {
 
 #[test]
 fn what_exists_already_is_not_proposed() {
-    let with = |text: &str, columns: &[&str]| shown(&orders().index(index("public.orders", "public.i", columns)).statement(text, 100, 5_000.0));
-    assert!(with("select * from orders where customer_id = $1 and status = $2", &["status", "customer_id", "total"]).is_empty());
-    assert!(with("select * from orders where customer_id = $1 order by created_at desc", &["customer_id", "-created_at"]).is_empty());
+    let with = |text: &str, columns: &[&str]| {
+        shown(&orders().index(index("public.orders", "public.i", columns)).statement(text, 100, 5_000.0))
+    };
+    assert!(
+        with("select * from orders where customer_id = $1 and status = $2", &["status", "customer_id", "total"])
+            .is_empty()
+    );
+    assert!(
+        with("select * from orders where customer_id = $1 order by created_at desc", &["customer_id", "-created_at"])
+            .is_empty()
+    );
     assert_eq!(with("select * from orders where customer_id = $1", &["status", "customer_id"]), ["customer_id"]);
     let unique = orders().index(index("public.orders", "public.pk", &["id"]).with(|index| index.duty.unique = true));
     assert!(shown(&unique.statement("select * from orders where id = $1 and status = $2", 100, 5_000.0)).is_empty());
-    let partial = orders().index(index("public.orders", "public.i", &["customer_id"]).with(|i| i.predicate = "(deleted_at IS NULL)".to_owned()));
+    let partial = orders().index(
+        index("public.orders", "public.i", &["customer_id"]).with(|i| i.predicate = "(deleted_at IS NULL)".to_owned()),
+    );
     assert_eq!(shown(&partial.statement("select * from orders where customer_id = $1", 100, 5_000.0)), ["customer_id"]);
-    let invalid = orders().index(index("public.orders", "public.i", &["customer_id"]).with(|index| index.valid = false));
+    let invalid =
+        orders().index(index("public.orders", "public.i", &["customer_id"]).with(|index| index.valid = false));
     assert_eq!(shown(&invalid.statement("select * from orders where customer_id = $1", 100, 5_000.0)), ["customer_id"]);
 }
 
@@ -105,24 +138,35 @@ fn small_tables_and_unfit_types_are_left_alone() {
     assert!(shown(&small.statement("select * from orders where customer_id = $1", 100, 5_000.0)).is_empty());
     for kind in ["jsonb", "json", "point", "integer[]"] {
         let store = orders().with(|store| store.read.tables[0].columns[1].kind = kind.to_owned());
-        assert!(shown(&store.statement("select * from orders where customer_id = $1", 100, 5_000.0)).is_empty(), "{kind}");
+        assert!(
+            shown(&store.statement("select * from orders where customer_id = $1", 100, 5_000.0)).is_empty(),
+            "{kind}"
+        );
     }
     let email = ColumnUse { kind: "text".to_owned(), ..column("email", 900_000.0) };
     let with_email = || {
         let email = email.clone();
         orders().with(|store| store.read.tables[0].columns.push(email))
     };
-    assert_eq!(shown(&with_email().statement("select * from orders where lower(email) = $1", 100, 5_000.0)), ["lower(email)"]);
+    assert_eq!(
+        shown(&with_email().statement("select * from orders where lower(email) = $1", 100, 5_000.0)),
+        ["lower(email)"]
+    );
     // to_char depends on settings: PostgreSQL would refuse the index.
-    assert!(shown(&with_email().statement("select * from orders where to_char(created_at, 'YYYY') = $1", 100, 5_000.0)).is_empty());
+    assert!(
+        shown(&with_email().statement("select * from orders where to_char(created_at, 'YYYY') = $1", 100, 5_000.0))
+            .is_empty()
+    );
 }
 
 #[test]
 fn a_condition_of_nearly_all_calls_makes_a_partial_index() {
     let rare = |nulls: f64| {
-        orders()
-            .with(|store| store.read.tables[0].columns[5].nulls = Some(nulls))
-            .statement("select * from orders where customer_id = $1 and deleted_at is null", 1_000, 5_000.0)
+        orders().with(|store| store.read.tables[0].columns[5].nulls = Some(nulls)).statement(
+            "select * from orders where customer_id = $1 and deleted_at is null",
+            1_000,
+            5_000.0,
+        )
     };
     assert!(shown(&rare(0.05)).contains(&"customer_id where deleted_at IS NULL".to_owned()));
     assert!(!shown(&rare(0.9)).iter().any(|keys| keys.contains("where")), "most rows are in it");
@@ -137,7 +181,10 @@ fn the_planner_decides_and_the_statement_is_exact() {
     assert_eq!(failing(&found), ["IX-NEW public.orders (customer_id)"]);
     let finding = &found[0];
     assert_eq!(finding.confidence, Confidence::Planned);
-    assert_eq!(finding.statement.as_deref(), Some("CREATE INDEX CONCURRENTLY orders_customer_id_idx ON public.orders (customer_id)"));
+    assert_eq!(
+        finding.statement.as_deref(),
+        Some("CREATE INDEX CONCURRENTLY orders_customer_id_idx ON public.orders (customer_id)")
+    );
     assert_eq!(finding.undo.as_deref(), Some("DROP INDEX CONCURRENTLY public.orders_customer_id_idx"));
     let effect = finding.effect.as_ref().unwrap();
     // 1,000 calls of 5 ms in an hour are 1,389 µs a second.
@@ -157,7 +204,8 @@ fn an_index_that_the_plan_does_not_use_is_not_advised() {
     let inspection = store.inspection(&spots);
     let workload = Workload::of(&inspection);
     let candidates = candidates(&inspection, &workload);
-    let answer = |answer| vec![Answer { candidate: 0, fingerprint: candidates[0].served[0].fingerprint.clone(), answer }];
+    let answer =
+        |answer| vec![Answer { candidate: 0, fingerprint: candidates[0].served[0].fingerprint.clone(), answer }];
     let unused = answer(Ok(WhatIf { before: 100.0, after: 1.0, used: Vec::new() }));
     assert!(judge(&inspection, &workload, &candidates, &unused).is_empty());
     let failed = answer(Err("permission denied".to_owned()));
@@ -182,7 +230,10 @@ fn an_index_that_ends_in_place_updates_has_to_pay_for_them() {
     };
     let on_status = |candidate: &Candidate| candidate.parts.iter().any(|part| part.term == "status");
     let answer = |candidate: &Candidate| on_status(candidate).then_some((20_000.0, 8.0));
-    assert!(judged(&store(100), answer).iter().all(|finding| !finding.subject.contains("status")), "the gain is less than the loss");
+    assert!(
+        judged(&store(100), answer).iter().all(|finding| !finding.subject.contains("status")),
+        "the gain is less than the loss"
+    );
     let found = judged(&store(100_000), answer);
     let finding = found.iter().find(|finding| finding.subject.contains("status")).expect("the gain is larger");
     assert!(finding.effect.as_ref().unwrap().write_cost.contains("HOT"), "{finding:?}");
@@ -191,24 +242,34 @@ fn an_index_that_ends_in_place_updates_has_to_pay_for_them() {
 
 #[test]
 fn a_longer_candidate_stands_in_for_its_beginning_and_replaces_an_index() {
-    let store = orders()
-        .index(index("public.orders", "public.old", &["customer_id"]))
-        .statement("select * from orders where customer_id = $1 and created_at > $2", 1_000, 5_000.0);
+    let store = orders().index(index("public.orders", "public.old", &["customer_id"])).statement(
+        "select * from orders where customer_id = $1 and created_at > $2",
+        1_000,
+        5_000.0,
+    );
     let found = judged(&store, |_| Some((20_000.0, 8.0)));
     let expected = "CREATE INDEX CONCURRENTLY orders_customer_id_created_at_idx ON public.orders (customer_id, created_at); DROP INDEX CONCURRENTLY public.old";
     assert_eq!(found[0].statement.as_deref(), Some(expected));
     assert!(found[0].undo.as_deref().unwrap().starts_with("CREATE INDEX CONCURRENTLY old"));
-    let two = orders()
-        .statement("select * from orders where customer_id = $1", 1_000, 5_000.0)
-        .statement("select * from orders where customer_id = $1 order by created_at limit 1", 1_000, 5_000.0);
+    let two = orders().statement("select * from orders where customer_id = $1", 1_000, 5_000.0).statement(
+        "select * from orders where customer_id = $1 order by created_at limit 1",
+        1_000,
+        5_000.0,
+    );
     assert_eq!(failing(&judged(&two, |_| Some((20_000.0, 8.0)))), ["IX-NEW public.orders (customer_id, created_at)"]);
 }
 
 #[test]
 fn between_two_ways_the_better_one_is_taken() {
-    let store = orders().statement("select * from orders where customer_id = $1 and total > $2 order by created_at limit 10", 1_000, 5_000.0);
-    let by_order = |candidate: &Candidate| Some((20_000.0, if candidate.parts[1].term == "created_at" { 10.0 } else { 4_000.0 }));
-    let by_range = |candidate: &Candidate| Some((20_000.0, if candidate.parts[1].term == "created_at" { 9_000.0 } else { 10.0 }));
+    let store = orders().statement(
+        "select * from orders where customer_id = $1 and total > $2 order by created_at limit 10",
+        1_000,
+        5_000.0,
+    );
+    let by_order =
+        |candidate: &Candidate| Some((20_000.0, if candidate.parts[1].term == "created_at" { 10.0 } else { 4_000.0 }));
+    let by_range =
+        |candidate: &Candidate| Some((20_000.0, if candidate.parts[1].term == "created_at" { 9_000.0 } else { 10.0 }));
     assert_eq!(failing(&judged(&store, by_order)), ["IX-NEW public.orders (customer_id, created_at)"]);
     assert_eq!(failing(&judged(&store, by_range)), ["IX-NEW public.orders (customer_id, total)"]);
 }
@@ -220,7 +281,10 @@ fn without_a_planner_only_the_selective_is_advised_and_called_an_estimate() {
     assert!(found[0].why_not.iter().any(|why| why.contains("hypopg")));
     assert!(judged(&orders().statement("select * from orders where status = $1", 1_000, 5_000.0), |_| None).is_empty());
     let never_scanned = orders().with(|store| store.read.tables[0].full_scans = Reading::Known(0));
-    assert!(judged(&never_scanned.statement("select * from orders where customer_id = $1", 1_000, 5_000.0), |_| None).is_empty());
+    assert!(
+        judged(&never_scanned.statement("select * from orders where customer_id = $1", 1_000, 5_000.0), |_| None)
+            .is_empty()
+    );
 }
 
 #[test]
@@ -233,7 +297,12 @@ fn mariadb_is_judged_by_its_digests() {
             .with(|store| store.statements.push(line))
     };
     let found = judged(&store(1_000_000_000, 1_000), |_| None);
-    assert_eq!(found[0].statement.as_deref(), Some("ALTER TABLE shop.orders ADD INDEX `orders_customer_id_idx` (`customer_id`), ALGORITHM=INPLACE, LOCK=NONE"));
+    assert_eq!(
+        found[0].statement.as_deref(),
+        Some(
+            "ALTER TABLE shop.orders ADD INDEX `orders_customer_id_idx` (`customer_id`), ALGORITHM=INPLACE, LOCK=NONE"
+        )
+    );
     assert_eq!(found[0].confidence, Confidence::Estimated);
     assert!(judged(&store(50_000, 1_000), |_| None).is_empty(), "few rows are looked at in vain");
     assert!(judged(&store(1_000_000_000, 100), |_| None).is_empty(), "most executions have an index");
@@ -264,9 +333,16 @@ fn mongodb_gets_equality_sort_range() {
         ("{}", r#"{"s": 1}"#, None),
     ] {
         let found = find(filter, sort).failing();
-        assert_eq!(found, keys.map(|keys| format!("IX-ESR shop.orders ({keys})")).into_iter().collect::<Vec<_>>(), "{filter} {sort}");
+        assert_eq!(
+            found,
+            keys.map(|keys| format!("IX-ESR shop.orders ({keys})")).into_iter().collect::<Vec<_>>(),
+            "{filter} {sort}"
+        );
     }
-    assert_eq!(find(r#"{"$or": [{"a": 1}, {"b": 2}]}"#, "{}").failing(), ["IX-ESR shop.orders (a)", "IX-ESR shop.orders (b)"]);
+    assert_eq!(
+        find(r#"{"$or": [{"a": 1}, {"b": 2}]}"#, "{}").failing(),
+        ["IX-ESR shop.orders (a)", "IX-ESR shop.orders (b)"]
+    );
     let reversed = find(r#"{"a": 1}"#, r#"{"s": 1}"#).index(index("shop.orders", "x", &["-a", "-s", "r"]));
     assert!(reversed.failing().is_empty(), "an index serves both ways");
     let hidden = find(r#"{"a": 1}"#, "{}").index(index("shop.orders", "x", &["a"]).with(|index| index.hidden = true));
@@ -274,7 +350,10 @@ fn mongodb_gets_equality_sort_range() {
     let few = find(r#"{"a": 1}"#, "{}").with(|store| store.read.tables[0].rows = Reading::Known(900));
     assert!(few.failing().is_empty());
     let found = find(r#"{"a": 1}"#, "{}").findings();
-    assert_eq!(found[0].statement.as_deref(), Some("db.getSiblingDB(\"shop\").getCollection(\"orders\").createIndex({\"a\": 1}, {name: \"orders_a_idx\"})"));
+    assert_eq!(
+        found[0].statement.as_deref(),
+        Some("db.getSiblingDB(\"shop\").getCollection(\"orders\").createIndex({\"a\": 1}, {name: \"orders_a_idx\"})")
+    );
 }
 
 #[test]

@@ -209,7 +209,11 @@ pub fn index(table: &str, name: &str, columns: &[&str]) -> Index {
         bytes: Reading::Known(50 * 1024 * 1024),
         scans: Reading::Known(57_600),
         last_scan: None,
-        definition: format!("CREATE INDEX {} ON {table} USING btree ({})", name.rsplit('.').next().unwrap(), columns.join(", ")),
+        definition: format!(
+            "CREATE INDEX {} ON {table} USING btree ({})",
+            name.rsplit('.').next().unwrap(),
+            columns.join(", ")
+        ),
     }
 }
 

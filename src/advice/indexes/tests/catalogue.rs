@@ -26,7 +26,11 @@ fn an_unused_index_is_reported_with_its_way_back() {
         (Postgres, "DROP INDEX CONCURRENTLY public.i", "CREATE INDEX CONCURRENTLY i ON public.t USING btree (a)"),
         (MariaDb, "ALTER TABLE public.t ALTER INDEX `i` IGNORED", "ALTER TABLE public.t ALTER INDEX `i` NOT IGNORED"),
         (MySql, "ALTER TABLE public.t ALTER INDEX `i` INVISIBLE", "ALTER TABLE public.t ALTER INDEX `i` VISIBLE"),
-        (MongoDb, "db.getSiblingDB(\"public\").getCollection(\"t\").hideIndex(\"public.i\")", "db.getSiblingDB(\"public\").getCollection(\"t\").unhideIndex(\"public.i\")"),
+        (
+            MongoDb,
+            "db.getSiblingDB(\"public\").getCollection(\"t\").hideIndex(\"public.i\")",
+            "db.getSiblingDB(\"public\").getCollection(\"t\").unhideIndex(\"public.i\")",
+        ),
     ] {
         let store = unused(dialect);
         assert_eq!(store.failing(), ["IX-UNUSED public.i"], "{dialect:?}");
@@ -41,11 +45,13 @@ fn an_unused_index_is_reported_with_its_way_back() {
 
 #[test]
 fn without_a_proved_window_nothing_is_called_unused() {
-    let young = store(Postgres, vec![unscanned(T, "public.i", &["a"])]).with(|store| store.read.window.since = days_ago(3));
+    let young =
+        store(Postgres, vec![unscanned(T, "public.i", &["a"])]).with(|store| store.read.window.since = days_ago(3));
     let found = young.findings();
     assert_eq!(found.len(), 1);
     assert!(matches!(&found[0].verdict, Verdict::NotCheckable { why } if why.contains("only 3 days")), "{found:?}");
-    let unread = store(Postgres, vec![unscanned(T, "public.i", &["a"])]).with(|store| store.read.replicas_unread = vec!["standby".to_owned()]);
+    let unread = store(Postgres, vec![unscanned(T, "public.i", &["a"])])
+        .with(|store| store.read.replicas_unread = vec!["standby".to_owned()]);
     assert!(matches!(&unread.findings()[0].verdict, Verdict::NotCheckable { why } if why.contains("standby")));
 }
 
@@ -62,7 +68,14 @@ fn an_index_of_a_partitioned_table_is_judged_as_a_whole() {
                 index.scans = Reading::Known(scans);
             })
         };
-        store(Postgres, vec![root, part("public.p1", 0).with(|i| i.table = "public.t1".to_owned()), part("public.p2", scans).with(|i| i.table = "public.t2".to_owned())])
+        store(
+            Postgres,
+            vec![
+                root,
+                part("public.p1", 0).with(|i| i.table = "public.t1".to_owned()),
+                part("public.p2", scans).with(|i| i.table = "public.t2".to_owned()),
+            ],
+        )
     };
     assert_eq!(with(0).failing(), ["IX-UNUSED public.root"]);
     assert_eq!(with(0).findings()[0].statement.as_deref(), Some("DROP INDEX public.root"));
@@ -84,19 +97,47 @@ fn duplicates_keep_the_one_that_does_more() {
         ("two constraints stay", vec![unique("public.x", true), unique("public.y", true)], vec![]),
         ("wholly reversed", vec![i("public.x", &["a", "-b"]), i("public.y", &["-a", "b"])], vec!["IX-DUP public.y"]),
         ("half reversed", vec![i("public.x", &["a", "b"]), i("public.y", &["a", "-b"])], vec![]),
-        ("another predicate", vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.predicate = "(b IS NULL)".to_owned())], vec![]),
-        ("another operator class", vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.parts[0].operator_class = "text_pattern_ops".to_owned())], vec![]),
-        ("another collation", vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.parts[0].collation = "C".to_owned())], vec![]),
-        ("another kind", vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.method = "hash".to_owned())], vec![]),
-        ("carries more", vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.include = vec!["b".to_owned()])], vec![]),
-        ("three of them", vec![i("public.x", &["a"]), i("public.y", &["a"]), i("public.z", &["a"])], vec!["IX-DUP public.y", "IX-DUP public.z"]),
+        (
+            "another predicate",
+            vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.predicate = "(b IS NULL)".to_owned())],
+            vec![],
+        ),
+        (
+            "another operator class",
+            vec![
+                i("public.x", &["a"]),
+                i("public.y", &["a"]).with(|x| x.parts[0].operator_class = "text_pattern_ops".to_owned()),
+            ],
+            vec![],
+        ),
+        (
+            "another collation",
+            vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.parts[0].collation = "C".to_owned())],
+            vec![],
+        ),
+        (
+            "another kind",
+            vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.method = "hash".to_owned())],
+            vec![],
+        ),
+        (
+            "carries more",
+            vec![i("public.x", &["a"]), i("public.y", &["a"]).with(|x| x.include = vec!["b".to_owned()])],
+            vec![],
+        ),
+        (
+            "three of them",
+            vec![i("public.x", &["a"]), i("public.y", &["a"]), i("public.z", &["a"])],
+            vec!["IX-DUP public.y", "IX-DUP public.z"],
+        ),
         ("expressions", vec![i("public.x", &["lower(a)"]), i("public.y", &["lower(a)"])], vec!["IX-DUP public.y"]),
         ("unlike expressions", vec![i("public.x", &["lower(a)"]), i("public.y", &["upper(a)"])], vec![]),
     ] {
         assert_eq!(store(Postgres, indexes).failing(), gone, "{case}");
     }
-    let older = store(Postgres, vec![i("public.x", &["a"]), i("public.y", &["a"])])
-        .with(|store| store.first_seen = [("public.x".to_owned(), now()), ("public.y".to_owned(), days_ago(DAYS))].into());
+    let older = store(Postgres, vec![i("public.x", &["a"]), i("public.y", &["a"])]).with(|store| {
+        store.first_seen = [("public.x".to_owned(), now()), ("public.y".to_owned(), days_ago(DAYS))].into()
+    });
     assert_eq!(older.failing(), ["IX-DUP public.x"], "the older one stays");
 }
 
@@ -110,16 +151,36 @@ fn beginnings_are_advice_with_exceptions() {
     };
     for (case, indexes, gone) in [
         ("plain", vec![i("public.x", &["a"]), long(1, 57_600)], vec!["IX-PREFIX public.x"]),
-        ("a unique one is not redundant", vec![i("public.x", &["a"]).with(|x| x.duty.unique = true), long(1, 57_600)], vec![]),
+        (
+            "a unique one is not redundant",
+            vec![i("public.x", &["a"]).with(|x| x.duty.unique = true), long(1, 57_600)],
+            vec![],
+        ),
         ("much larger and less used", vec![i("public.x", &["a"]), long(4, 100)], vec![]),
         ("much larger and as much used", vec![i("public.x", &["a"]), long(4, 57_600)], vec!["IX-PREFIX public.x"]),
-        ("carries what the other lacks", vec![i("public.x", &["a"]).with(|x| x.include = vec!["c".to_owned()]), long(1, 57_600)], vec![]),
-        ("carries what the other has", vec![i("public.x", &["a"]).with(|x| x.include = vec!["b".to_owned()]), long(1, 57_600)], vec!["IX-PREFIX public.x"]),
+        (
+            "carries what the other lacks",
+            vec![i("public.x", &["a"]).with(|x| x.include = vec!["c".to_owned()]), long(1, 57_600)],
+            vec![],
+        ),
+        (
+            "carries what the other has",
+            vec![i("public.x", &["a"]).with(|x| x.include = vec!["b".to_owned()]), long(1, 57_600)],
+            vec!["IX-PREFIX public.x"],
+        ),
         ("a name that begins like another", vec![i("public.x", &["f1"]), i("public.y", &["f10", "b"])], vec![]),
         ("not the first column", vec![i("public.x", &["b"]), long(1, 57_600)], vec![]),
         ("reversed", vec![i("public.x", &["-a"]), long(1, 57_600)], vec!["IX-PREFIX public.x"]),
-        ("another predicate", vec![i("public.x", &["a"]), long(1, 57_600).with(|x| x.predicate = "(c > 1)".to_owned())], vec![]),
-        ("a hidden one stands in for nothing", vec![i("public.x", &["a"]), long(1, 57_600).with(|x| x.hidden = true)], vec![]),
+        (
+            "another predicate",
+            vec![i("public.x", &["a"]), long(1, 57_600).with(|x| x.predicate = "(c > 1)".to_owned())],
+            vec![],
+        ),
+        (
+            "a hidden one stands in for nothing",
+            vec![i("public.x", &["a"]), long(1, 57_600).with(|x| x.hidden = true)],
+            vec![],
+        ),
     ] {
         assert_eq!(store(Postgres, indexes).failing(), gone, "{case}");
     }
@@ -139,7 +200,11 @@ fn innodb_appends_the_primary_key() {
     // The first ten characters of a column are less than the column.
     let short = |n| i("x", &["a"]).with(|index| index.parts[0].prefix = n);
     assert_eq!(store(MariaDb, vec![primary(), short(Some(10)), i("y", &["a", "b"])]).failing(), ["IX-PREFIX x"]);
-    assert!(store(MariaDb, vec![primary(), short(None), i("y", &["a", "b"]).with(|y| y.parts[0].prefix = Some(10))]).failing().is_empty());
+    assert!(
+        store(MariaDb, vec![primary(), short(None), i("y", &["a", "b"]).with(|y| y.parts[0].prefix = Some(10))])
+            .failing()
+            .is_empty()
+    );
     // The only index behind a foreign key stays, however unused it is.
     let behind = store(MariaDb, vec![primary(), unscanned(T, "x", &["a"])]).key("fk", T, &["a"], "public.p");
     assert!(behind.failing().is_empty());
@@ -150,9 +215,19 @@ fn mongodb_compares_element_by_element() {
     for (case, one, other, gone) in [
         ("f1 is not the beginning of f10", i("f1_1", &["f1"]), i("f10_1", &["f10"]), vec![]),
         ("f1 begins f1, f10", i("f1_1", &["f1"]), i("f1_1_f10_1", &["f1", "f10"]), vec!["IX-PREFIX f1_1"]),
-        ("an expiring one works though nobody scans it", unscanned(T, "ttl", &["a"]).with(|x| x.duty.expires = true), i("y", &["a", "b"]), vec![]),
+        (
+            "an expiring one works though nobody scans it",
+            unscanned(T, "ttl", &["a"]).with(|x| x.duty.expires = true),
+            i("y", &["a", "b"]),
+            vec![],
+        ),
         ("sparse", i("x", &["a"]).with(|x| x.predicate = "sparse".to_owned()), i("y", &["a", "b"]), vec![]),
-        ("text is required by its queries", unscanned(T, "x", &["a"]).with(|x| x.parts[0].operator_class = "text".to_owned()), i("y", &["b"]), vec![]),
+        (
+            "text is required by its queries",
+            unscanned(T, "x", &["a"]).with(|x| x.parts[0].operator_class = "text".to_owned()),
+            i("y", &["b"]),
+            vec![],
+        ),
         ("a wildcard begins nothing", i("x", &["$**"]), i("y", &["$**", "b"]), vec![]),
     ] {
         assert_eq!(store(MongoDb, vec![one, other]).failing(), gone, "{case}");

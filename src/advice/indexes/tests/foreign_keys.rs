@@ -50,9 +50,12 @@ fn how_bad_it_is_depends_on_deletes_and_size() {
             .table(table("public.parent", &[("id", 1000.0)]).with(|table| table.deleted = Reading::Known(deleted)))
             .key("fk", "public.child", &["q"], "public.parent")
     };
-    for (rows, deleted, severity) in
-        [(1_000_000, 50, Severity::High), (1_000_000, 0, Severity::Medium), (50, 50, Severity::Medium), (50, 0, Severity::Info)]
-    {
+    for (rows, deleted, severity) in [
+        (1_000_000, 50, Severity::High),
+        (1_000_000, 0, Severity::Medium),
+        (50, 50, Severity::Medium),
+        (50, 0, Severity::Info),
+    ] {
         let found = store(rows, deleted).findings();
         assert_eq!((found[0].rule.as_str(), found[0].severity), (RULE, severity), "{rows} rows, {deleted} deleted");
     }

@@ -44,10 +44,20 @@ fn what_is_there_under_another_name_is_not_missed() {
         ("unique over more", unique(here(&["a"])), vec![unique(there(&["a", "b"]))], Some(Severity::High)),
         ("whole for partial", partial(here(&["a"])), vec![there(&["a"])], None),
         ("partial for whole", here(&["a"]), vec![partial(there(&["a"]))], Some(Severity::Medium)),
-        ("a unique part is not a unique whole", unique(partial(here(&["a"]))), vec![unique(there(&["a"]))], Some(Severity::High)),
+        (
+            "a unique part is not a unique whole",
+            unique(partial(here(&["a"]))),
+            vec![unique(there(&["a"]))],
+            Some(Severity::High),
+        ),
         ("invalid there", here(&["a"]), vec![there(&["a"]).with(|index| index.valid = false)], Some(Severity::Medium)),
         ("unused on the source", unscanned("public.orders", "public.i", &["a"]), vec![], Some(Severity::Info)),
-        ("another kind", here(&["a"]).with(|index| index.method = "gin".to_owned()), vec![there(&["a"])], Some(Severity::Medium)),
+        (
+            "another kind",
+            here(&["a"]).with(|index| index.method = "gin".to_owned()),
+            vec![there(&["a"])],
+            Some(Severity::Medium),
+        ),
     ] {
         let found = found(vec![source], Dialect::Postgres, target, &moved("sales.orders"));
         assert_eq!(found.first().map(|finding| finding.severity), severity, "{case}");
@@ -76,6 +86,9 @@ fn duplicates_of_the_source_are_proposed_once_and_kinds_are_kept() {
     assert_eq!(found(twice, Dialect::Postgres, Vec::new(), &moved("sales.orders")).len(), 1);
     let gin = vec![here(&["tags"]).with(|index| index.method = "gin".to_owned())];
     let missing = found(gin, Dialect::Postgres, Vec::new(), &moved("sales.orders"));
-    assert_eq!(missing[0].statement.as_deref(), Some("CREATE INDEX CONCURRENTLY orders_tags_idx ON sales.orders USING gin (tags)"));
+    assert_eq!(
+        missing[0].statement.as_deref(),
+        Some("CREATE INDEX CONCURRENTLY orders_tags_idx ON sales.orders USING gin (tags)")
+    );
     assert_eq!(missing[0].store, StoreId::from("shop"));
 }

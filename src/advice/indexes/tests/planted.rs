@@ -42,10 +42,20 @@ fn score(name: &str, store: &Store, planted: &[&str], decoys: usize) {
 
 #[test]
 fn postgres() {
-    let t = |name: &str| table(name, &[("id", 1_000_000.0), ("a", 50_000.0), ("b", 40_000.0), ("c", 30_000.0), ("d", 5.0)]);
+    let t =
+        |name: &str| table(name, &[("id", 1_000_000.0), ("a", 50_000.0), ("b", 40_000.0), ("c", 30_000.0), ("d", 5.0)]);
     let i = index;
     let mut store = Store::new(Dialect::Postgres);
-    for name in ["public.one", "public.two", "public.child", "public.parent", "public.hot", "public.part", "public.tiny", "public.log"] {
+    for name in [
+        "public.one",
+        "public.two",
+        "public.child",
+        "public.parent",
+        "public.hot",
+        "public.part",
+        "public.tiny",
+        "public.log",
+    ] {
         store = store.table(t(name));
     }
     // Defects.
@@ -59,7 +69,9 @@ fn postgres() {
         .key("child_a", "public.child", &["a"], "public.parent")
         .key("child_b", "public.child", &["b"], "public.parent")
         .key("child_c", "public.child", &["c"], "public.parent")
-        .index(i("public.child", "public.child_a_some", &["a"]).with(|index| index.predicate = "(d IS NULL)".to_owned()))
+        .index(
+            i("public.child", "public.child_a_some", &["a"]).with(|index| index.predicate = "(d IS NULL)".to_owned()),
+        )
         .index(i("public.child", "public.child_b_brin", &["b"]).with(|index| index.method = "brin".to_owned()))
         .index(i("public.child", "public.child_c_carried", &["id"]).with(|index| index.include = vec!["c".to_owned()]))
         .statement("select * from one o where o.b = $1", 1_000, 5_000.0)
@@ -116,7 +128,9 @@ fn postgres() {
     }
     // The copier reads `part` from end to end; somebody else reads `log`.
     store = store.after_an_hour(|read| {
-        for table in read.tables.iter_mut().filter(|table| ["public.log", "public.part"].contains(&table.table.as_str())) {
+        for table in
+            read.tables.iter_mut().filter(|table| ["public.log", "public.part"].contains(&table.table.as_str()))
+        {
             table.full_scans = Reading::Known(1_600);
             table.full_scan_rows = Reading::Known(1_600_000_000);
         }
@@ -152,14 +166,18 @@ fn postgres() {
 #[test]
 fn mariadb() {
     let wasteful = |text: &str, without: u64| {
-        counter(text, 1_000, 5_000.0).with(|line| (line.examined, line.without_index) = (Some(1_000_000_000), Some(without)))
+        counter(text, 1_000, 5_000.0)
+            .with(|line| (line.examined, line.without_index) = (Some(1_000_000_000), Some(without)))
     };
     let primary = index("shop.t", "PRIMARY", &["id"]).with(|index| {
         index.duty.primary = true;
         index.duty.unique = true;
     });
     let mut store = Store::new(Dialect::MariaDb)
-        .table(table("shop.t", &[("id", 1_000_000.0), ("a", 50_000.0), ("b", 40_000.0), ("c", 30_000.0), ("e", 20_000.0)]))
+        .table(table(
+            "shop.t",
+            &[("id", 1_000_000.0), ("a", 50_000.0), ("b", 40_000.0), ("c", 30_000.0), ("e", 20_000.0)],
+        ))
         .index(primary)
         // Defects.
         .index(unscanned("shop.t", "unused", &["c", "b"]))
