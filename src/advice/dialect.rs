@@ -48,6 +48,15 @@ impl Dialect {
         matches!(self, Self::MariaDb | Self::MySql)
     }
 
+    /// A table's name as the store prints it, as it is written in a statement. PostgreSQL's come quoted already.
+    pub fn table(self, printed: &str) -> String {
+        if !self.is_innodb() || printed.contains('`') {
+            return printed.to_owned();
+        }
+        let parts: Vec<String> = printed.splitn(2, '.').map(|part| self.quoted(part)).collect();
+        parts.join(".")
+    }
+
     /// A name as it is written in a statement: quoted where it has to be.
     pub fn quoted(self, name: &str) -> String {
         match self {
@@ -182,5 +191,7 @@ mod tests {
         assert_eq!(Dialect::Postgres.quoted("user"), "\"user\"");
         assert_eq!(Dialect::Postgres.quoted("a\"b"), "\"a\"\"b\"");
         assert_eq!(Dialect::MySql.quoted("a`b"), "`a``b`");
+        assert_eq!(Dialect::MariaDb.table("shop.order-lines"), "`shop`.`order-lines`");
+        assert_eq!(Dialect::Postgres.table("public.\"Order\""), "public.\"Order\"");
     }
 }

@@ -5,17 +5,17 @@
 //! common table expressions, which cannot do without a name, are numbered: `r1`, `q1`, `w1`. The canonical form of a canonical form is itself.
 
 use crate::advice::hotspots::fingerprint::Canonical;
-use crate::advice::hotspots::scope::{
-    Expressions, Scope, Scopes, alias_of, first_select, lower, output_columns, own_name,
+use crate::advice::hotspots::scope::{Expressions, Scope, Scopes, alias_of, lower, output_columns};
+use crate::advice::hotspots::spelling::{
+    alias_slot, aliases_spelled_out, keep_last_part, limit_in_one_way, literal, short_join, simplify,
 };
 use crate::advice::names;
 use crate::advice::ownership::{Owned, Ownership};
 use crate::model::hotspot::StatementKind;
 use sqlparser::ast::{
-    AssignmentTarget, BinaryOperator, CastKind, Delete, Expr, FromTable, GroupByExpr, Ident, JoinOperator, LimitClause,
-    ObjectName, ObjectNamePart, Offset, OffsetRows, OrderByKind, Query, Select, SelectItem,
+    AssignmentTarget, Delete, Expr, FromTable, Ident, ObjectName, Query, Select, SelectItem,
     SelectItemQualifiedWildcardKind, SetExpr, Statement, TableAlias, TableFactor, TableObject, TableWithJoins,
-    UnaryOperator, UpdateTableFromKind, Value, ValueWithSpan, VisitMut, VisitorMut,
+    UpdateTableFromKind, Value, ValueWithSpan, VisitMut, VisitorMut,
 };
 use std::collections::BTreeMap;
 use std::mem;
@@ -356,167 +356,4 @@ impl Form<'_> {
 /// Tells queries of one statement apart while none of them moves.
 fn address(query: &Query) -> usize {
     std::ptr::from_ref(query).addr()
-}
-
-/// One expression whose parts are canonical already.
-fn simplify(expr: &mut Expr) {
-    match expr {
-        Expr::BinaryOp { left, op: BinaryOperator::Eq | BinaryOperator::NotEq | BinaryOperator::Spaceship, right } => {
-            let key = |side: &Expr| (is_value(side), side.to_string());
-            if key(left) > key(right) {
-                mem::swap(left, right);
-            }
-        }
-        Expr::UnaryOp { op: UnaryOperator::Minus | UnaryOperator::Plus, expr: inner } if is_value(inner) => {
-            *expr = literal("?");
-        }
-        Expr::Nested(inner) if is_simple(inner) => {
-            let inner = mem::replace(inner.as_mut(), literal("?"));
-            *expr = inner;
-        }
-        Expr::InList { list, .. } if list.iter().all(is_value) => *list = vec![literal("?+")],
-        // `= ANY($1)` is how drivers spell a list.
-        Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } if is_list(right) => {
-            let left = mem::replace(left.as_mut(), literal("?"));
-            *expr = Expr::InList { expr: Box::new(left), list: vec![literal("?+")], negated: false };
-        }
-        Expr::Array(array) if !array.elem.is_empty() && array.elem.iter().all(is_value) => {
-            array.elem = vec![literal("?+")];
-        }
-        Expr::Cast { kind, .. } if *kind == CastKind::DoubleColon => *kind = CastKind::Cast,
-        _ => {}
-    }
-}
-
-fn is_value(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(_) => true,
-        Expr::Tuple(parts) => parts.iter().all(is_value),
-        _ => false,
-    }
-}
-
-fn is_list(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(_) | Expr::Array(_) => true,
-        Expr::Cast { expr, .. } | Expr::Nested(expr) => is_list(expr),
-        _ => false,
-    }
-}
-
-/// Needs no parentheses around it.
-fn is_simple(expr: &Expr) -> bool {
-    matches!(
-        expr,
-        Expr::Value(_) | Expr::Identifier(_) | Expr::CompoundIdentifier(_) | Expr::Nested(_) | Expr::Function(_)
-    )
-}
-
-fn literal(text: &str) -> Expr {
-    Expr::value(Value::Placeholder(text.to_owned()))
-}
-
-fn keep_last_part(name: &mut ObjectName) {
-    if let Some(last) = name.0.pop() {
-        name.0 = vec![last];
-    }
-    if let [ObjectNamePart::Identifier(ident)] = name.0.as_mut_slice() {
-        ident.quote_style = None;
-    }
-}
-
-fn short_join(join: &mut JoinOperator) {
-    let plain = mem::replace(join, JoinOperator::CrossApply);
-    *join = match plain {
-        JoinOperator::Inner(on) => JoinOperator::Join(on),
-        JoinOperator::LeftOuter(on) => JoinOperator::Left(on),
-        JoinOperator::RightOuter(on) => JoinOperator::Right(on),
-        other => other,
-    };
-}
-
-fn alias_slot(factor: &mut TableFactor) -> Option<&mut Option<TableAlias>> {
-    match factor {
-        TableFactor::Table { alias, .. }
-        | TableFactor::Derived { alias, .. }
-        | TableFactor::TableFunction { alias, .. }
-        | TableFactor::Function { alias, .. }
-        | TableFactor::UNNEST { alias, .. }
-        | TableFactor::JsonTable { alias, .. }
-        | TableFactor::NestedJoin { alias, .. } => Some(alias),
-        _ => None,
-    }
-}
-
-/// `LIMIT a, b`, `FETCH FIRST b ROWS ONLY` and `LIMIT b OFFSET a` are one.
-fn limit_in_one_way(query: &mut Query) {
-    if let Some(LimitClause::OffsetCommaLimit { offset, limit }) =
-        query.limit_clause.take_if(|clause| matches!(clause, LimitClause::OffsetCommaLimit { .. }))
-    {
-        let offset = Some(Offset { value: offset, rows: OffsetRows::None });
-        query.limit_clause = Some(LimitClause::LimitOffset { limit: Some(limit), offset, limit_by: Vec::new() });
-    }
-    if let Some(fetch) = query.fetch.take_if(|fetch| !fetch.with_ties && !fetch.percent) {
-        let quantity = Some(fetch.quantity.unwrap_or_else(|| literal("?")));
-        match &mut query.limit_clause {
-            Some(LimitClause::LimitOffset { limit, .. }) if limit.is_none() => *limit = quantity,
-            Some(_) => {}
-            None => {
-                query.limit_clause =
-                    Some(LimitClause::LimitOffset { limit: quantity, offset: None, limit_by: Vec::new() });
-            }
-        }
-    }
-    if let Some(LimitClause::LimitOffset { offset: Some(offset), .. }) = &mut query.limit_clause {
-        offset.rows = OffsetRows::None;
-    }
-    if let SetExpr::Values(values) = query.body.as_mut() {
-        values.rows.truncate(1);
-        for row in &mut values.rows {
-            if row.content.iter().all(|cell| matches!(cell, Expr::Value(_))) {
-                row.content = vec![literal("?+")];
-            }
-        }
-    }
-}
-
-/// ORDER BY, GROUP BY and HAVING may name an output column by its alias or its number: they get its expression instead.
-fn aliases_spelled_out(query: &mut Query) {
-    let mut by_alias: BTreeMap<String, Expr> = BTreeMap::new();
-    let mut by_number: Vec<Option<Expr>> = Vec::new();
-    if let Some(select) = first_select(&query.body) {
-        for item in &select.projection {
-            by_number.push(match item {
-                SelectItem::UnnamedExpr(expr) => Some(expr.clone()),
-                SelectItem::ExprWithAlias { expr, alias } => {
-                    if own_name(expr).as_deref() != Some(lower(alias).as_str()) {
-                        by_alias.insert(lower(alias), expr.clone());
-                    }
-                    Some(expr.clone())
-                }
-                _ => None,
-            });
-        }
-    }
-    let spell_out = |expr: &mut Expr| {
-        let meant = match expr {
-            Expr::Identifier(name) => by_alias.get(&lower(name)).cloned(),
-            Expr::Value(ValueWithSpan { value: Value::Number(number, _), .. }) => {
-                let at = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-                at.and_then(|at| by_number.get(at).cloned().flatten())
-            }
-            _ => None,
-        };
-        if let Some(meant) = meant {
-            *expr = meant;
-        }
-    };
-    if let Some(OrderByKind::Expressions(terms)) = query.order_by.as_mut().map(|order| &mut order.kind) {
-        terms.iter_mut().for_each(|term| spell_out(&mut term.expr));
-    }
-    if let SetExpr::Select(select) = query.body.as_mut()
-        && let GroupByExpr::Expressions(terms, _) = &mut select.group_by
-    {
-        terms.iter_mut().for_each(spell_out);
-    }
 }

@@ -5,17 +5,20 @@
 //! two readings -> delta -> ranking -> compare, cross_service
 //! ```
 
+pub mod block;
 pub mod canonical;
 pub mod compare;
 pub mod cross_service;
 pub mod delta;
 pub mod document;
+pub mod expression;
 pub mod facts;
 pub mod fingerprint;
 pub mod mongodb;
 pub mod ranking;
 pub mod redis;
 pub mod scope;
+pub mod spelling;
 pub mod sql;
 pub mod tokens;
 

@@ -68,7 +68,7 @@ pub fn read(database: &str, text: &str) -> Option<Command> {
     };
     let sort = document.get("sort").or_else(|| sort_before_group(stages)).map(sort_keys).unwrap_or_default();
     let update = statement.get("u").or_else(|| document.get("update").filter(|update| update.text().is_none()));
-    let is_limited = document.get("limit").and_then(Document::number).is_some_and(|limit| limit > 0.0)
+    let is_limited = document.get("limit").is_some_and(|limit| limit.number() != Some(0.0))
         || stages.iter().any(|stage| stage.get("$limit").is_some());
     Some(Command {
         namespace: namespace(database, collection),
@@ -133,7 +133,9 @@ fn shape(filter: &Document) -> String {
                 shapes.dedup();
                 format!("{key} [{}]", shapes.join(", "))
             }
+            // A masked list may have become a single mark.
             Document::List(_) => format!("{key} ?+"),
+            _ if ["$in", "$nin", "$all"].contains(&key.as_str()) => format!("{key} ?+"),
             Document::Object(inner) if inner.first().is_some_and(|(name, _)| is_operator(name)) => {
                 format!("{key} {}", shape(value))
             }

@@ -202,5 +202,8 @@ fn is_identity(segment: &str) -> bool {
     let digits = segment.chars().filter(char::is_ascii_digit).count();
     let is_hexadecimal = segment.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
     !segment.is_empty()
-        && (segment == "?" || digits == segment.len() || (is_hexadecimal && digits > 0 && segment.len() >= 16))
+        && (segment == "?"
+            || segment == "*"
+            || digits == segment.len()
+            || (is_hexadecimal && digits > 0 && segment.len() >= 16))
 }

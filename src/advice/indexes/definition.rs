@@ -52,7 +52,7 @@ pub fn create(dialect: Dialect, wanted: &Wanted<'_>) -> String {
         Dialect::Sqlite => format!("CREATE {unique}INDEX {name} ON {}{}", wanted.table, tail(dialect, wanted)),
         Dialect::MariaDb | Dialect::MySql => format!(
             "ALTER TABLE {} ADD {unique}INDEX {name} ({}), ALGORITHM=INPLACE, LOCK=NONE",
-            wanted.table,
+            dialect.table(wanted.table),
             keys(dialect, wanted.parts)
         ),
         Dialect::MongoDb => {
@@ -89,7 +89,7 @@ pub fn drop(dialect: Dialect, table: &str, name: &str) -> String {
         }
         Dialect::Sqlite => format!("DROP INDEX {}", dialect.quoted(name)),
         Dialect::MariaDb | Dialect::MySql => {
-            format!("ALTER TABLE {table} DROP INDEX {}", dialect.quoted(&names::bare(name)))
+            format!("ALTER TABLE {} DROP INDEX {}", dialect.table(table), dialect.quoted(&names::bare(name)))
         }
         Dialect::MongoDb => {
             let (database, collection) = table.split_once('.').unwrap_or(("test", table));

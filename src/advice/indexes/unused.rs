@@ -203,11 +203,11 @@ pub fn way(dialect: Dialect, index: &Index, is_partitioned: bool) -> (String, St
         // An index of a partitioned table cannot be dropped concurrently.
         Dialect::Postgres if is_partitioned => (gone.replace(" CONCURRENTLY", ""), again.replace(" CONCURRENTLY", "")),
         Dialect::MariaDb => {
-            let alter = format!("ALTER TABLE {} ALTER INDEX {bare}", index.table);
+            let alter = format!("ALTER TABLE {} ALTER INDEX {bare}", dialect.table(&index.table));
             (format!("{alter} IGNORED"), format!("{alter} NOT IGNORED"))
         }
         Dialect::MySql => {
-            let alter = format!("ALTER TABLE {} ALTER INDEX {bare}", index.table);
+            let alter = format!("ALTER TABLE {} ALTER INDEX {bare}", dialect.table(&index.table));
             (format!("{alter} INVISIBLE"), format!("{alter} VISIBLE"))
         }
         Dialect::MongoDb => {

@@ -94,7 +94,7 @@ fn the_same_statement_has_one_name_on_all_engines_of_one_language() {
         ),
         (
             Sqlite,
-            "/* app */ select \"id\", \"total\" from main.orders as x where 7 = x.customer_id and x.status in ('a') order by 1 desc limit 10",
+            "/* app */ select \"id\", \"total\" from orders as x where 7 = x.customer_id and x.status in ('a') order by 1 desc limit 10",
         ),
     ] {
         let named = of(dialect, text);
@@ -208,10 +208,23 @@ fn identities_in_keys_are_blanked_and_words_are_not() {
         ("GET user:42", "get user:?"),
         ("GET user:{42}:v2", "get user:{?}:v2"),
         ("GET s:550e8400-e29b-41d4-a716-446655440000", "get s:?"),
+        ("HGETALL cart:*", "hgetall cart:?"),
+        ("CLIENT LIST", "client|list"),
         ("GET decade", "get decade"),
         ("CONFIG GET maxmemory", "config|get"),
         ("EVAL \"return 1\" 0", "eval"),
     ] {
         assert_eq!(of(Redis, key).canonical, expected, "{key}");
+    }
+}
+
+#[test]
+fn a_statement_as_deep_as_is_allowed_fits_the_stack() {
+    for chain in [
+        format!("select 1{} from orders", " + 1".repeat(700)),
+        format!("select 1 from orders where id = 1{}", " or id = 1".repeat(300)),
+    ] {
+        let named = of(Postgres, &chain);
+        assert!(named.parsed, "{} bytes", chain.len());
     }
 }

@@ -300,7 +300,7 @@ fn mariadb_is_judged_by_its_digests() {
     assert_eq!(
         found[0].statement.as_deref(),
         Some(
-            "ALTER TABLE shop.orders ADD INDEX `orders_customer_id_idx` (`customer_id`), ALGORITHM=INPLACE, LOCK=NONE"
+            "ALTER TABLE `shop`.`orders` ADD INDEX `orders_customer_id_idx` (`customer_id`), ALGORITHM=INPLACE, LOCK=NONE"
         )
     );
     assert_eq!(found[0].confidence, Confidence::Estimated);

@@ -24,8 +24,16 @@ fn an_unused_index_is_reported_with_its_way_back() {
     let unused = |dialect| store(dialect, vec![unscanned(T, "public.i", &["a"])]);
     for (dialect, statement, undo) in [
         (Postgres, "DROP INDEX CONCURRENTLY public.i", "CREATE INDEX CONCURRENTLY i ON public.t USING btree (a)"),
-        (MariaDb, "ALTER TABLE public.t ALTER INDEX `i` IGNORED", "ALTER TABLE public.t ALTER INDEX `i` NOT IGNORED"),
-        (MySql, "ALTER TABLE public.t ALTER INDEX `i` INVISIBLE", "ALTER TABLE public.t ALTER INDEX `i` VISIBLE"),
+        (
+            MariaDb,
+            "ALTER TABLE `public`.`t` ALTER INDEX `i` IGNORED",
+            "ALTER TABLE `public`.`t` ALTER INDEX `i` NOT IGNORED",
+        ),
+        (
+            MySql,
+            "ALTER TABLE `public`.`t` ALTER INDEX `i` INVISIBLE",
+            "ALTER TABLE `public`.`t` ALTER INDEX `i` VISIBLE",
+        ),
         (
             MongoDb,
             "db.getSiblingDB(\"public\").getCollection(\"t\").hideIndex(\"public.i\")",
@@ -40,7 +48,7 @@ fn an_unused_index_is_reported_with_its_way_back() {
     }
     // What is hidden already and was not missed goes.
     let hidden = unused(MariaDb).with(|store| store.read.indexes[0].hidden = true);
-    assert_eq!(hidden.findings()[0].statement.as_deref(), Some("ALTER TABLE public.t DROP INDEX `i`"));
+    assert_eq!(hidden.findings()[0].statement.as_deref(), Some("ALTER TABLE `public`.`t` DROP INDEX `i`"));
 }
 
 #[test]
