@@ -15,6 +15,7 @@ pub mod expression;
 pub mod facts;
 pub mod fingerprint;
 pub mod mongodb;
+pub mod namer;
 pub mod ranking;
 pub mod redis;
 pub mod scope;

@@ -1,34 +1,27 @@
 //! Lines of a server to statements with one name each, in order.
 
-use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::delta::Interval;
-use crate::advice::hotspots::fingerprint::{self, Named, Operations};
-use crate::advice::ownership::Ownership;
+use crate::advice::hotspots::fingerprint::{Named, Operations};
+use crate::advice::hotspots::namer::Namer;
 use crate::model::hotspot::{Fingerprint, HotOrder, HotSpot, HotSpots};
 use crate::model::statement::StatementCounter;
 use std::collections::BTreeMap;
 
 /// Groups the lines of an interval by statement, and orders them.
-pub fn rank(
-    interval: Interval,
-    dialect: Dialect,
-    ownership: &Ownership,
-    operations: &Operations,
-    order: HotOrder,
-) -> HotSpots {
+pub fn rank(interval: Interval, namer: &mut Namer<'_>, operations: &Operations, order: HotOrder) -> HotSpots {
     let Interval { mut head, mut lines } = interval;
     // The heaviest line of a statement gives it its text.
     lines.sort_by(|(a, _), (b, _)| b.total_us.total_cmp(&a.total_us).then_with(|| a.id.cmp(&b.id)));
     let all_us: f64 = lines.iter().map(|(line, _)| line.total_us).sum();
     let mut spots: BTreeMap<Fingerprint, HotSpot> = BTreeMap::new();
     for (line, is_new) in lines {
-        let named = fingerprint::name(dialect, &line.database, &line.text, ownership);
+        let named = namer.name(&line.database, &line.text);
         head.unparsed += u64::from(!named.parsed);
         match spots.get_mut(&named.fingerprint) {
             Some(spot) => merge(spot, &line, is_new),
             None => {
                 let operation = operations.of(&named.fingerprint).map(str::to_owned);
-                spots.insert(named.fingerprint.clone(), first(named, operation, line, is_new));
+                spots.insert(named.fingerprint.clone(), first(named.clone(), operation, line, is_new));
             }
         }
     }

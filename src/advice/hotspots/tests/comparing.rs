@@ -5,6 +5,7 @@ use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::compare::compare;
 use crate::advice::hotspots::delta::since_begin;
 use crate::advice::hotspots::fingerprint::{Operations, name};
+use crate::advice::hotspots::namer::Namer;
 use crate::advice::hotspots::ranking;
 use crate::model::hotspot::{Comparability, HotOrder, HotSpots};
 use crate::model::statement::{StatementCounter, StatementSource};
@@ -22,7 +23,8 @@ fn line(text: &str, calls: u64, mean: f64, deviation: Option<f64>) -> StatementC
 fn spots(source: StatementSource, lines: Vec<StatementCounter>) -> HotSpots {
     let mut read = reading(100, "e", lines);
     read.value.source = source;
-    ranking::rank(since_begin(&read), Dialect::Postgres, &ownership(), &Operations::default(), HotOrder::Total)
+    let map = ownership();
+    ranking::rank(since_begin(&read), &mut Namer::new(Dialect::Postgres, &map), &Operations::default(), HotOrder::Total)
 }
 
 fn verdict(before: StatementCounter, after: StatementCounter) -> Comparability {
@@ -96,7 +98,7 @@ fn unlike_languages_are_joined_by_a_declared_operation() {
         .declare("cart by id", &name(Dialect::MongoDb, "shop", find, &map));
     let rank = |dialect, text: &str| {
         let read = reading(100, "e", vec![line(text, 200, 10.0, Some(1.0))]);
-        ranking::rank(since_begin(&read), dialect, &map, &operations, HotOrder::Total)
+        ranking::rank(since_begin(&read), &mut Namer::new(dialect, &map), &operations, HotOrder::Total)
     };
     let found = compare(&rank(Dialect::Postgres, sql), &rank(Dialect::MongoDb, find), 0.1);
     assert_eq!(found.both[0].name, "cart by id");

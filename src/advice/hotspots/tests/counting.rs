@@ -4,6 +4,7 @@ use super::fixture::{counter, moment, ownership, reading};
 use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::delta::{Delta, Interval, between, since_begin};
 use crate::advice::hotspots::fingerprint::{Operations, name};
+use crate::advice::hotspots::namer::Namer;
 use crate::advice::hotspots::{cross_service, ranking};
 use crate::model::hotspot::{HotOrder, HotSpots};
 use crate::model::ids::ServiceId;
@@ -17,7 +18,8 @@ fn interval(delta: Delta) -> Interval {
 }
 
 fn rank(interval: Interval) -> HotSpots {
-    ranking::rank(interval, Dialect::Postgres, &ownership(), &Operations::default(), HotOrder::Total)
+    let map = ownership();
+    ranking::rank(interval, &mut Namer::new(Dialect::Postgres, &map), &Operations::default(), HotOrder::Total)
 }
 
 #[test]
@@ -155,8 +157,7 @@ fn a_declared_operation_gives_its_name() {
     line.database = "shop.cart".to_owned();
     let spots = ranking::rank(
         since_begin(&reading(5, "e", vec![line])),
-        Dialect::MongoDb,
-        &ownership(),
+        &mut Namer::new(Dialect::MongoDb, &ownership()),
         &operations,
         HotOrder::Total,
     );

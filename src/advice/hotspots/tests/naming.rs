@@ -228,3 +228,16 @@ fn a_statement_as_deep_as_is_allowed_fits_the_stack() {
         assert!(named.parsed, "{} bytes", chain.len());
     }
 }
+
+#[test]
+fn masked_values_make_no_other_name() {
+    let plain = of(MongoDb, r#"{"find": "cart", "filter": {"a": 1, "b": {"$in": [1, 2]}}, "limit": 5}"#);
+    let masked = of(MongoDb, r#"{"find":"cart","filter":{"a":"?","b":{"$in":["?"]}},"limit":"?"}"#);
+    assert_eq!(plain.canonical, masked.canonical);
+    let profiled = of(MongoDb, r#"{"update":"cart","q":{"_id":"?"},"u":{"$set":{"z":"?"}},"multi":"?"}"#);
+    assert_eq!(profiled.canonical, "update orders.cart filter {_id ?} set {z}");
+    assert_eq!(
+        of(MongoDb, r#"{"update": "cart", "updates": [{"q": {"_id": 7}, "u": {"$set": {"z": 1}}}]}"#).canonical,
+        profiled.canonical
+    );
+}

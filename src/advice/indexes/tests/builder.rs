@@ -3,6 +3,7 @@
 use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::delta::since_begin;
 use crate::advice::hotspots::fingerprint::Operations;
+use crate::advice::hotspots::namer::Namer;
 use crate::advice::hotspots::ranking;
 use crate::advice::indexes::catalogue_rules;
 use crate::advice::indexes::inspection::{Inspection, OwnScans, Replica};
@@ -112,7 +113,8 @@ impl Store {
             counters: self.statements.clone(),
         };
         let interval = since_begin(&Observation::whole(statements, now()));
-        ranking::rank(interval, self.dialect, &Ownership::default(), &Operations::default(), HotOrder::Total)
+        let ownership = Ownership::default();
+        ranking::rank(interval, &mut Namer::new(self.dialect, &ownership), &Operations::default(), HotOrder::Total)
     }
 
     pub fn inspection<'a>(&'a self, spots: &'a HotSpots) -> Inspection<'a> {
