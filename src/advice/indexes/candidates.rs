@@ -68,11 +68,6 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// The name that it would get.
-    pub fn name(&self) -> String {
-        definition::name(&self.table, &self.parts)
-    }
-
     /// For making and asking.
     pub fn wanted<'c>(&'c self, name: &'c str) -> Wanted<'c> {
         Wanted {

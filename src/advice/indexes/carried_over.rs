@@ -167,7 +167,7 @@ fn report(
     if !index.duty.unique {
         finding.why_not.push("only statements that stayed with the other services may have needed it".to_owned());
     }
-    let name = definition::name(&table.to, parts);
+    let name = definition::free_name(target.indexes, &table.to, parts, "");
     let predicate = if source.dialect == target.dialect { index.predicate.as_str() } else { "" };
     if predicate.is_empty() && !index.predicate.is_empty() {
         finding.why_not.push(format!(
@@ -178,8 +178,9 @@ fn report(
     }
     let wanted =
         Wanted { table: &table.to, name: &name, parts, include: &index.include, predicate, unique: index.duty.unique };
-    finding.statement = Some(statement(target, index, &wanted));
-    finding.undo = Some(definition::drop(target.dialect, &table.to, &name));
+    let (statement, undo) = way(target, index, &wanted);
+    finding.statement = Some(statement);
+    finding.undo = Some(undo);
     let cost = write_cost::of(target, &table.to, parts, &index.include, 1.0, &[]);
     finding.effect = Some(IndexEffect {
         saves_us_per_second: None,
@@ -191,17 +192,27 @@ fn report(
     finding
 }
 
-/// Ordered trees are written anew; other kinds keep the source's own words.
-fn statement(target: &Inspection<'_>, index: &Index, wanted: &Wanted<'_>) -> String {
-    let statement = definition::create(target.dialect, wanted);
-    if target.dialect == Dialect::Postgres && !["btree", ""].contains(&index.method.as_str()) {
-        return statement.replacen(
-            &format!(" ON {} (", wanted.table),
-            &format!(" ON {} USING {} (", wanted.table, index.method),
-            1,
-        );
+/// What makes it and what takes it back. Ordered trees are written anew; other kinds keep the source's own words.
+fn way(target: &Inspection<'_>, index: &Index, wanted: &Wanted<'_>) -> (String, String) {
+    let (dialect, name) = (target.dialect, wanted.name);
+    let mut statement = definition::create(dialect, wanted);
+    let mut undo = definition::drop(dialect, wanted.table, name);
+    if dialect == Dialect::Postgres && !["btree", ""].contains(&index.method.as_str()) {
+        let (plain, using) =
+            (format!(" ON {} (", wanted.table), format!(" ON {} USING {} (", wanted.table, index.method));
+        statement = statement.replacen(&plain, &using, 1);
     }
-    statement
+    let (table, name) = (dialect.table(wanted.table), dialect.quoted(name));
+    if index.duty.primary && dialect == Dialect::Postgres {
+        // The index is built beside the traffic; making it the primary key is a short lock.
+        statement = format!("{statement}; ALTER TABLE {table} ADD CONSTRAINT {name} PRIMARY KEY USING INDEX {name}");
+        undo = format!("ALTER TABLE {table} DROP CONSTRAINT {name}");
+    } else if index.duty.primary && dialect.is_innodb() {
+        let keys: Vec<String> = wanted.parts.iter().map(|part| dialect.quoted(&part.term)).collect();
+        statement = format!("ALTER TABLE {table} ADD PRIMARY KEY ({})", keys.join(", "));
+        undo = format!("ALTER TABLE {table} DROP PRIMARY KEY");
+    }
+    (statement, undo)
 }
 
 /// An index over an expression, or over a column that did not move, cannot be looked for.

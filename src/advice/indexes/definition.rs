@@ -2,10 +2,10 @@
 
 use crate::advice::dialect::Dialect;
 use crate::advice::names;
-use crate::model::index::{Index, IndexPart};
+use crate::model::index::{Index, IndexPart, Indexes};
 
-/// Longest name of an index: PostgreSQL cuts at 63 bytes, MySQL refuses more than 64.
-const NAME_BYTES: usize = 63;
+/// Longest beginning of a name: PostgreSQL cuts names at 63 bytes, MySQL refuses more than 64; `_idx` and a number follow.
+const STEM_BYTES: usize = 56;
 
 /// An index that is to be made.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,21 +24,36 @@ pub struct Wanted<'a> {
     pub unique: bool,
 }
 
-/// A name for an index on these columns of a table.
-pub fn name(table: &str, parts: &[IndexPart]) -> String {
-    let mut name = names::bare(table);
-    for part in parts {
-        name.push('_');
-        name.push_str(&part.term);
+/// A name for an index on these columns of a table that no index of the store bears yet.
+pub fn free_name(existing: &Indexes, table: &str, parts: &[IndexPart], predicate: &str) -> String {
+    let stem = stem(table, parts, predicate);
+    let is_taken = |name: &str| existing.indexes.iter().any(|index| names::bare(&index.name) == name);
+    let mut name = format!("{stem}_idx");
+    let mut number = 1;
+    while is_taken(&name) {
+        number += 1;
+        name = format!("{stem}_idx{number}");
     }
-    let mut name: String =
-        name.chars().map(|c| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect();
-    let mut end = NAME_BYTES - 4;
-    while !name.is_char_boundary(end.min(name.len())) {
+    name
+}
+
+fn stem(table: &str, parts: &[IndexPart], predicate: &str) -> String {
+    let mut stem = names::bare(table);
+    for part in parts {
+        stem.push('_');
+        stem.push_str(&part.term);
+    }
+    if !predicate.is_empty() {
+        stem.push_str("_some");
+    }
+    let plain = |c: char| if c.is_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
+    let mut stem: String = stem.chars().map(plain).collect();
+    let mut end = STEM_BYTES.min(stem.len());
+    while !stem.is_char_boundary(end) {
         end -= 1;
     }
-    name.truncate(end);
-    format!("{name}_idx")
+    stem.truncate(end);
+    stem
 }
 
 /// The statement that makes it while the table stays in use.
@@ -198,4 +213,29 @@ fn keys(dialect: Dialect, parts: &[IndexPart]) -> String {
         word
     });
     words.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::indexes::shape::plain;
+    use crate::model::observation::Window;
+    use chrono::{DateTime, Utc};
+
+    #[test]
+    fn names_are_short_plain_and_distinct() {
+        let none = Indexes {
+            window: Window { since: DateTime::<Utc>::UNIX_EPOCH, proof: String::new() },
+            epoch: String::new(),
+            replicas_unread: Vec::new(),
+            tables: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+        };
+        let of = |table: &str, column: &str, predicate: &str| free_name(&none, table, &[plain(column)], predicate);
+        assert_eq!(of("public.\"Order\"", "lower(é-mail)", ""), "order_lower_é_mail__idx");
+        assert_eq!(of("public.orders", "a", "b IS NULL"), "orders_a_some_idx");
+        let long = of("public.orders", &"é".repeat(90), "");
+        assert!(long.len() <= 63 && long.ends_with("_idx"), "{long}");
+    }
 }

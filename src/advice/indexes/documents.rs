@@ -215,7 +215,7 @@ fn report(inspection: &Inspection<'_>, proposal: Proposal<'_>) -> Option<Finding
             finding.evidence.push(format!("{count} executions read the whole collection"));
         }
     }
-    let name = definition::name(&table.table, &parts);
+    let name = definition::free_name(inspection.indexes, &table.table, &parts, "");
     finding.statement = Some(definition::create(
         Dialect::MongoDb,
         &Wanted { table: &table.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false },

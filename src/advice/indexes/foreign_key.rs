@@ -130,7 +130,7 @@ fn missing(inspection: &Inspection<'_>, catalogue: &Catalogue<'_>, key: &Foreign
     }
     finding.window = Some(inspection.indexes.window.clone());
     let parts: Vec<_> = key.columns.iter().map(|column| shape::plain(column)).collect();
-    let name = definition::name(&key.table, &parts);
+    let name = definition::free_name(inspection.indexes, &key.table, &parts, "");
     let wanted = Wanted { table: &key.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false };
     finding.statement = Some(definition::create(inspection.dialect, &wanted));
     finding.undo = Some(definition::drop(inspection.dialect, &key.table, &name));

@@ -96,7 +96,9 @@ pub fn judge(
     }
     judged.retain(|one| one.net_us() > NOTICEABLE_US);
     merge(&mut judged);
-    judged.sort_by(|a, b| b.net_us().total_cmp(&a.net_us()).then_with(|| a.candidate.name().cmp(&b.candidate.name())));
+    judged.sort_by(|a, b| {
+        b.net_us().total_cmp(&a.net_us()).then_with(|| subject(a.candidate).cmp(&subject(b.candidate)))
+    });
     judged.truncate(MOST);
     judged.iter().map(|one| report(inspection, workload, one)).collect()
 }
@@ -197,14 +199,22 @@ fn merge(judged: &mut Vec<Judged<'_>>) {
     }
 }
 
+/// Table, keys and predicate: what the finding is known by.
+fn subject(candidate: &Candidate) -> String {
+    let only = if candidate.predicate.is_empty() { String::new() } else { format!(" where {}", candidate.predicate) };
+    let carried = if candidate.include.is_empty() {
+        String::new()
+    } else {
+        format!(" carrying {}", candidate.include.join(", "))
+    };
+    format!("{} ({}){carried}{only}", candidate.table, shape::keys(&candidate.parts))
+}
+
 fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<'_>) -> Finding {
     let Judged { candidate, gains, cost, .. } = judged;
-    let keys = shape::keys(&candidate.parts);
-    let only = if candidate.predicate.is_empty() { String::new() } else { format!(" where {}", candidate.predicate) };
-    let sentence = format!("an index on {} ({keys}){only} would serve {} statements", candidate.table, gains.len());
-    let name = candidate.name();
-    let mut finding =
-        inspection.finding(RULE, Severity::Medium, &format!("{} ({keys}){only}", candidate.table), sentence);
+    let sentence = format!("an index on {} would serve {} statements", subject(candidate), gains.len());
+    let name = definition::free_name(inspection.indexes, &candidate.table, &candidate.parts, &candidate.predicate);
+    let mut finding = inspection.finding(RULE, Severity::Medium, &subject(candidate), sentence);
     finding.confidence =
         if gains.iter().all(|gain| gain.is_planned) { Confidence::Planned } else { Confidence::Estimated };
     for gain in gains {

@@ -92,3 +92,24 @@ fn duplicates_of_the_source_are_proposed_once_and_kinds_are_kept() {
     );
     assert_eq!(missing[0].store, StoreId::from("shop"));
 }
+
+#[test]
+fn a_missing_primary_key_is_built_beside_the_traffic() {
+    let primary = here(&["id"]).with(|index| {
+        index.duty.primary = true;
+        index.duty.unique = true;
+    });
+    let of = |dialect| found(vec![primary.clone()], dialect, Vec::new(), &moved("sales.orders")).remove(0);
+    let postgres = of(Dialect::Postgres);
+    let expected = "CREATE UNIQUE INDEX CONCURRENTLY orders_id_idx ON sales.orders (id); ALTER TABLE sales.orders ADD CONSTRAINT orders_id_idx PRIMARY KEY USING INDEX orders_id_idx";
+    assert_eq!((postgres.severity, postgres.statement.as_deref()), (Severity::High, Some(expected)));
+    assert_eq!(postgres.undo.as_deref(), Some("ALTER TABLE sales.orders DROP CONSTRAINT orders_id_idx"));
+    assert_eq!(of(Dialect::MariaDb).statement.as_deref(), Some("ALTER TABLE `sales`.`orders` ADD PRIMARY KEY (`id`)"));
+}
+
+#[test]
+fn a_name_that_is_taken_is_not_used_again() {
+    let other = index("sales.orders", "sales.orders_a_idx", &["z"]);
+    let missing = found(vec![here(&["a"])], Dialect::Postgres, vec![other], &moved("sales.orders"));
+    assert_eq!(missing[0].statement.as_deref(), Some("CREATE INDEX CONCURRENTLY orders_a_idx2 ON sales.orders (a)"));
+}
