@@ -5,4 +5,5 @@ mod counting;
 mod facts;
 mod fixture;
 mod naming;
+mod parsing;
 mod properties;
