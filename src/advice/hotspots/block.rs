@@ -1,14 +1,14 @@
 //! One query block as it is read: its tables, and the conditions on each of them.
 
 use crate::advice::catalogue::Catalogue;
-use crate::advice::hotspots::expression::{Named, arms_of, constraint, is_bind_list, meant, unqualified};
+use crate::advice::hotspots::expression::{Mentions, arms_of, constraint, is_bind_list, meant, unqualified};
 use crate::advice::hotspots::facts::{Equality, OnExpression, SortTerm, TableFacts};
 use crate::advice::hotspots::scope::{alias_of, lower};
 use crate::advice::names;
 use crate::model::index::TableUse;
 use sqlparser::ast::{
-    Assignment, AssignmentTarget, BinaryOperator, Expr, JoinConstraint, JoinOperator, ObjectName, OrderBy, OrderByExpr,
-    OrderBySort, Query, Select, SelectItem, TableFactor, TableWithJoins, Value, ValueWithSpan, Visit, Visitor,
+    Assignment, AssignmentTarget, BinaryOperator, Expr, JoinConstraint, ObjectName, OrderBy, OrderByExpr, OrderBySort,
+    Select, SelectItem, TableFactor, TableWithJoins, Value, ValueWithSpan, Visit,
 };
 use std::ops::ControlFlow;
 
@@ -21,7 +21,7 @@ struct Source<'a> {
     branches: Vec<TableFacts>,
 }
 
-/// A block.
+/// A SELECT, an UPDATE, a DELETE or an INSERT by itself.
 pub struct Block<'a> {
     catalogue: &'a Catalogue<'a>,
     sources: Vec<Source<'a>>,
@@ -115,7 +115,7 @@ impl<'a> Block<'a> {
 
     /// The columns of this block in an expression; `None`: it has some of a subquery.
     fn columns(&self, expr: &Expr) -> Option<Vec<Column>> {
-        let mut named = Named::default();
+        let mut named = Mentions::default();
         let _: ControlFlow<()> = expr.visit(&mut named);
         if named.has_subquery {
             return None;
@@ -370,7 +370,7 @@ impl<'a> Block<'a> {
 
     /// Takes in which columns the block wants.
     pub fn mention(&mut self, select: &Select, order: Option<&OrderBy>) {
-        let mut named = Named::default();
+        let mut named = Mentions::default();
         let _: ControlFlow<()> = select.visit(&mut named);
         if let Some(order) = order {
             let _: ControlFlow<()> = order.visit(&mut named);

@@ -8,14 +8,14 @@ use std::ops::ControlFlow;
 
 /// Columns and subqueries in an expression.
 #[derive(Default)]
-pub struct Named {
+pub struct Mentions {
     /// The columns as they are written.
     pub columns: Vec<Expr>,
     /// There is a subquery in it.
     pub has_subquery: bool,
 }
 
-impl Visitor for Named {
+impl Visitor for Mentions {
     type Break = ();
 
     fn pre_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
@@ -79,7 +79,7 @@ pub fn unqualified(expr: &Expr) -> String {
         Expr::CompoundIdentifier(path) => path.last().map(ToString::to_string).unwrap_or_default(),
         Expr::Function(function) => {
             let mut text = function.to_string();
-            let mut named = Named::default();
+            let mut named = Mentions::default();
             let _: ControlFlow<()> = expr.visit(&mut named);
             for column in &named.columns {
                 if let Expr::CompoundIdentifier(_) = column {
