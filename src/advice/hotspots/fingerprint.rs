@@ -1,7 +1,7 @@
 //! From a statement's text to its canonical form and its name.
 
 use crate::advice::dialect::Dialect;
-use crate::advice::hotspots::{canonical, mongodb, redis, sql, tokens};
+use crate::advice::hotspots::{canonical, mongo_command, redis_command, sql, tokens};
 use crate::advice::ownership::{Owned, Ownership};
 use crate::model::hotspot::{Fingerprint, StatementKind};
 use crate::model::ids::ServiceId;
@@ -33,8 +33,8 @@ pub fn name(dialect: Dialect, database: &str, text: &str, ownership: &Ownership)
         Dialect::Postgres | Dialect::MariaDb | Dialect::MySql | Dialect::Sqlite => {
             sql::parse(dialect, text).map(|statements| canonical::of(statements, ownership))
         }
-        Dialect::MongoDb => mongodb::canonical(database, text, ownership),
-        Dialect::Redis => redis::canonical(text, ownership),
+        Dialect::MongoDb => mongo_command::canonical(database, text, ownership),
+        Dialect::Redis => redis_command::canonical(text, ownership),
     };
     let parsed = read.is_some();
     let read = read.unwrap_or_else(|| Canonical { text: tokens::canonical(dialect, text), ..Canonical::default() });

@@ -1,7 +1,7 @@
 //! Hot spots: one name for a statement on every engine, what it cost over an interval, and the same statement before and after a move.
 //!
 //! ```text
-//! text -> sql | mongodb | redis -> canonical form -> fingerprint
+//! text -> sql | mongo_command | redis_command -> canonical form -> fingerprint
 //! two readings -> delta -> ranking -> compare, cross_service
 //! ```
 
@@ -14,10 +14,10 @@ pub mod document;
 pub mod expression;
 pub mod facts;
 pub mod fingerprint;
-pub mod mongodb;
+pub mod mongo_command;
 pub mod namer;
 pub mod ranking;
-pub mod redis;
+pub mod redis_command;
 pub mod scope;
 pub mod spelling;
 pub mod sql;

@@ -2,7 +2,7 @@
 
 use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::document::Document;
-use crate::advice::hotspots::mongodb::{self, Command};
+use crate::advice::hotspots::mongo_command::{self, Command};
 use crate::advice::indexes::definition::{self, Wanted};
 use crate::advice::indexes::inspection::{Inspection, has_duty};
 use crate::advice::indexes::shape::{self, plain};
@@ -40,7 +40,7 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
     let catalogue = inspection.catalogue();
     let mut found: BTreeMap<(String, String), Proposal<'_>> = BTreeMap::new();
     for spot in &spots.spots {
-        let Some(command) = mongodb::read(&spot.database, &spot.text) else { continue };
+        let Some(command) = mongo_command::read(&spot.database, &spot.text) else { continue };
         let Some(table) = catalogue.table(&command.namespace) else { continue };
         if !is_wasteful(spot, table) {
             continue;
@@ -108,7 +108,7 @@ fn read_filter(filter: &Document, fields: &mut Fields) {
             continue;
         }
         let operators = value.fields();
-        if !operators.first().is_some_and(|(name, _)| mongodb::is_operator(name)) {
+        if !operators.first().is_some_and(|(name, _)| mongo_command::is_operator(name)) {
             push(&mut fields.equality, key);
             continue;
         }

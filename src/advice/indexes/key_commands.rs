@@ -1,7 +1,7 @@
 //! `IX-KEYS`: Redis has no indexes; what stands for a missing one is a command whose work grows with the data. It runs alone: everybody waits.
 
 use crate::advice::dialect::Dialect;
-use crate::advice::hotspots::redis;
+use crate::advice::hotspots::redis_command;
 use crate::advice::indexes::full_scans::percent;
 use crate::advice::indexes::inspection::Inspection;
 use crate::model::finding::{Confidence, Finding, Severity};
@@ -49,7 +49,7 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
     let (Dialect::Redis, Some(spots)) = (inspection.dialect, inspection.spots) else { return Vec::new() };
     let mut found = Vec::new();
     for spot in spots.spots.iter().filter(|spot| spot.calls > 0) {
-        let verb = redis::verb(&spot.text);
+        let verb = redis_command::verb(&spot.text);
         let Some((_, instead)) = GROWING.iter().find(|(name, _)| *name == verb) else { continue };
         let mean = spot.mean_us().unwrap_or(0.0);
         let middle = median(&spots.spots, spot.kind);
