@@ -8,6 +8,7 @@ pub mod event;
 pub mod finding;
 pub mod fold;
 pub mod gate;
+pub mod hotspot;
 pub mod ids;
 pub mod index;
 pub mod lag;

@@ -11,7 +11,9 @@ mod lab;
 mod migration;
 #[cfg(test)]
 mod pooler;
+#[cfg(test)]
 mod mariadb;
+#[cfg(test)]
 mod mongodb;
 #[cfg(test)]
 mod postgres_control;
