@@ -8,6 +8,7 @@ pub mod checks;
 pub mod commands;
 pub mod core;
 pub mod dispatcher;
+pub mod ending;
 pub mod error;
 pub mod executor;
 pub mod fleet;

@@ -1,5 +1,6 @@
 //! The state of a migration as the fold of its journal: the engine and every client compute the same one.
 
+use crate::model::ending::{self, EndingRecord};
 use crate::model::event::{Entry, Event, PhaseDeclared, PipelineDeclared};
 use crate::model::ids::{PhaseId, PipelineId, Seq, StepId};
 use crate::model::phase::{IllegalTransition, PhaseEvent, PhaseKind, PhaseStatus};
@@ -87,6 +88,9 @@ pub struct Migration {
     pub pipelines: BTreeMap<PipelineId, PipelineRecord>,
     /// Verification of every table that was ever compared, by pipeline and source table.
     pub verification: BTreeMap<PipelineId, Vec<TableVerification>>,
+    /// The last endings of sessions, oldest first.
+    #[serde(default)]
+    pub endings: Vec<EndingRecord>,
     /// The engine.
     pub engine: Option<EngineRecord>,
     /// Last applied row.
@@ -169,6 +173,7 @@ impl Migration {
             | Event::Pipeline { .. }
             | Event::Verified { .. }
             | Event::Repaired { .. }
+            | Event::Session { .. }
             | Event::Unknown => Ok(()),
         }
     }
@@ -197,6 +202,7 @@ impl Migration {
                     since: entry.at,
                     running: true,
                 });
+                ending::engine_started(&mut self.endings);
             }
             Event::EngineStopped { .. } => {
                 if let Some(engine) = &mut self.engine {
@@ -243,6 +249,9 @@ impl Migration {
                     known.retain(|t| t.table != table.table);
                     known.push(table.clone());
                 }
+            }
+            Event::Session { store, session, event } => {
+                ending::fold(&mut self.endings, entry.seq, store, session, event);
             }
             Event::Unknown => self.unknown_events += 1,
             Event::Planned { plan } => {

@@ -3,6 +3,7 @@
 pub mod change;
 pub mod check;
 pub mod command;
+pub mod ending;
 pub mod event;
 pub mod finding;
 pub mod fold;
@@ -10,6 +11,7 @@ pub mod gate;
 pub mod ids;
 pub mod index;
 pub mod lag;
+pub mod literal;
 pub mod lock;
 pub mod monitor;
 pub mod observation;
