@@ -126,9 +126,7 @@ fn confirmed(core: &CoreRef, command: &Command) -> Result<()> {
     if command.confirm.as_deref() == Some(wanted) {
         return Ok(());
     }
-    Err(Refusal(format!(
-        "this is production: confirm by typing `{wanted}` (on the command line: --confirm {wanted})"
-    )))
+    Err(Refusal(format!("this is production: confirm by typing `{wanted}` (on the command line: --confirm {wanted})")))
 }
 
 /// The phase's record, unless it changed after what the operator saw.

@@ -148,10 +148,8 @@ fn warnings(session: &Session, how: Ending, age: TimeDelta) -> Vec<String> {
             warnings.push("it is the server's own work: it comes back by itself or the server refuses".to_owned());
         }
     }
-    let idle = matches!(
-        session.state,
-        SessionState::Idle | SessionState::IdleInTransaction | SessionState::FailedTransaction
-    );
+    let idle =
+        matches!(session.state, SessionState::Idle | SessionState::IdleInTransaction | SessionState::FailedTransaction);
     if how == Ending::Cancel && idle {
         warnings.push(format!("it is {}: it has no statement to cancel, only kill ends it", session.state.word()));
     }

@@ -18,6 +18,18 @@ pub enum ReplicationRole {
     Other,
 }
 
+impl ReplicationRole {
+    /// The word on screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+            Self::Standalone => "standalone",
+            Self::Other => "neither serves nor follows",
+        }
+    }
+}
+
 /// Which way a link goes, seen from this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -196,6 +196,7 @@ where
                     Heard::Nothing
                 }
             };
+            self.link.watch(self.cockpit.watches());
             match heard {
                 Heard::Nothing => {}
                 Heard::Leave => return Ok(Ended::BySignal),

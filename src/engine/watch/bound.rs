@@ -22,7 +22,9 @@ pub fn bound(view: &mut ByStore<Activity>) {
             reading.missing.push(Missing {
                 id: "godwit.sessions.many".to_owned(),
                 what: "idle sessions".to_owned(),
-                why: format!("{sessions} sessions are connected to all stores; beyond {SESSIONS} idle ones are left out"),
+                why: format!(
+                    "{sessions} sessions are connected to all stores; beyond {SESSIONS} idle ones are left out"
+                ),
                 enable: None,
                 price: String::new(),
             });
