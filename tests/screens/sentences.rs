@@ -1,14 +1,17 @@
 //! What the journal says of each kind of event.
 
 use crate::fixture::*;
+use crate::stores;
 use chrono::TimeDelta;
 use godwit::model::change::Position;
+use godwit::model::ending::SessionEvent;
 use godwit::model::event::{Entry, Event};
 use godwit::model::ids::Seq;
 use godwit::model::phase::{Approval, PhaseEvent};
 use godwit::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use godwit::model::plan::Direction;
 use godwit::model::reason::{FailurePolicy, Reason};
+use godwit::model::session::Ending;
 use godwit::model::step::StepEvent;
 use godwit::report::event::{sentence, subject};
 
@@ -89,6 +92,18 @@ fn every_event_has_a_sentence() {
         rows: 1,
         by: by(),
     });
+    let session = |event| Event::Session { store: "legacy".into(), session: stores::key(18_231), event };
+    events.push(session(SessionEvent::EndIntended {
+        by: by(),
+        how: Ending::Kill,
+        login: "app_rw".into(),
+        application: "shop-api".into(),
+        client: "10.0.4.7".into(),
+        doing: "UPDATE orders SET total = ?".into(),
+        statement: "SELECT pg_terminate_backend(18231)".into(),
+    }));
+    events.push(session(SessionEvent::Ended { intent: Seq(50) }));
+    events.push(session(SessionEvent::EndFailed { intent: Seq(50), reason: reason() }));
     events.push(Event::Unknown);
     let lines: Vec<String> = events
         .into_iter()
