@@ -3,13 +3,14 @@
 use godwit::config;
 use godwit::config::profile::StoreConfig;
 use godwit::engine::core::open_store;
-use godwit::engine::{EngineOptions, serve, serve_with};
+use godwit::engine::{EngineError, EngineOptions, serve, serve_with};
 use godwit::model::command::{Action, Answer, Command};
 use godwit::model::event::Entry;
 use godwit::model::fold::Migration;
 use godwit::model::ids::PhaseId;
 use godwit::model::phase::PhaseStatus;
 use godwit::model::plan::Direction;
+use godwit::stores::StoreRef;
 use godwit::stores::fault::{FaultScript, FaultStore};
 use godwit::wire::client::Connection;
 use godwit::wire::frame::ServerFrame;
@@ -179,6 +180,20 @@ impl Engine {
         let open = move |config: &StoreConfig| Ok(FaultStore::wrap(open_store(config)?, script.clone()));
         let task = tokio::spawn(serve_with(options(shop), open));
         Self { task, place: shop.place() }
+    }
+
+    /// With stores that `open` makes.
+    pub fn start_opening(
+        shop: &Shop,
+        open: impl Fn(&StoreConfig) -> Result<StoreRef, EngineError> + Send + 'static,
+    ) -> Self {
+        let task = tokio::spawn(serve_with(options(shop), open));
+        Self { task, place: shop.place() }
+    }
+
+    /// Waits for its orderly end.
+    pub async fn ended(self) {
+        self.task.await.unwrap().unwrap();
     }
 
     /// Ends it without a word, as a crash does: the lock is free, what was being done is never finished.

@@ -13,4 +13,6 @@ mod ladder;
 #[cfg(test)]
 mod truncation;
 #[cfg(test)]
+mod watching;
+#[cfg(test)]
 mod writer;
