@@ -421,7 +421,7 @@ pub struct ThrottleArgs {
     pub pipeline: String,
     /// rows_per_second, workers, target_lag or source_load.
     pub knob: String,
-    /// The new value; off removes the limit.
+    /// The new value; off takes the limit off, also the profile's; default brings back what the profile says.
     pub value: String,
     /// How.
     #[command(flatten)]

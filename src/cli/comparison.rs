@@ -1,160 +1,129 @@
-//! The end of a comparison that was asked for: every table in scope has a result that is newer than the request.
+//! The end of a comparison that was asked for: each pipeline in scope says in the journal how it ended.
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
+use crate::model::comparison::ComparisonEvent;
 use crate::model::event::{Entry, Event};
 use crate::model::fold::Migration;
 use crate::model::ids::PipelineId;
 use crate::model::sample::Samples;
-use crate::model::table::TableName;
-use chrono::{DateTime, TimeDelta, Utc};
+use crate::report::progress;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
-/// A comparison that shows neither progress nor a result for so long has ended without one: the engine's log says why.
-const QUIET: TimeDelta = TimeDelta::seconds(15);
+/// Time between two lines that tell how far it is.
+const TOLD_EVERY: Duration = Duration::from_secs(5);
 
-/// What was asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
-    /// Pipelines; all when empty.
-    pub pipelines: Vec<PipelineId>,
-    /// Source tables; all when empty.
-    pub tables: Vec<String>,
-    /// Differing tables are repaired and compared again.
-    pub repair: bool,
-}
-
-/// Results that came since the request.
+/// What has come since the request.
 #[derive(Debug, Default)]
 pub struct Comparison {
-    /// By table: how many results, and whether the last one proves it equal.
-    results: BTreeMap<(PipelineId, TableName), (usize, bool)>,
-    /// When a result or progress was last seen, by the engine's clock.
-    seen_at: Option<DateTime<Utc>>,
+    /// How each pipeline ended: whether everything is equal, or why there is no result.
+    ended: BTreeMap<PipelineId, Result<bool, String>>,
+    told_at: Option<Instant>,
 }
 
 impl Comparison {
     /// Takes a row in.
     pub fn note(&mut self, entry: &Entry) {
-        let Event::Verified { pipeline, tables } = &entry.event else { return };
-        self.seen_at = Some(entry.at);
-        for table in tables {
-            let result = self.results.entry((pipeline.clone(), table.table.clone())).or_default();
-            *result = (result.0 + 1, table.is_verified());
-        }
+        let Event::Comparison { pipeline, event } = &entry.event else { return };
+        let outcome = match event {
+            ComparisonEvent::Ended { drift, .. } => Ok(drift.total() == 0),
+            ComparisonEvent::Failed { reason } => Err(reason.to_string()),
+            ComparisonEvent::Started { .. } | ComparisonEvent::Reached { .. } => return,
+        };
+        self.ended.insert(pipeline.clone(), outcome);
     }
 
-    /// Whether all results are there: 0 when every table is proved equal, else 1.
-    pub fn judge(&mut self, scope: &Scope, migration: &Migration, samples: Option<&Samples>) -> Option<Outcome> {
-        let results: Vec<Option<(usize, bool)>> =
-            tables_in(scope, migration).into_iter().map(|table| self.results.get(&table).copied()).collect();
-        let whole = results.iter().all(|result| match result {
-            None => false,
-            // A repaired table is compared once more.
-            Some((count, equal)) => !scope.repair || *equal || *count >= 2,
-        });
-        if whole {
-            let equal = results.iter().all(|result| result.is_some_and(|(_, equal)| equal));
-            return Some(Ok(if equal { Exit::Ok } else { Exit::Finding }));
+    /// Whether every pipeline in scope (all when none is named) has ended: 0 when everything is proved equal, 1 when not, 5 when one
+    /// could not be compared to its end.
+    pub fn judge(&self, scope: &[PipelineId], migration: &Migration) -> Option<Outcome> {
+        let asked = migration.declared.iter().map(|declared| &declared.id);
+        let outcomes: Option<Vec<_>> = asked
+            .filter(|id| scope.is_empty() || scope.contains(id))
+            .map(|id| self.ended.get(id).map(|outcome| (id, outcome)))
+            .collect();
+        let outcomes = outcomes?;
+        let failures: Vec<String> = outcomes
+            .iter()
+            .filter_map(|(id, outcome)| Some(format!("the comparison of {id} failed: {}", outcome.as_ref().err()?)))
+            .collect();
+        if !failures.is_empty() {
+            return Some(Err(Failure::new(Exit::PhaseFailed, failures.join("; "))));
         }
-        let samples = samples?;
-        let running = samples.verifying.keys().any(|id| scope.pipelines.is_empty() || scope.pipelines.contains(id));
-        let now = samples.at?;
-        let seen_at = if running { now } else { self.seen_at.unwrap_or(now) };
-        self.seen_at = Some(seen_at);
-        (now - seen_at > QUIET).then(|| {
-            Err(Failure::new(
-                Exit::PhaseFailed,
-                "the comparison ended without a result for every table; the engine's log says why",
-            ))
-        })
+        let equal = outcomes.iter().all(|(_, outcome)| matches!(outcome, Ok(true)));
+        Some(Ok(if equal { Exit::Ok } else { Exit::Finding }))
     }
-}
 
-/// The tables that a comparison is about.
-fn tables_in(scope: &Scope, migration: &Migration) -> Vec<(PipelineId, TableName)> {
-    let mut tables = Vec::new();
-    for (id, record) in &migration.pipelines {
-        if !scope.pipelines.is_empty() && !scope.pipelines.contains(id) {
-            continue;
+    /// Lines that tell how far it is, not more often than every few seconds.
+    pub fn progress(&mut self, scope: &[PipelineId], samples: Option<&Samples>, now: Instant) -> Vec<String> {
+        if self.told_at.is_some_and(|told| now.saturating_duration_since(told) < TOLD_EVERY) {
+            return Vec::new();
         }
-        for map in record.tables.iter().flatten() {
-            if scope.tables.is_empty() || scope.tables.contains(&map.source.to_string()) {
-                tables.push((id.clone(), map.source.clone()));
-            }
+        let lines: Vec<String> = samples
+            .into_iter()
+            .flat_map(|samples| &samples.verifying)
+            .filter(|(id, _)| scope.is_empty() || scope.contains(id))
+            .map(|(id, pass)| progress::verifying(id, pass))
+            .collect();
+        if !lines.is_empty() {
+            self.told_at = Some(now);
         }
+        lines
     }
-    tables
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::event::PipelineDeclared;
     use crate::model::ids::Seq;
-    use crate::model::pipeline::PipelineRecord;
-    use crate::model::table::TableMap;
-    use crate::model::verification::{DriftCounts, TableVerification};
+    use crate::model::reason::Reason;
+    use crate::model::sample::VerifyProgress;
+    use crate::model::verification::DriftCounts;
+    use chrono::DateTime;
 
     fn migration() -> Migration {
-        let map = |name: &str| TableMap {
-            source: TableName::bare(name),
-            target: TableName::bare(name),
-            columns: Vec::new(),
-            key: Vec::new(),
-        };
-        let record = PipelineRecord { tables: Some(vec![map("a"), map("b")]), ..PipelineRecord::default() };
-        Migration { pipelines: [(PipelineId::from("p"), record)].into(), ..Migration::default() }
+        let declared = |id: &str| PipelineDeclared { id: id.into(), from: "old".into(), to: "new".into() };
+        Migration { declared: vec![declared("p"), declared("q")], ..Migration::default() }
     }
 
-    fn at(seconds: i64) -> DateTime<Utc> {
-        DateTime::from_timestamp(1_795_435_200 + seconds, 0).unwrap()
+    fn entry(pipeline: &str, event: ComparisonEvent) -> Entry {
+        Entry { seq: Seq(1), at: DateTime::UNIX_EPOCH, event: Event::Comparison { pipeline: pipeline.into(), event } }
     }
 
-    fn result(table: &str, missing: u64) -> Entry {
-        let verification = TableVerification {
-            table: TableName::bare(table),
-            chunks_done: 1,
-            chunks_total: Some(1),
-            rows_compared: 5,
-            drift: DriftCounts { missing, ..DriftCounts::default() },
-            sample: Vec::new(),
-            full_pass_at: Some(at(0)),
-            changed_since: Some(0),
-        };
-        let event = Event::Verified { pipeline: "p".into(), tables: vec![verification] };
-        Entry { seq: Seq(1), at: at(0), event }
-    }
-
-    fn scope(tables: &[&str], repair: bool) -> Scope {
-        Scope { pipelines: Vec::new(), tables: tables.iter().map(|t| (*t).to_owned()).collect(), repair }
+    fn ended(missing: u64) -> ComparisonEvent {
+        ComparisonEvent::Ended { tables: 1, rows: 5, drift: DriftCounts { missing, ..DriftCounts::default() } }
     }
 
     #[test]
-    fn one_table_of_two_is_not_the_end() {
+    fn one_pipeline_of_two_is_not_the_end() {
         let mut comparison = Comparison::default();
-        comparison.note(&result("a", 0));
-        assert_eq!(comparison.judge(&scope(&[], false), &migration(), None), None);
-        assert_eq!(comparison.judge(&scope(&["a"], false), &migration(), None), Some(Ok(Exit::Ok)));
-        comparison.note(&result("b", 1));
-        assert_eq!(comparison.judge(&scope(&[], false), &migration(), None), Some(Ok(Exit::Finding)));
+        comparison.note(&entry("p", ended(0)));
+        assert_eq!(comparison.judge(&[], &migration()), None);
+        assert_eq!(comparison.judge(&["p".into()], &migration()), Some(Ok(Exit::Ok)));
+        comparison.note(&entry("q", ended(1)));
+        assert_eq!(comparison.judge(&[], &migration()), Some(Ok(Exit::Finding)));
     }
 
     #[test]
-    fn a_repaired_table_is_judged_by_its_second_result() {
+    fn a_failure_is_told_with_its_reason_and_not_taken_for_a_difference() {
         let mut comparison = Comparison::default();
-        comparison.note(&result("a", 1));
-        assert_eq!(comparison.judge(&scope(&["a"], true), &migration(), None), None);
-        comparison.note(&result("a", 0));
-        assert_eq!(comparison.judge(&scope(&["a"], true), &migration(), None), Some(Ok(Exit::Ok)));
+        comparison.note(&entry("p", ended(1)));
+        comparison.note(&entry("q", ComparisonEvent::Failed { reason: Reason::new("no hash in common", "") }));
+        let failure = comparison.judge(&[], &migration()).and_then(Result::err).unwrap();
+        assert_eq!(failure.exit, Exit::PhaseFailed);
+        assert!(failure.sentence.contains("q failed: no hash in common"), "{}", failure.sentence);
     }
 
     #[test]
-    fn a_comparison_that_died_does_not_keep_anybody_waiting() {
+    fn progress_is_told_now_and_then() {
         let mut comparison = Comparison::default();
-        let samples = |seconds| Samples { at: Some(at(seconds)), ..Samples::default() };
-        assert_eq!(comparison.judge(&scope(&[], false), &migration(), Some(&samples(0))), None);
-        assert_eq!(comparison.judge(&scope(&[], false), &migration(), Some(&samples(14))), None);
-        let outcome = comparison.judge(&scope(&[], false), &migration(), Some(&samples(16)));
-        assert_eq!(outcome.and_then(Result::err).map(|f| f.exit), Some(Exit::PhaseFailed));
+        let pass = VerifyProgress { table: "orders".into(), chunks_done: 7, chunks_total: 10, rechecking: 0 };
+        let samples = Samples { verifying: [("p".into(), pass)].into(), ..Samples::default() };
+        let now = Instant::now();
+        assert_eq!(comparison.progress(&["q".into()], Some(&samples), now), Vec::<String>::new());
+        assert_eq!(comparison.progress(&[], Some(&samples), now).len(), 1);
+        assert_eq!(comparison.progress(&[], Some(&samples), now).len(), 0);
+        assert_eq!(comparison.progress(&[], Some(&samples), now + TOLD_EVERY).len(), 1);
     }
 }

@@ -99,6 +99,7 @@ mod tests {
             direction: Direction::Rollback,
             steps: Vec::new(),
             notes: Vec::new(),
+            sizes: Vec::new(),
             way_back: String::new(),
             hash: "0123456789abcdef".repeat(4),
         }

@@ -16,7 +16,7 @@ pub enum Exit {
     NoEngine = 3,
     /// The engine refused the command; nothing was changed.
     Rejected = 4,
-    /// The phase that was waited for failed, is stuck, or was taken back.
+    /// What was waited for failed: a phase (also one that is stuck or was taken back), a pipeline, or a comparison.
     PhaseFailed = 5,
     /// The connection to the engine was lost: the outcome is in the journal.
     ConnectionLost = 6,

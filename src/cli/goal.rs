@@ -1,6 +1,6 @@
 //! What `--wait` waits for, and how it is judged: on journal rows that came after the command, never on what stood before it.
 
-use crate::cli::comparison::{Comparison, Scope};
+use crate::cli::comparison::Comparison;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::log;
@@ -10,6 +10,7 @@ use crate::model::fold::PhaseRecord;
 use crate::model::ids::{PhaseId, PipelineId, Seq};
 use crate::model::phase::PhaseStatus;
 use crate::model::pipeline::PipelineState;
+use std::time::Instant;
 
 /// What is waited for.
 #[derive(Clone, Debug)]
@@ -26,8 +27,8 @@ pub enum Goal {
     PipelinePaused(PipelineId),
     /// The pipeline runs.
     PipelineRuns(PipelineId),
-    /// Every table in scope was compared.
-    Verified(Scope),
+    /// The comparison of these pipelines (all when none is named) has ended.
+    Verified(Vec<PipelineId>),
     /// The answer was all.
     Answered,
 }
@@ -39,23 +40,32 @@ pub enum Goal {
 pub async fn reach(session: &mut Session, since: Seq, out: Output, goal: &Goal) -> Outcome {
     let mut comparison = Comparison::default();
     loop {
-        if let Some(outcome) = judge(session, goal, since, &mut comparison) {
+        if let Some(outcome) = judge(session, goal, since, &comparison) {
             return outcome;
         }
-        if let Update::Entries(entries) = session.next().await? {
-            for entry in entries.iter().filter(|entry| entry.seq >= since) {
-                out.aside(&log::line(entry));
-                comparison.note(entry);
+        match session.next().await? {
+            Update::Entries(entries) => {
+                for entry in entries.iter().filter(|entry| entry.seq >= since) {
+                    out.aside(&log::line(entry));
+                    comparison.note(entry);
+                }
+            }
+            Update::Samples => {
+                if let Goal::Verified(pipelines) = goal {
+                    for line in comparison.progress(pipelines, session.samples.as_ref(), Instant::now()) {
+                        out.aside(&line);
+                    }
+                }
             }
         }
     }
 }
 
 /// Whether the wait is over.
-fn judge(session: &Session, goal: &Goal, since: Seq, comparison: &mut Comparison) -> Option<Outcome> {
+fn judge(session: &Session, goal: &Goal, since: Seq, comparison: &Comparison) -> Option<Outcome> {
     match goal {
         Goal::Answered => Some(Ok(Exit::Ok)),
-        Goal::Verified(scope) => comparison.judge(scope, &session.migration, session.samples.as_ref()),
+        Goal::Verified(pipelines) => comparison.judge(pipelines, &session.migration),
         Goal::PipelinePaused(id) | Goal::PipelineRuns(id) => {
             // A pipeline that is there already writes no row: its state alone counts.
             match (goal, &session.migration.pipelines.get(id)?.state) {

@@ -2,7 +2,6 @@
 
 use crate::cli::act;
 use crate::cli::args::VerifyArgs;
-use crate::cli::comparison::Scope;
 use crate::cli::consent;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::goal::Goal;
@@ -35,7 +34,7 @@ pub async fn run(args: &VerifyArgs, out: Output) -> Outcome {
     };
     let pipelines: Vec<PipelineId> = args.pipelines.iter().map(|name| PipelineId::from(name.as_str())).collect();
     let (tables, repair) = (args.tables.clone(), args.repair);
-    let goal = Goal::Verified(Scope { pipelines: pipelines.clone(), tables: tables.clone(), repair });
+    let goal = Goal::Verified(pipelines.clone());
     act::send(&mut session, &args.acting, out, Action::Verify { pipelines, tables, repair }, confirm, goal).await
 }
 

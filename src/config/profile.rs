@@ -2,6 +2,7 @@
 
 use crate::model::ids::{PhaseId, PipelineId, ServiceId, StoreId};
 use crate::model::phase::PhaseKind;
+pub use crate::model::schema_change::SchemaChangePolicy;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -123,17 +124,6 @@ pub struct Service {
     pub accounts: Vec<String>,
 }
 
-/// What happens when the source's schema changes under a running pipeline.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SchemaChangePolicy {
-    /// The pipeline stops with a named reason; nothing is lost, the log is kept.
-    Stop,
-    /// Columns that the mapping does not know are left out; a dropped or retyped mapped column still stops.
-    Ignore,
-    /// Added columns are added to the target; anything else stops.
-    Apply,
-}
-
 /// Pacing limits; `None`: not limited.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Throttle {
@@ -160,6 +150,8 @@ pub struct Pipeline {
     pub tables: Vec<TableRule>,
     /// `on_schema_change`.
     pub on_schema_change: SchemaChangePolicy,
+    /// `leave_behind`: tables made on the target after a cutover that a roll back does not take along.
+    pub leave_behind: Vec<String>,
     /// `throttle`.
     pub throttle: Throttle,
     /// Size of a copied chunk.

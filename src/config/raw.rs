@@ -132,6 +132,7 @@ pub(super) struct RawPipeline {
     pub to: Field<String>,
     pub tables: Field<Vec<RawRule>>,
     pub on_schema_change: Field<SchemaChangePolicy>,
+    pub leave_behind: Texts,
     pub throttle: RawThrottle,
     pub chunk_size: Field<u64>,
 }
@@ -158,6 +159,7 @@ impl RawPipeline {
                 "apply" => Ok(SchemaChangePolicy::Apply),
                 _ => Err("This must be \"stop\", \"ignore\" or \"apply\".".to_owned()),
             }),
+            leave_behind: t.texts("leave_behind"),
             throttle: t.table("throttle", "`throttle`").map(RawThrottle::read).unwrap_or_default(),
             chunk_size: t.size("chunk_size", 64 << 10, 1 << 30),
             place: t.finish(),

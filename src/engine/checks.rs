@@ -4,9 +4,9 @@ use crate::config::profile::{Pipeline, Profile, SchemaChangePolicy};
 use crate::engine::core::open_store;
 use crate::engine::mapping::table_name;
 use crate::model::check::{Check, Verdict};
-use crate::model::ids::StoreId;
+use crate::model::ids::{PipelineId, StoreId};
 use crate::model::table::TableName;
-use crate::stores::{Side, StoreRef};
+use crate::stores::{Environment, Side, StoreRef};
 use std::collections::BTreeMap;
 
 /// Runs the checks of a profile without an engine: opens the stores itself. A store that cannot be opened is a failing check.
@@ -43,6 +43,7 @@ pub async fn run(profile: &Profile, stores: &BTreeMap<StoreId, StoreRef>) -> Vec
     let mut results: Vec<Check> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
     results.extend(profile.pipelines.iter().map(schema_change_policy));
     results.extend(same_database(profile, stores).await);
+    results.extend(environments(profile, stores).await);
     results
 }
 
@@ -72,21 +73,96 @@ fn roles_of(profile: &Profile, id: &StoreId) -> Vec<(Side, Vec<TableName>)> {
     roles
 }
 
-/// A policy that nobody carries out must not be declared.
+/// What the declared policy will do, so that nobody is surprised on the way.
 fn schema_change_policy(pipeline: &Pipeline) -> Check {
-    let stops = pipeline.on_schema_change == SchemaChangePolicy::Stop;
+    let policy = pipeline.on_schema_change;
+    let does = match policy {
+        SchemaChangePolicy::Stop => {
+            "a changed table stops the pipeline before any row of the new shape is applied, and resuming follows what the other side has"
+        }
+        SchemaChangePolicy::Ignore => {
+            "added columns are left out and named as known differences; what would lose a mapped value stops the pipeline"
+        }
+        SchemaChangePolicy::Apply => {
+            "added columns are added to the other side with their values, types widened there; what has no exact counterpart stops the pipeline"
+        }
+    };
     Check {
         id: "pipeline.on_schema_change".to_owned(),
         store: None,
         subject: pipeline.id.to_string(),
-        verdict: if stops { Verdict::Pass } else { Verdict::Fail },
-        evidence: if stops {
-            "a schema change on the source stops the pipeline; nothing is lost".to_owned()
-        } else {
-            "this version carries out only the policy `stop`".to_owned()
-        },
-        fix: if stops { String::new() } else { "set on_schema_change = \"stop\" in the profile".to_owned() },
+        verdict: Verdict::Pass,
+        evidence: format!("{}: {does}", policy.word()),
+        fix: String::new(),
     }
+}
+
+/// What the two sides of a pipeline should have alike: encoding, collation, extensions.
+async fn environments(profile: &Profile, stores: &BTreeMap<StoreId, StoreRef>) -> Vec<Check> {
+    let mut results = Vec::new();
+    for pipeline in &profile.pipelines {
+        let (Some(from), Some(to)) = (stores.get(&pipeline.from), stores.get(&pipeline.to)) else { continue };
+        // A store that does not answer has a failing check of its own.
+        let (Ok(here), Ok(there)) = (from.preflight().environment().await, to.preflight().environment().await) else {
+            continue;
+        };
+        results.extend(compare_environments(&pipeline.id, &here, &there));
+    }
+    results
+}
+
+fn compare_environments(pipeline: &PipelineId, here: &Environment, there: &Environment) -> [Check; 3] {
+    let check = |id: &str, same: bool, evidence: String, fix: String| Check {
+        id: id.to_owned(),
+        store: None,
+        subject: pipeline.to_string(),
+        verdict: if same { Verdict::Pass } else { Verdict::Warn },
+        evidence,
+        fix: if same { String::new() } else { fix },
+    };
+    let side_by_side = |here: &str, there: &str| {
+        if here == there { format!("{here} on both sides") } else { format!("source {here}, target {there}") }
+    };
+    let mut lacking = Vec::new();
+    let mut other = Vec::new();
+    for (name, version) in &here.extensions {
+        match there.extensions.get(name) {
+            None => lacking.push(name.as_str()),
+            Some(found) if found != version => {
+                other.push(format!("{name} is {version} on the source and {found} on the target"))
+            }
+            Some(_) => {}
+        }
+    }
+    let mut found = other.clone();
+    if !lacking.is_empty() {
+        found.insert(0, format!("the target lacks {}", lacking.join(", ")));
+    }
+    let same = found.is_empty();
+    [
+        check(
+            "pipeline.encoding",
+            here.encoding == there.encoding,
+            side_by_side(&here.encoding, &there.encoding),
+            "text is converted on the way: make the target in the source's encoding, unless you know that every character fits".to_owned(),
+        ),
+        check(
+            "pipeline.collation",
+            here.collation == there.collation,
+            side_by_side(&here.collation, &there.collation),
+            "ORDER BY and ranges over text give other results on the target; comparing text keys costs a scan of the table there"
+                .to_owned(),
+        ),
+        check(
+            "pipeline.extensions",
+            same,
+            if same { format!("all {} of the source are on the target", here.extensions.len()) } else { found.join("; ") },
+            match lacking.first() {
+                Some(name) => format!("run CREATE EXTENSION \"{name}\" on the target where moved tables need it"),
+                None => "ALTER EXTENSION name UPDATE brings the older side up".to_owned(),
+            },
+        ),
+    ]
 }
 
 /// Two names for one database would copy a table onto itself.
@@ -110,4 +186,34 @@ async fn same_database(profile: &Profile, stores: &BTreeMap<StoreId, StoreRef>) 
         });
     }
     results
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(collation: &str, extensions: &[(&str, &str)]) -> Environment {
+        Environment {
+            encoding: "UTF8".to_owned(),
+            collation: collation.to_owned(),
+            extensions: extensions.iter().map(|(name, version)| ((*name).to_owned(), (*version).to_owned())).collect(),
+        }
+    }
+
+    #[test]
+    fn what_the_target_lacks_is_told_and_what_it_has_more_is_not() {
+        let source = environment("C / C", &[("citext", "1.6"), ("postgis", "3.3")]);
+        let target = environment("en_US / en_US", &[("citext", "1.5"), ("hstore", "1.8")]);
+        let [encoding, collation, extensions] = compare_environments(&"orders".into(), &source, &target);
+        assert_eq!(encoding.verdict, Verdict::Pass);
+        assert_eq!(
+            (collation.verdict, collation.evidence.as_str()),
+            (Verdict::Warn, "source C / C, target en_US / en_US")
+        );
+        assert_eq!(extensions.verdict, Verdict::Warn);
+        assert_eq!(extensions.evidence, "the target lacks postgis; citext is 1.6 on the source and 1.5 on the target");
+        assert!(extensions.fix.contains("CREATE EXTENSION \"postgis\""));
+        let same = compare_environments(&"orders".into(), &source, &source);
+        assert!(same.iter().all(|check| check.verdict == Verdict::Pass), "{same:?}");
+    }
 }

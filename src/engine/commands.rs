@@ -1,6 +1,7 @@
 //! Carrying commands out: role, what the operator saw, typed name, then the state machine. A refusal is a sentence and changes nothing.
 
 use crate::engine::checks;
+use crate::engine::comparison;
 use crate::engine::core::CoreRef;
 use crate::engine::dispatcher::{AppendError, Guard};
 use crate::engine::ending;
@@ -10,17 +11,16 @@ use crate::engine::knobs;
 use crate::engine::planner;
 use crate::engine::recovery;
 use crate::engine::steps::step::StepError;
-use crate::engine::steps::verification::{Pass, repair_drift};
 use crate::model::command::{Action, Answer, Command};
 use crate::model::event::Event;
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::{Operator, PhaseId, PipelineId, Seq};
 use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
-use crate::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
-use crate::model::plan::{Direction, Plan};
+use crate::model::pipeline::{Carried, PipelineEvent, PipelineState, Stage, Traffic};
+use crate::model::plan::Direction;
 use crate::model::reason::FailurePolicy;
 use crate::model::role::Role;
-use crate::pipelines::copier::control::{self, Wish};
+use crate::pipelines::copier::control::Wish;
 use chrono::Utc;
 
 /// Why a command is refused.
@@ -98,7 +98,7 @@ async fn carry_out(core: &CoreRef, by: &Operator, role: Role, command: Command) 
         (Action::Retry { .. }, Some(phase)) => retry(core, by, &phase).await,
         (Action::Rollback { plan, .. }, Some(phase)) => roll_back(core, by, &phase, &plan).await,
         (Action::Skip { why, .. }, Some(phase)) => skip(core, by, &phase, why).await,
-        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair),
+        (Action::Verify { pipelines, tables, repair }, _) => verify(core, by, pipelines, tables, repair).await,
         (Action::PausePipeline { pipeline }, _) => pause_pipeline(core, &pipeline).await,
         (Action::ResumePipeline { pipeline }, _) => resume_pipeline(core, &pipeline).await,
         (Action::Throttle { pipeline, knob, value }, _) => knobs::turn(core, by, &pipeline, &knob, &value).await,
@@ -331,7 +331,7 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
     }
     let probe = PhaseEvent::RollbackStarted { by: by.clone(), plan: String::new() };
     phase.status.next(&probe).map_err(|e| Refusal(format!("{}: {e}", phase.id)))?;
-    let plan: Plan = planner::plan(core, phase, Direction::Rollback).await?;
+    let (plan, carried) = planner::rollback_plan(core, phase).await?;
     if !names_plan(hash, &plan.hash) {
         return Err(Refusal(format!(
             "the roll back plan of {} is {} now: print it with `godwit plan {} --rollback`, read it, and name its hash",
@@ -345,13 +345,16 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
     let Some(first) = targets.first() else {
         return Err(Refusal(format!("{} has nothing to take back", phase.id)));
     };
-    let events = vec![
-        Event::Planned { plan: plan.clone() },
-        Event::Phase {
-            phase: first.id.clone(),
-            event: PhaseEvent::RollbackStarted { by: by.clone(), plan: plan.hash.clone() },
-        },
-    ];
+    let mut events = vec![Event::Planned { plan: plan.clone() }];
+    // What is taken along is what the plan says, whatever is made from now on: the last look under the freeze finds that.
+    events.extend(carried.into_iter().map(|(pipeline, Carried { tables, statements })| Event::Pipeline {
+        pipeline,
+        event: PipelineEvent::Carrying { tables, statements },
+    }));
+    events.push(Event::Phase {
+        phase: first.id.clone(),
+        event: PhaseEvent::RollbackStarted { by: by.clone(), plan: plan.hash.clone() },
+    });
     let entries = core.dispatcher.append(events).await?;
     let names: Vec<String> = targets.iter().map(|t| t.id.to_string()).collect();
     executor::spawn_rollback(core, targets.into_iter().map(|t| t.id).collect(), plan.hash, by.clone());
@@ -371,8 +374,8 @@ async fn skip(core: &CoreRef, by: &Operator, phase: &PhaseRecord, why: String) -
     change(core, phase, PhaseEvent::Skipped { by: by.clone(), why }, "skipped").await
 }
 
-/// Starts a verification pass in a task of its own.
-fn verify(
+/// Starts a comparison in a task of its own.
+async fn verify(
     core: &CoreRef,
     by: &Operator,
     pipelines: Vec<PipelineId>,
@@ -394,43 +397,25 @@ fn verify(
             return Err(Refusal(format!("pipeline {id} has no table {table}")));
         }
     }
-    let busy = pipelines.iter().find(|p| core.samples.borrow().verifying.contains_key(*p));
+    let state = core.dispatcher.state();
+    let busy = pipelines.iter().find(|p| {
+        core.samples.borrow().verifying.contains_key(*p)
+            || state.comparisons.get(*p).is_some_and(|record| record.asked.is_some())
+    });
     if let Some(pipeline) = busy {
         return Err(Refusal(format!("pipeline {pipeline} is being compared already")));
     }
-    let seq = core.dispatcher.state().head;
-    let (task_core, by) = (core.clone(), by.clone());
-    tokio::spawn(async move {
-        let core = task_core;
-        let (_controller, control) = control::channel();
-        for pipeline in pipelines {
-            let pass = Pass { core: &core, pipeline: &pipeline, only: &tables, since: None, control: &control };
-            match pass.run().await {
-                Ok(summary) if repair && !summary.drift.is_empty() => {
-                    match repair_drift(&core, &pipeline, &summary.drift, &by).await {
-                        Ok(rows) => tracing::info!(%pipeline, rows, "repaired"),
-                        Err(error) => tracing::error!(%pipeline, ?error, "repair failed"),
-                    }
-                    // What is shown must be what is there after the repair.
-                    if let Err(error) = pass.run().await {
-                        tracing::error!(%pipeline, ?error, "the comparison after the repair failed");
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::error!(%pipeline, ?error, "verification failed");
-                    core.samples.send_modify(|s| {
-                        s.verifying.remove(&pipeline);
-                    });
-                }
-            }
-        }
-    });
-    Ok(Answer::Accepted { seq: Seq(seq.0 + 1), message: "comparing; results show as they come".to_owned() })
+    let seq = comparison::start(core, by, pipelines, tables, repair).await?;
+    Ok(Answer::Accepted { seq, message: "comparing; results show as they come".to_owned() })
 }
 
 async fn pause_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer> {
     core.pipeline(pipeline).map_err(|e| Refusal(e.to_string()))?;
+    if core.record(pipeline).stage == Stage::Frozen {
+        return Err(Refusal(format!(
+            "writers are held for a switch and pipeline {pipeline} is draining: that ends within the downtime budget"
+        )));
+    }
     if !core.fleet.pause(pipeline) {
         return Err(Refusal(format!("pipeline {pipeline} is not running: there is nothing to pause")));
     }
@@ -447,7 +432,8 @@ async fn resume_pipeline(core: &CoreRef, pipeline: &PipelineId) -> Result<Answer
     // One whose data is there but whose pump is not running is started.
     let started = match core.record(pipeline).stage {
         Stage::Idle | Stage::Copy | Stage::CatchUp => false,
-        Stage::Live | Stage::Frozen => recovery::start_pipeline(core, pipeline, Traffic::Source).await,
+        Stage::Live => recovery::start_pipeline(core, pipeline, Traffic::Source).await,
+        Stage::Frozen => recovery::start_pipeline(core, pipeline, core.record(pipeline).traffic).await,
         Stage::Reverse => recovery::start_pipeline(core, pipeline, Traffic::Target).await,
     };
     if !core.fleet.resume(pipeline) && !started {

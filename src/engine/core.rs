@@ -92,8 +92,13 @@ impl Core {
         })
     }
 
-    /// Journals a fact about a pipeline. A failure is the dispatcher's to report: it stops the engine.
+    /// Journals a fact about a pipeline. A failure is the dispatcher's to report: it stops the engine. A carrier of new tables is no
+    /// pipeline of the profile and has no record: the steps of the roll back that runs it say how it goes.
     pub async fn note(&self, pipeline: &PipelineId, event: PipelineEvent) {
+        if self.pipeline(pipeline).is_err() {
+            tracing::info!(%pipeline, ?event, "a carrier");
+            return;
+        }
         let appended = self.dispatcher.append(vec![Event::Pipeline { pipeline: pipeline.clone(), event }]).await;
         if let Err(error) = appended {
             tracing::error!(%pipeline, %error, "a pipeline event could not be journaled");

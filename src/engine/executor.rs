@@ -81,7 +81,7 @@ async fn step_event(
 /// All steps of a phase in order; ends with `Succeeded` or `Failed` in the journal, or silently on a stop of the engine.
 async fn run(context: &StepContext) -> Result<(), AppendError> {
     let Some(phase) = record(context) else { return Ok(()) };
-    let steps = match planner::steps(&context.core, &phase).await {
+    let steps = match patiently(|| planner::steps(&context.core, &phase)).await {
         Ok(steps) => steps,
         Err(error) => return fail(context, &phase, &[], error).await,
     };
@@ -93,6 +93,23 @@ async fn run(context: &StepContext) -> Result<(), AppendError> {
         }
     }
     phase_event(context, PhaseEvent::Succeeded).await
+}
+
+/// Asks for the steps of a phase. The stores are asked for them, so a passing error is met here as in a step.
+async fn patiently<T, F>(ask: impl Fn() -> F) -> Result<T, StepError>
+where
+    F: Future<Output = Result<T, StepError>>,
+{
+    let mut pause = BACK_OFF;
+    for _ in 1..ATTEMPTS {
+        match ask().await {
+            Err(StepError::Failed { passing: true, .. }) => {}
+            outcome => return outcome,
+        }
+        tokio::time::sleep(pause).await;
+        pause *= 2;
+    }
+    ask().await
 }
 
 /// One step: skipped when done, asked for its state when in doubt, else done with a few attempts.
@@ -257,7 +274,8 @@ async fn roll_back(context: &StepContext, plan: &str) -> Result<bool, AppendErro
         let event = PhaseEvent::RollbackStarted { by: context.by.clone(), plan: plan.to_owned() };
         phase_event(context, event).await?;
     }
-    let taken_back = match planner::rollback_steps(&context.core, &phase).await {
+    let Some(phase) = record(context) else { return Ok(true) };
+    let taken_back = match patiently(|| planner::rollback_steps(&context.core, &phase)).await {
         Ok(planner::WayBack::Undo(steps)) => take_back(context, &steps).await?,
         Ok(planner::WayBack::Switch(steps)) => switch_back(context, &steps).await?,
         Err(error) => Err(match error {

@@ -132,7 +132,8 @@ fn verification(core: &CoreRef, phase: &PhaseRecord, gates: &Gates, readings: &m
     let state = core.dispatcher.state();
     let tables: Vec<_> = phase.pipelines.iter().filter_map(|id| state.verification.get(id)).flatten().collect();
     if let Some(limit) = gates.verified_within {
-        let oldest = tables.iter().map(|t| t.full_pass_at).min().flatten();
+        // One table without a full pass makes the whole unknown: `None` is the least.
+        let oldest = tables.iter().map(|t| t.fresh_since()).min().flatten();
         readings.push(match oldest {
             None => reading("verified_within", false, "some table was never compared completely".to_owned()),
             Some(at) => {

@@ -13,6 +13,12 @@ use std::time::Duration;
 /// The knobs that there are.
 pub const NAMES: [&str; 4] = ["rows_per_second", "workers", "source_load", "target_lag"];
 
+/// Takes the limit off, whatever the profile says.
+const OFF: &str = "off";
+
+/// Drops what an operator set: what the profile says holds again.
+const DEFAULT: &str = "default";
+
 /// The knobs of a pipeline: the profile's, overridden by what operators set.
 pub fn of(profile: &Throttle, record: &PipelineRecord) -> Knobs {
     let mut knobs = Knobs {
@@ -31,8 +37,8 @@ pub fn of(profile: &Throttle, record: &PipelineRecord) -> Knobs {
 }
 
 fn set(knobs: &mut Knobs, name: &str, value: &str) -> Result<(), String> {
-    let off = value == "off";
-    let bad = |what: &str| format!("`{value}` is not {what} (or `off`)");
+    let off = value == OFF;
+    let bad = |what: &str| format!("`{value}` is not {what} (or `off`, or `default` for what the profile says)");
     match name {
         "rows_per_second" => {
             knobs.rows_per_second =
@@ -72,8 +78,9 @@ pub async fn turn(
     value: &str,
 ) -> Result<Answer, Refusal> {
     let declared = core.pipeline(pipeline).map_err(|e| Refusal(e.to_string()))?;
-    let mut trial = Knobs::default();
-    set(&mut trial, knob, value).map_err(Refusal)?;
+    // What the profile says has the right form; only the knob's name is checked then.
+    let form = if value == DEFAULT { OFF } else { value };
+    set(&mut Knobs::default(), knob, form).map_err(Refusal)?;
     let event = PipelineEvent::Throttle { knob: knob.to_owned(), value: value.to_owned(), by: by.clone() };
     let entries = core.dispatcher.append(vec![Event::Pipeline { pipeline: pipeline.clone(), event }]).await?;
     let now = of(&declared.throttle, &core.record(pipeline));
@@ -81,8 +88,10 @@ pub async fn turn(
     Ok(Answer::Accepted {
         seq: entries.first().map_or(Seq(0), |e| e.seq),
         message: match value {
-            // What an operator set is taken back; a limit of the profile holds again.
-            "off" => format!("{knob} of {pipeline} is what the profile says from now on"),
+            OFF => format!(
+                "{knob} of {pipeline} is not limited from now on, whatever the profile says; `default` brings that back"
+            ),
+            DEFAULT => format!("{knob} of {pipeline} is what the profile says from now on"),
             _ => format!("{knob} of {pipeline} is {value} from now on"),
         },
     })
@@ -93,13 +102,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knobs_of_operators_override_the_profile_and_off_falls_back_to_it() {
+    fn knobs_of_operators_override_the_profile_until_it_holds_again() {
         let profile = Throttle { target_lag: None, source_load: None, rows_per_second: Some(10), workers: Some(2) };
         let mut record = PipelineRecord::default();
         record.knobs.insert("rows_per_second".to_owned(), "500".to_owned());
         let knobs = of(&profile, &record);
         assert_eq!((knobs.rows_per_second, knobs.workers), (Some(500), Some(2)));
-        assert_eq!(of(&profile, &PipelineRecord::default()).rows_per_second, Some(10));
+        let mut turn = |value: &str| {
+            let (knob, by) = ("rows_per_second".to_owned(), Operator::from("ann"));
+            record.apply(&PipelineEvent::Throttle { knob, value: value.to_owned(), by });
+            of(&profile, &record).rows_per_second
+        };
+        assert_eq!(turn("off"), None, "the profile's limit is lifted too");
+        assert_eq!(turn("default"), Some(10));
+        assert_eq!(turn("20"), Some(20));
     }
 
     #[test]

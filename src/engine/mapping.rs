@@ -86,6 +86,37 @@ fn map(rule: &TableRule, table: &Table) -> Result<TableMap, StepError> {
     Ok(TableMap { source: table.name.clone(), target: target_name(rule, &table.name), columns, key })
 }
 
+/// The mapping of a table that was made on the target: everything under its own name, the table as `source` on the source.
+///
+/// # Errors
+/// Why its rows cannot be carried, with what would help.
+pub fn same(source: TableName, table: &Table) -> Result<TableMap, String> {
+    let columns: Vec<ColumnMap> = table
+        .columns
+        .iter()
+        .filter(|c| c.generation != Generation::Computed)
+        .map(|c| ColumnMap {
+            source: c.name.clone(),
+            target: c.name.clone(),
+            source_type: c.type_name.clone(),
+            target_type: c.type_name.clone(),
+        })
+        .collect();
+    let key = match &table.identity {
+        RowIdentity::Key(names) => {
+            names.iter().filter_map(|name| columns.iter().position(|c| c.source == *name)).collect::<Vec<_>>()
+        }
+        RowIdentity::FullRow => Vec::new(),
+        RowIdentity::Missing => {
+            return Err("it has no primary key, so its changes cannot be carried; add one".to_owned());
+        }
+    };
+    if matches!(&table.identity, RowIdentity::Key(names) if names.len() != key.len()) {
+        return Err("a column of its key is computed; give it a key of plain columns".to_owned());
+    }
+    Ok(TableMap { source, target: table.name.clone(), columns, key })
+}
+
 /// The target's name: as the rule says; without a schema in the rule, the source's schema.
 fn target_name(rule: &TableRule, source: &TableName) -> TableName {
     let named = table_name(&rule.to);

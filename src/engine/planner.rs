@@ -13,18 +13,21 @@ use crate::engine::steps::soak::SoakStep;
 use crate::engine::steps::step::{StepError, StepRef};
 use crate::engine::steps::switch::after::{OpenStep, RouteStep, TurnPumpsStep};
 use crate::engine::steps::switch::before::{HoldRouteStep, WayBackStep};
+use crate::engine::steps::switch::carry;
 use crate::engine::steps::switch::fence::FenceStep;
 use crate::engine::steps::switch::freeze::{CompareLastStep, DrainStep, FreezeStep, SequenceStep, TurnStep};
 use crate::engine::steps::switch::party::{Party, PartyRef};
 use crate::engine::steps::sync::{CloseStep, PumpStep, closed_message};
 use crate::engine::steps::verification::CompareStep;
+use crate::engine::survey::{self, CarriedBy};
 use crate::journal::chain::hex;
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::{PhaseId, PipelineId, StepId};
-use crate::model::phase::PhaseKind;
-use crate::model::pipeline::Traffic;
-use crate::model::plan::{Direction, Plan};
+use crate::model::phase::{PhaseKind, PhaseStatus};
+use crate::model::pipeline::{Carried, Traffic};
+use crate::model::plan::{Direction, Plan, PlannedStep};
 use crate::model::schema::{SchemaPart, SchemaScript};
+use crate::model::step::StepStatus;
 use sha2::{Digest, Sha256};
 
 /// How a phase is taken back.
@@ -48,7 +51,7 @@ pub async fn steps(core: &CoreRef, phase: &PhaseRecord) -> Result<Vec<StepRef>, 
         PhaseKind::Verify => verify(phase),
         PhaseKind::Tune => tune(core, phase)?,
         PhaseKind::Secure => secure(core, phase).await?,
-        PhaseKind::Cutover => switch(Party::assemble(core, phase, Traffic::Source).await?),
+        PhaseKind::Cutover => switch(Party::assemble(core, phase, Traffic::Source, &CarriedBy::new()).await?),
         PhaseKind::Watch => watch(core, phase),
         PhaseKind::Retire => retire(core, phase).await?,
     };
@@ -56,15 +59,31 @@ pub async fn steps(core: &CoreRef, phase: &PhaseRecord) -> Result<Vec<StepRef>, 
     Ok(steps)
 }
 
-/// The steps that take a phase back.
+/// The steps that take a phase back, once that has begun: a switch back takes along what the journal says.
 ///
 /// # Errors
 /// [`StepError`] when a store that the steps depend on cannot be read.
 pub async fn rollback_steps(core: &CoreRef, phase: &PhaseRecord) -> Result<WayBack, StepError> {
+    way_back_steps(core, phase, &carried(core, phase)).await
+}
+
+async fn way_back_steps(core: &CoreRef, phase: &PhaseRecord, along: &CarriedBy) -> Result<WayBack, StepError> {
     if phase.kind == PhaseKind::Cutover && is_switched(core, phase) {
-        return Ok(WayBack::Switch(switch(Party::assemble(core, phase, Traffic::Target).await?)));
+        return Ok(WayBack::Switch(switch(Party::assemble(core, phase, Traffic::Target, along).await?)));
     }
     Ok(WayBack::Undo(steps(core, phase).await?))
+}
+
+/// What the journal says that the roll back of a phase takes along.
+pub fn carried(core: &Core, phase: &PhaseRecord) -> CarriedBy {
+    phase.pipelines.iter().map(|id| (id.clone(), core.record(id).carried)).collect()
+}
+
+/// True when a switch back was begun and not wholly undone: then it is about what the journal says, and not about what a new look
+/// at the stores would find.
+fn in_hand(phase: &PhaseRecord) -> bool {
+    phase.status == PhaseStatus::RollingBack
+        || phase.steps.iter().any(|s| s.id.as_str().starts_with("back/") && s.status != StepStatus::Undone)
 }
 
 /// True when the target serves for the phase's pipelines.
@@ -86,45 +105,78 @@ pub async fn plan(core: &CoreRef, phase: &PhaseRecord, direction: Direction) -> 
             planned.extend(steps(core, phase).await?.iter().map(|s| s.planned()));
             notes.extend(left_out(core, phase).await?);
         }
-        Direction::Rollback => {
-            for target in rollback_targets(core, &phase.id) {
-                match rollback_steps(core, &target).await? {
-                    WayBack::Switch(steps) => planned.extend(steps.iter().map(|s| s.planned())),
-                    WayBack::Undo(steps) => {
-                        for step in steps.iter().rev() {
-                            let mut step = step.planned();
-                            let Some(known) = target.step(&step.id) else { continue };
-                            step.does = if known.made.is_empty() {
-                                step.undo.clone()
-                            } else {
-                                known.made.iter().rev().cloned().collect()
-                            };
-                            if step.does.is_empty() {
-                                continue;
-                            }
-                            step.title = format!("Take back ({}): {}", target.id, step.title);
-                            step.undo = Vec::new();
-                            step.point_of_no_return = false;
-                            planned.push(step);
-                        }
-                    }
-                }
-                if target.id != phase.id {
-                    notes.push(format!("takes the later phase {} back as well", target.id));
-                }
-            }
+        Direction::Rollback => return Ok(rollback_plan(core, phase).await?.0),
+    }
+    Ok(printed(core, phase, direction, planned, notes, Vec::new()))
+}
+
+/// The plan of a roll back, and what it takes along: both from one look at the stores.
+///
+/// # Errors
+/// [`StepError`] when the steps cannot be made, or when rows would be lost.
+pub async fn rollback_plan(core: &CoreRef, phase: &PhaseRecord) -> Result<(Plan, CarriedBy), StepError> {
+    let mut planned = Vec::new();
+    let mut notes = Vec::new();
+    let mut sizes = Vec::new();
+    let mut taken = CarriedBy::new();
+    for target in rollback_targets(core, &phase.id) {
+        let along = along(core, &target, &mut notes, &mut sizes).await?;
+        match way_back_steps(core, &target, &along).await? {
+            WayBack::Switch(steps) => planned.extend(steps.iter().map(|s| s.planned())),
+            WayBack::Undo(steps) => planned.extend(steps.iter().rev().filter_map(|s| taken_back(&target, s.planned()))),
+        }
+        taken.extend(along);
+        if target.id != phase.id {
+            notes.push(format!("takes the later phase {} back as well", target.id));
         }
     }
-    let mut plan = Plan {
-        phase: phase.id.clone(),
-        direction,
-        steps: planned,
-        notes,
-        way_back: way_back(phase.kind, direction).to_owned(),
-        hash: String::new(),
-    };
+    Ok((printed(core, phase, Direction::Rollback, planned, notes, sizes), taken))
+}
+
+/// What a roll back of one phase takes along; empty when it is no switch back.
+async fn along(
+    core: &CoreRef,
+    phase: &PhaseRecord,
+    notes: &mut Vec<String>,
+    sizes: &mut Vec<String>,
+) -> Result<CarriedBy, StepError> {
+    if phase.kind != PhaseKind::Cutover || !is_switched(core, phase) {
+        return Ok(CarriedBy::new());
+    }
+    if in_hand(phase) {
+        return Ok(carried(core, phase));
+    }
+    let survey = survey::take(core, phase).await?;
+    notes.extend(survey.notes);
+    sizes.extend(survey.sizes);
+    // Every pipeline has its entry, so that what an earlier attempt carried is forgotten.
+    let mut along: CarriedBy = phase.pipelines.iter().map(|id| (id.clone(), Carried::default())).collect();
+    along.extend(survey.carried);
+    Ok(along)
+}
+
+/// A step as it is taken back; `None` when there is nothing of it.
+fn taken_back(phase: &PhaseRecord, mut step: PlannedStep) -> Option<PlannedStep> {
+    let known = phase.step(&step.id)?;
+    step.does = if known.made.is_empty() { step.undo } else { known.made.iter().rev().cloned().collect() };
+    step.title = format!("Take back ({}): {}", phase.id, step.title);
+    step.undo = Vec::new();
+    step.point_of_no_return = false;
+    (!step.does.is_empty()).then_some(step)
+}
+
+fn printed(
+    core: &Core,
+    phase: &PhaseRecord,
+    direction: Direction,
+    steps: Vec<PlannedStep>,
+    notes: Vec<String>,
+    sizes: Vec<String>,
+) -> Plan {
+    let way_back = way_back(phase.kind, direction).to_owned();
+    let mut plan = Plan { phase: phase.id.clone(), direction, steps, notes, sizes, way_back, hash: String::new() };
     plan.hash = hash(&plan, &core.profile.digest);
-    Ok(plan)
+    plan
 }
 
 /// The phases that a roll back of `phase` takes back, in the order in which it does: later ones first.
@@ -166,8 +218,9 @@ fn way_back(kind: PhaseKind, direction: Direction) -> &'static str {
 fn hash(plan: &Plan, digest: &str) -> String {
     let mut hasher = Sha256::new();
     hasher.update(digest.as_bytes());
+    let plan = Plan { sizes: Vec::new(), ..plan.clone() };
     // A plan is made of strings and lists: writing it as JSON cannot fail, and an empty text would only make approvals fail.
-    hasher.update(serde_json::to_vec(plan).unwrap_or_default());
+    hasher.update(serde_json::to_vec(&plan).unwrap_or_default());
     hex(&hasher.finalize())
 }
 
@@ -227,7 +280,7 @@ async fn objects(core: &Core, pipeline: &PipelineId, part: SchemaPart) -> Result
     let statements = script(core, pipeline).await?.statements.into_iter().filter(|s| s.part == part);
     Ok(statements
         .map(|statement| {
-            Box::new(SchemaStep { pipeline: pipeline.clone(), store: store.clone(), statement }) as StepRef
+            Box::new(SchemaStep { scope: pipeline.to_string(), store: store.clone(), statement }) as StepRef
         })
         .collect())
 }
@@ -249,7 +302,8 @@ async fn backfill(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, Step
         let route = core.route(id, Traffic::Source, &maps)?;
         let chunk_bytes = core.pipeline(id)?.chunk_bytes;
         let capture = route.source.capture().statements(&route.capture).await?;
-        steps.push(Box::new(CopyStep { pipeline: id.clone(), route, capture, chunk_bytes }));
+        let adopted = core.record(id).adopted;
+        steps.push(Box::new(CopyStep { pipeline: id.clone(), route, capture, chunk_bytes, adopted }));
         steps.extend(objects(core, id, SchemaPart::Keys).await?);
     }
     Ok(steps)
@@ -264,6 +318,7 @@ async fn sync(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepErro
     }
     for id in &phase.pipelines {
         steps.extend(objects(core, id, SchemaPart::Rest).await?);
+        steps.extend(objects(core, id, SchemaPart::Links).await?);
         let maps = mapping::resolve(core, id).await?;
         steps.push(Box::new(CloseStep {
             pipeline: id.clone(),
@@ -331,19 +386,20 @@ async fn secure(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepEr
 
 /// The steps of a switch, in the order of the design's section 4.
 fn switch(party: PartyRef) -> Vec<StepRef> {
-    vec![
-        Box::new(WayBackStep(party.clone())),
-        Box::new(HoldRouteStep(party.clone())),
-        Box::new(FreezeStep(party.clone())),
-        Box::new(DrainStep(party.clone())),
-        Box::new(CompareLastStep(party.clone())),
-        Box::new(SequenceStep(party.clone())),
-        Box::new(TurnStep(party.clone())),
-        Box::new(FenceStep(party.clone())),
-        Box::new(OpenStep(party.clone())),
-        Box::new(RouteStep(party.clone())),
-        Box::new(TurnPumpsStep(party)),
-    ]
+    let mut steps = carry::before_the_freeze(&party);
+    steps.push(Box::new(WayBackStep(party.clone())));
+    steps.push(Box::new(HoldRouteStep(party.clone())));
+    steps.push(Box::new(FreezeStep(party.clone())));
+    steps.push(Box::new(DrainStep(party.clone())));
+    steps.extend(carry::under_the_freeze(&party));
+    steps.push(Box::new(CompareLastStep(party.clone())));
+    steps.push(Box::new(SequenceStep(party.clone())));
+    steps.push(Box::new(TurnStep(party.clone())));
+    steps.push(Box::new(FenceStep(party.clone())));
+    steps.push(Box::new(OpenStep(party.clone())));
+    steps.push(Box::new(RouteStep(party.clone())));
+    steps.push(Box::new(TurnPumpsStep(party)));
+    steps
 }
 
 fn watch(core: &Core, phase: &PhaseRecord) -> Vec<StepRef> {

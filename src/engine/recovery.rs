@@ -1,5 +1,6 @@
 //! After a start: finds what the last engine left half done, and goes on or takes it back.
 
+use crate::engine::comparison;
 use crate::engine::core::CoreRef;
 use crate::engine::executor;
 use crate::engine::knobs;
@@ -7,6 +8,7 @@ use crate::engine::planner::{self, WayBack};
 use crate::engine::steps::step::{StepContext, StepError};
 use crate::engine::steps::switch::fence::FenceStep;
 use crate::engine::steps::switch::party::Party;
+use crate::engine::survey::CarriedBy;
 use crate::model::event::Event;
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::Operator;
@@ -29,6 +31,7 @@ pub async fn recover(core: &CoreRef) {
         core.fleet.room(&declared.id).knobs.send_replace(knobs::of(&declared.throttle, &record));
         restart_pipeline(core, &declared.id).await;
     }
+    comparison::resume(core);
     let Some(phase) = state.phases.iter().find(|p| p.status.is_active() || p.status == PhaseStatus::Paused) else {
         return;
     };
@@ -51,7 +54,9 @@ async fn restart_pipeline(core: &CoreRef, id: &crate::model::ids::PipelineId) {
     let record = core.record(id);
     let captured = match record.stage {
         Stage::Idle | Stage::Copy => return,
-        Stage::CatchUp | Stage::Live | Stage::Frozen => Traffic::Source,
+        Stage::CatchUp | Stage::Live => Traffic::Source,
+        // Held for a switch that did not happen, or whose fence stands: either way the side that was left is captured.
+        Stage::Frozen => record.traffic,
         Stage::Reverse => Traffic::Target,
     };
     let was_running = matches!(
@@ -94,10 +99,14 @@ fn context(core: &CoreRef, phase: &PhaseRecord) -> StepContext {
 
 /// Asks the stores, for as long as it takes, whether the fence of a switch stands: the engine's start must not guess.
 async fn fence_stands(core: &CoreRef, phase: &PhaseRecord, leaving: Traffic) -> bool {
+    let along = match leaving {
+        Traffic::Source => CarriedBy::new(),
+        Traffic::Target => planner::carried(core, phase),
+    };
     let mut pause = Duration::from_millis(200);
     loop {
         let asked = async {
-            let party = Party::assemble(core, phase, leaving).await?;
+            let party = Party::assemble(core, phase, leaving, &along).await?;
             FenceStep(party).stands().await
         };
         match asked.await {

@@ -6,13 +6,14 @@ use crate::engine::core::{Core, CoreRef};
 use crate::engine::steps::step::{StepContext, StepError};
 use crate::model::ids::StoreId;
 use crate::model::pipeline::Traffic;
-use crate::stores::{Pooler, registry};
+use crate::stores::{Pooler, registry, sanitise};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 /// The routes of the phase in work.
 fn routes(context: &StepContext) -> Vec<Route> {
@@ -20,15 +21,17 @@ fn routes(context: &StepContext) -> Vec<Route> {
     phase.map(|p| p.routes.clone()).unwrap_or_default()
 }
 
-/// Asks every route that can hold clients to do so; returns how many hold.
+/// Asks every route that can hold clients to do so, none beyond the deadline; returns how many hold.
 ///
 /// # Errors
 /// [`StepError`]; routes that were asked before the failing one are let go by the step's undo.
-pub async fn hold_all(context: &StepContext) -> Result<usize, StepError> {
+pub async fn hold_all(context: &StepContext, deadline: Instant) -> Result<usize, StepError> {
     let mut held = 0;
     for route in routes(context) {
         if let Route::PgBouncer { admin, database, timeout, .. } = &route {
-            pooler(admin, database).await?.pause(database, *timeout).await?;
+            let pooler = pooler(admin, database).await?;
+            let left = deadline.saturating_duration_since(Instant::now());
+            pooler.pause(database, left.min(*timeout)).await?;
             held += 1;
         }
     }
@@ -231,8 +234,10 @@ pub async fn run_command(
         Ok(Ok(output)) if output.status.success() => Ok(()),
         Ok(Ok(output)) => {
             let stderr = String::from_utf8_lossy(&output.stderr);
-            let last = crate::stores::sanitise::clean(stderr.lines().last().unwrap_or_default());
-            Err(StepError::retry(format!("{program} failed ({}): {last}", output.status), next))
+            // Its last words, if it had any.
+            let last = stderr.lines().rfind(|line| !line.trim().is_empty());
+            let last = last.map(|line| format!(": {}", sanitise::clean(line))).unwrap_or_default();
+            Err(StepError::retry(format!("{program} failed ({}){last}", output.status), next))
         }
     }
 }

@@ -8,12 +8,14 @@ use crate::engine::{gate, ladder};
 use crate::model::change::Position;
 use crate::model::ids::PipelineId;
 use crate::model::lag::{Lag, LagMethod, Reading, Runway};
-use crate::model::pipeline::PipelineState;
+use crate::model::pipeline::{PipelineRecord, PipelineState, Stage, Traffic};
 use crate::model::sample::{PipelineSample, StoreSample};
+use crate::pipelines::copier::route::CopierRoute;
+use crate::pipelines::copier::status::{CopierStatus, StatusData};
 use crate::stores::StoreRef;
 use crate::stores::error::ErrorKind;
 use chrono::{DateTime, Utc};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// Time between two questions to a store.
@@ -21,6 +23,9 @@ const STORE_EVERY: Duration = Duration::from_secs(5);
 
 /// Time between two samples of a pipeline.
 const PIPELINE_EVERY: Duration = Duration::from_secs(1);
+
+/// The same while a pump that has just started has no lag yet: gates wait for it.
+const FIRST_MARKER_EVERY: Duration = Duration::from_millis(200);
 
 /// Time between two readings of the gate board.
 const GATES_EVERY: Duration = Duration::from_secs(3);
@@ -105,8 +110,6 @@ struct Memory {
     applied: (Option<Position>, Instant),
     /// Source position when the applied one last moved.
     source_then: Option<Position>,
-    /// Changes by table when each was last verified.
-    at_pass: Vec<(Option<DateTime<Utc>>, u64)>,
 }
 
 async fn sample_pipeline(core: CoreRef, id: PipelineId) {
@@ -116,50 +119,63 @@ async fn sample_pipeline(core: CoreRef, id: PipelineId) {
         past: VecDeque::new(),
         applied: (None, Instant::now()),
         source_then: None,
-        at_pass: Vec::new(),
     };
+    let mut states = core.dispatcher.watch();
     loop {
+        let state = core.record(&id).state;
         let sample = read_pipeline(&core, &id, &mut memory).await;
         core.samples.send_modify(|s| {
             s.at = Some(sample.lag.at);
             s.pipelines.insert(id.clone(), sample);
         });
-        tokio::time::sleep(PIPELINE_EVERY).await;
+        let awaited =
+            state == PipelineState::Running && memory.measured_ms.is_none() && core.fleet.route(&id).is_some();
+        let pause = if awaited { FIRST_MARKER_EVERY } else { PIPELINE_EVERY };
+        // What was read of another state of the pipeline is no reading of this one.
+        let turned = states.wait_for(|m| m.pipelines.get(&id).is_some_and(|p| p.state != state));
+        let _ = tokio::time::timeout(pause, turned).await;
     }
 }
 
 async fn read_pipeline(core: &CoreRef, id: &PipelineId, memory: &mut Memory) -> PipelineSample {
     let status = core.fleet.room(id).status;
     let record = core.record(id);
-    let route = core.fleet.route(id);
-    let running = record.state == PipelineState::Running;
-    let mut source_position = None;
-    let (mut retained, mut room) = (Reading::Unknown(no_capture()), Reading::Unknown(no_capture()));
-    let mut why_unknown = format!("the pipeline is {}", record.state.word());
-    if let Some(route) = &route {
+    let pumped = core.fleet.route(id);
+    let running = record.state == PipelineState::Running && pumped.is_some();
+    let mut kept = Kept::unknown("nothing is captured");
+    let mut why_unknown = match (&record.state, record.stage) {
+        (PipelineState::Running, Stage::Copy) => "the copy is running; changes are applied after it".to_owned(),
+        (PipelineState::Starting | PipelineState::Running, _) => "the first marker is awaited".to_owned(),
+        (state, _) => format!("the pipeline is {}", state.word()),
+    };
+    // The source keeps its log for a capture whether or not its changes are being read.
+    if let Some(route) = standing_route(core, id, &record, pumped.as_ref()) {
         match route.source.capture().retention(&route.capture).await {
             Ok(retention) => {
-                source_position = Some(retention.log_end);
-                retained = retention.retained;
-                room = retention.room;
+                kept = Kept {
+                    log_end: Some(retention.log_end),
+                    retained: retention.retained,
+                    room: retention.room,
+                    disk_free: retention.disk_free,
+                };
             }
             Err(error) => {
                 let sentence = error.to_string();
-                if error.kind == ErrorKind::LogLost {
+                if error.kind == ErrorKind::LogLost && pumped.is_some() {
                     why_unknown = format!("the log is lost: {sentence}");
                 }
-                retained = Reading::Unknown(sentence.clone());
-                room = Reading::Unknown(sentence);
+                kept = Kept::unknown(&sentence);
             }
         }
         if running {
-            mark(route, &status, memory, &mut why_unknown).await;
+            mark(&route, &status, memory, &mut why_unknown).await;
         }
     }
     if !running {
         memory.outstanding.clear();
         memory.measured_ms = None;
     }
+    let source_position = kept.log_end;
     let data = status.read();
     let at = Utc::now();
     let lag_ms = lag(memory, running, why_unknown);
@@ -177,34 +193,71 @@ async fn read_pipeline(core: &CoreRef, id: &PipelineId, memory: &mut Memory) -> 
         memory.past.pop_front();
     }
     let copied = rate(memory, |p| p.2);
+    let changed_since_pass = changed_since(&record, &data);
     PipelineSample {
         lag: Lag { lag_ms, distance, source_position, applied_position: data.applied, method: LagMethod::Marker, at },
-        runway: Runway { retained, seconds: runway_seconds(memory, &room), room, at },
+        runway: Runway {
+            seconds: runway_seconds(memory, &kept.room),
+            written_per_second: written(memory).map_or_else(Reading::Unknown, |rate| Reading::Known(rate as u64)),
+            retained: kept.retained,
+            room: kept.room,
+            disk_free: kept.disk_free,
+            at,
+        },
         copy_eta_seconds: eta(&data.copy, &copied),
         copy: data.copy,
         throttled_by: data.throttled_by,
         applied_changes: data.applied_changes,
         applied_per_second: rate(memory, |p| p.1),
         copied_per_second: copied,
-        changed_since_pass: changed_since(core, id, memory, &data.applied_by_table),
+        changed_since_pass,
         anomalies: data.anomalies,
         moved_at: data.moved_at,
         stalled,
     }
 }
 
-fn no_capture() -> String {
-    "no change capture is running".to_owned()
+/// What the source keeps for a capture.
+struct Kept {
+    log_end: Option<Position>,
+    retained: Reading<u64>,
+    room: Reading<Option<u64>>,
+    disk_free: Reading<u64>,
+}
+
+impl Kept {
+    fn unknown(why: &str) -> Self {
+        let why = || why.to_owned();
+        Self {
+            log_end: None,
+            retained: Reading::Unknown(why()),
+            room: Reading::Unknown(why()),
+            disk_free: Reading::Unknown(why()),
+        }
+    }
+}
+
+/// The route whose capture stands on a server: that of the pump, or, while a copy runs or the pump is stopped, that of the stage.
+fn standing_route(
+    core: &CoreRef,
+    id: &PipelineId,
+    record: &PipelineRecord,
+    pumped: Option<&CopierRoute>,
+) -> Option<CopierRoute> {
+    if let Some(route) = pumped {
+        return Some(route.clone());
+    }
+    let captured = match record.stage {
+        Stage::Idle => return None,
+        Stage::Copy | Stage::CatchUp | Stage::Live | Stage::Frozen => Traffic::Source,
+        Stage::Reverse => Traffic::Target,
+    };
+    core.route(id, captured, record.tables.as_ref()?).ok()
 }
 
 /// Notes markers that came through and sends another. One that came through proves the ones before it, also those whose passing
 /// a restarted pump no longer remembers.
-async fn mark(
-    route: &crate::pipelines::copier::route::CopierRoute,
-    status: &crate::pipelines::copier::status::CopierStatus,
-    memory: &mut Memory,
-    why_unknown: &mut String,
-) {
+async fn mark(route: &CopierRoute, status: &CopierStatus, memory: &mut Memory, why_unknown: &mut String) {
     let data = status.read();
     let newest = memory.outstanding.iter().rposition(|(token, _)| data.marker(token).is_some());
     for (token, sent) in newest.map(|at| memory.outstanding.drain(..=at)).into_iter().flatten() {
@@ -212,21 +265,15 @@ async fn mark(
             memory.measured_ms = Some(millis(passed.saturating_duration_since(sent)));
         }
     }
-    // While markers do not come through, the oldest one's age is the lag; more of them would only fill the log.
-    if memory.outstanding.len() < MARKERS_UNDER_WAY {
-        let token = token("lag");
-        let sent = Instant::now();
-        match route.source.capture().probe_marker(&route.capture, &token).await {
-            Ok(_) => memory.outstanding.push_back((token, sent)),
-            Err(error) => *why_unknown = format!("no marker could be written: {error}"),
-        }
-    } else if let Some(last) = memory.outstanding.pop_back() {
-        // The last place is used anew, so that a pump that starts over is measured again.
-        let token = token("lag");
-        let sent = Instant::now();
-        match route.source.capture().probe_marker(&route.capture, &token).await {
-            Ok(_) => memory.outstanding.push_back((token, sent)),
-            Err(_) => memory.outstanding.push_back(last),
+    // While markers do not come through, the oldest one's age is the lag; more of them would only fill the log. The last place is used
+    // anew, so that a pump that starts over is measured again.
+    let displaced = if memory.outstanding.len() < MARKERS_UNDER_WAY { None } else { memory.outstanding.pop_back() };
+    let (token, sent) = (token("lag"), Instant::now());
+    match route.source.capture().probe_marker(&route.capture, &token).await {
+        Ok(_) => memory.outstanding.push_back((token, sent)),
+        Err(error) => {
+            *why_unknown = format!("no marker could be written: {error}");
+            memory.outstanding.extend(displaced);
         }
     }
 }
@@ -244,7 +291,7 @@ fn lag(memory: &Memory, running: bool, why_unknown: String) -> Reading<u64> {
     match (memory.measured_ms, waiting) {
         (Some(measured), waiting) => Reading::Known(measured.max(waiting.unwrap_or(0))),
         (None, Some(age)) => Reading::Known(age),
-        (None, None) => Reading::Unknown("no marker has come through yet".to_owned()),
+        (None, None) => Reading::Unknown(why_unknown),
     }
 }
 
@@ -278,16 +325,21 @@ fn runway_seconds(memory: &Memory, room: &Reading<Option<u64>>) -> Reading<Optio
         Reading::Known(Some(room)) => *room,
         Reading::Unknown(why) => return Reading::Unknown(why.clone()),
     };
+    match written(memory) {
+        Ok(rate) if rate > 0.0 => Reading::Known(Some((room as f64 / rate) as u64)),
+        Ok(_) => Reading::Known(None),
+        Err(why) => Reading::Unknown(why),
+    }
+}
+
+/// By how much the source's log grows in a second, or why that is not known.
+fn written(memory: &Memory) -> Result<f64, String> {
     match (memory.past.front(), memory.past.back()) {
         (Some((t0, _, _, Some(p0))), Some((t1, _, _, Some(p1)))) if t1 > t0 => match p1.distance_from(*p0) {
-            Some(0) => Reading::Known(None),
-            Some(written) => {
-                let per_second = written as f64 / (*t1 - *t0).as_secs_f64();
-                Reading::Known(Some((room as f64 / per_second) as u64))
-            }
-            None => Reading::Unknown("source positions are of different kinds".to_owned()),
+            Some(written) => Ok(written as f64 / (*t1 - *t0).as_secs_f64()),
+            None => Err("source positions are of different kinds".to_owned()),
         },
-        _ => Reading::Unknown("not sampled long enough".to_owned()),
+        _ => Err("not sampled long enough".to_owned()),
     }
 }
 
@@ -308,33 +360,10 @@ fn eta(copy: &crate::model::progress::CopyProgress, rows_per_second: &Reading<u6
     }
 }
 
-/// Changes applied to each table since its last full pass, for passes of this engine's lifetime.
-fn changed_since(
-    core: &CoreRef,
-    id: &PipelineId,
-    memory: &mut Memory,
-    applied: &[u64],
-) -> std::collections::BTreeMap<String, u64> {
-    let state = core.dispatcher.state();
-    let engine_since = state.engine.as_ref().map(|e| e.since);
-    let maps = state.pipelines.get(id).and_then(|p| p.tables.as_ref());
-    let known = state.verification.get(id);
-    let mut result = std::collections::BTreeMap::new();
-    for (table, map) in maps.into_iter().flatten().enumerate() {
-        let now = applied.get(table).copied().unwrap_or(0);
-        let pass = known.into_iter().flatten().find(|t| t.table == map.source).and_then(|t| t.full_pass_at);
-        if memory.at_pass.len() <= table {
-            memory.at_pass.resize(table + 1, (None, 0));
-        }
-        let Some(slot) = memory.at_pass.get_mut(table) else { continue };
-        if slot.0 != pass || now < slot.1 {
-            *slot = (pass, now);
-        }
-        if pass.is_some_and(|at| engine_since.is_some_and(|since| at >= since)) {
-            result.insert(map.source.to_string(), now - slot.1);
-        }
-    }
-    result
+/// Changes applied to each table since its last full pass began, for passes of this engine's lifetime.
+fn changed_since(record: &PipelineRecord, data: &StatusData) -> BTreeMap<String, u64> {
+    let maps = record.tables.iter().flatten().enumerate();
+    maps.filter_map(|(table, map)| Some((map.source.to_string(), data.changed_since_pass(table)?))).collect()
 }
 
 async fn sample_gates(core: CoreRef) {

@@ -1,5 +1,6 @@
 //! Changes as a capture reads them from a source log, and positions in that log.
 
+use crate::model::schema_change::SchemaChange;
 use crate::model::value::{Key, Value};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -49,8 +50,9 @@ impl fmt::Display for Position {
 pub enum Cell {
     /// The column's value.
     Value(Value),
-    /// The log does not carry the value because the statement did not touch it (PostgreSQL: unchanged TOAST).
-    /// The target keeps what it has (K04); it must never become NULL.
+    /// The log does not carry the value because the statement did not touch it (PostgreSQL: unchanged TOAST), or because the row was
+    /// written before the column was captured. The target keeps what it has (K04), a new row gets the target's default; it must never
+    /// become NULL for that reason.
     Unchanged,
 }
 
@@ -79,6 +81,6 @@ pub enum CaptureItem {
     Marker { token: String, position: Position },
     /// No change to report; the log has been read up to `position` (quiet tables still move: W01, W02).
     Progress { position: Position },
-    /// A captured table's columns differ from the mapping; `detail` says how (D01).
-    SchemaChange { table: usize, detail: String },
+    /// A captured table differs from its mapping: rows that follow may be of the new shape (D01).
+    SchemaChange(SchemaChange),
 }

@@ -101,7 +101,7 @@ pub enum Action {
         pipeline: PipelineId,
         /// `rows_per_second`, `workers`, `target_lag`, `source_load`.
         knob: String,
-        /// New value, `off` for none.
+        /// New value; `off` for no limit, `default` for what the profile says.
         value: String,
     },
     /// Print what [`Action::EndSession`] would do; changes nothing.

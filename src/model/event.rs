@@ -1,5 +1,6 @@
 //! Events: facts that go to the journal. Readings do not.
 
+use crate::model::comparison::ComparisonEvent;
 use crate::model::ending::SessionEvent;
 use crate::model::ids::{Operator, PhaseId, PipelineId, Seq, StepId, StoreId};
 use crate::model::phase::{PhaseEvent, PhaseKind};
@@ -105,6 +106,14 @@ pub enum Event {
         pipeline: PipelineId,
         /// One entry a table.
         tables: Vec<TableVerification>,
+    },
+    /// Something happened to the comparison of a pipeline's tables.
+    Comparison {
+        /// Which.
+        pipeline: PipelineId,
+        /// What.
+        #[serde(flatten)]
+        event: ComparisonEvent,
     },
     /// Rows of the target were overwritten with the source's, or removed.
     Repaired {

@@ -1,10 +1,11 @@
 //! The state of a migration as the fold of its journal: the engine and every client compute the same one.
 
+use crate::model::comparison::ComparisonRecord;
 use crate::model::ending::{self, EndingRecord};
 use crate::model::event::{Entry, Event, PhaseDeclared, PipelineDeclared};
 use crate::model::ids::{PhaseId, PipelineId, Seq, StepId};
 use crate::model::phase::{IllegalTransition, PhaseEvent, PhaseKind, PhaseStatus};
-use crate::model::pipeline::PipelineRecord;
+use crate::model::pipeline::{PipelineEvent, PipelineRecord};
 use crate::model::plan::Plan;
 use crate::model::step::{StepRecord, StepStatus};
 use crate::model::verification::TableVerification;
@@ -88,6 +89,9 @@ pub struct Migration {
     pub pipelines: BTreeMap<PipelineId, PipelineRecord>,
     /// Verification of every table that was ever compared, by pipeline and source table.
     pub verification: BTreeMap<PipelineId, Vec<TableVerification>>,
+    /// Comparisons by pipeline: asked for, how far, how the last one failed.
+    #[serde(default)]
+    pub comparisons: BTreeMap<PipelineId, ComparisonRecord>,
     /// The last endings of sessions, oldest first.
     #[serde(default)]
     pub endings: Vec<EndingRecord>,
@@ -172,6 +176,7 @@ impl Migration {
             | Event::Planned { .. }
             | Event::Pipeline { .. }
             | Event::Verified { .. }
+            | Event::Comparison { .. }
             | Event::Repaired { .. }
             | Event::Session { .. }
             | Event::Unknown => Ok(()),
@@ -242,12 +247,31 @@ impl Migration {
                     }
                 }
             }
-            Event::Pipeline { pipeline, event } => self.pipelines.entry(pipeline.clone()).or_default().apply(event),
+            Event::Pipeline { pipeline, event } => {
+                self.pipelines.entry(pipeline.clone()).or_default().apply(event);
+                // What was compared so far is about other data, or about sides that have changed places.
+                let void = matches!(
+                    event,
+                    PipelineEvent::Mapped { .. }
+                        | PipelineEvent::CopyComplete { .. }
+                        | PipelineEvent::Traffic { .. }
+                        | PipelineEvent::Removed
+                );
+                if let Some(record) = self.comparisons.get_mut(pipeline).filter(|_| void) {
+                    record.pass = None;
+                }
+            }
+            Event::Comparison { pipeline, event } => {
+                self.comparisons.entry(pipeline.clone()).or_default().apply(event, entry.at);
+            }
             Event::Verified { pipeline, tables } => {
                 let known = self.verification.entry(pipeline.clone()).or_default();
                 for table in tables {
                     known.retain(|t| t.table != table.table);
                     known.push(table.clone());
+                }
+                if let Some(record) = self.comparisons.get_mut(pipeline) {
+                    record.close(tables);
                 }
             }
             Event::Session { store, session, event } => {

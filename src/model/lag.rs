@@ -60,6 +60,10 @@ pub struct Runway {
     pub room: Reading<Option<u64>>,
     /// Seconds until the room is used up at the present write rate; `None` inside `Known` when it will not be.
     pub seconds: Reading<Option<u64>>,
+    /// Bytes (or rows) a second by which the source's log grows.
+    pub written_per_second: Reading<u64>,
+    /// Bytes that are free where the source keeps its log.
+    pub disk_free: Reading<u64>,
     /// When this was sampled.
     pub at: DateTime<Utc>,
 }

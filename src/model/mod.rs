@@ -3,6 +3,7 @@
 pub mod change;
 pub mod check;
 pub mod command;
+pub mod comparison;
 pub mod ending;
 pub mod event;
 pub mod finding;
@@ -24,6 +25,7 @@ pub mod replication;
 pub mod role;
 pub mod sample;
 pub mod schema;
+pub mod schema_change;
 pub mod session;
 pub mod statement;
 pub mod step;

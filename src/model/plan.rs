@@ -39,9 +39,13 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
     /// What will not be done and why, one sentence each.
     pub notes: Vec<String>,
+    /// How large is what will be moved, as the servers estimated it while the plan was made, one sentence each. Not part of the hash:
+    /// consent is to what is done, and an estimate changes by itself.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sizes: Vec<String>,
     /// What a roll back would do afterwards, whether it exists and which writes it would lose.
     pub way_back: String,
-    /// SHA-256 over all of the above and the profile's digest, lower-case hex.
+    /// SHA-256 over all of the above but the sizes, and the profile's digest, lower-case hex.
     pub hash: String,
 }
 

@@ -10,8 +10,10 @@ pub enum SchemaPart {
     Tables,
     /// After the load and before changes are applied: primary keys and replica identities.
     Keys,
-    /// After the copy has caught up: secondary indexes, unique and foreign key constraints, checks, triggers.
+    /// After the copy has caught up: secondary indexes, unique constraints, checks, comments.
     Rest,
+    /// Last, and where several pipelines fill the tables only once all of them stand still: foreign keys.
+    Links,
 }
 
 /// One statement that makes one object.

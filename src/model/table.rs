@@ -57,6 +57,9 @@ pub struct Column {
     pub nullable: bool,
     /// Where its value comes from.
     pub generation: Generation,
+    /// True when an INSERT that does not name the column gets a value other than NULL: a default, or a sequence.
+    #[serde(default)]
+    pub has_default: bool,
 }
 
 /// What identifies a row for change capture and verification.

@@ -1,6 +1,7 @@
 //! Results of comparing two sides that keep moving.
 
 use crate::model::table::TableName;
+use crate::model::value::{Key, Value};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -86,11 +87,58 @@ pub struct TableVerification {
     pub full_pass_at: Option<DateTime<Utc>>,
     /// Row changes that the pipeline applied to this table since that pass; `None` when unknown.
     pub changed_since: Option<u64>,
+    /// When this pass began; `None` where an older version wrote the row.
+    #[serde(default)]
+    pub began_at: Option<DateTime<Utc>>,
+    /// True when the pass was interrupted by the end of an engine and went on later where it had been.
+    #[serde(default)]
+    pub resumed: bool,
 }
 
 impl TableVerification {
     /// True only after a full pass that found every row equal.
     pub fn is_verified(&self) -> bool {
         self.full_pass_at.is_some() && self.drift.total() == 0 && self.chunks_total == Some(self.chunks_done)
+    }
+
+    /// The moment from which the age of the last full pass counts; `None` when there has been none. A pass that was interrupted counts from
+    /// its beginning, because what it compared before may be long ago.
+    pub fn fresh_since(&self) -> Option<DateTime<Utc>> {
+        let ended = self.full_pass_at?;
+        Some(if self.resumed { self.began_at.unwrap_or(ended) } else { ended })
+    }
+
+    /// Nothing compared yet.
+    pub fn begin(table: TableName, at: DateTime<Utc>) -> Self {
+        Self {
+            table,
+            chunks_done: 0,
+            chunks_total: None,
+            rows_compared: 0,
+            drift: DriftCounts::default(),
+            sample: Vec::new(),
+            full_pass_at: None,
+            changed_since: None,
+            began_at: Some(at),
+            resumed: false,
+        }
+    }
+}
+
+/// How far a pass over one table has come: with it an interrupted pass goes on where it was.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TablePass {
+    /// What was found so far.
+    pub found: TableVerification,
+    /// The key up to which all rows were compared.
+    pub upto: Key,
+    /// The comparison method, in whose key order `upto` is meant.
+    pub method: String,
+}
+
+impl TablePass {
+    /// False for keys that do not come back from a journal exactly as they went in.
+    pub fn can_be_kept(&self) -> bool {
+        !self.upto.iter().any(|value| matches!(value, Value::Float(_)))
     }
 }

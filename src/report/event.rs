@@ -2,12 +2,14 @@
 //!
 //! Sentences hold strings that came from servers as they are; whoever prints them to a terminal strips control bytes first.
 
+use crate::model::comparison::ComparisonEvent;
 use crate::model::ending::SessionEvent;
 use crate::model::event::{Entry, Event};
 use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::plan::Direction;
 use crate::model::step::StepEvent;
+use crate::model::table::TableMap;
 use crate::model::verification::{DriftCounts, TableVerification};
 use chrono::{DateTime, Utc};
 
@@ -15,9 +17,10 @@ use chrono::{DateTime, Utc};
 pub fn subject(entry: &Entry) -> &str {
     match &entry.event {
         Event::Phase { phase, .. } | Event::Step { phase, .. } => phase.as_str(),
-        Event::Pipeline { pipeline, .. } | Event::Verified { pipeline, .. } | Event::Repaired { pipeline, .. } => {
-            pipeline.as_str()
-        }
+        Event::Pipeline { pipeline, .. }
+        | Event::Verified { pipeline, .. }
+        | Event::Comparison { pipeline, .. }
+        | Event::Repaired { pipeline, .. } => pipeline.as_str(),
         Event::Session { store, .. } => store.as_str(),
         Event::CommandRejected { by, .. } => by.as_str(),
         Event::Planned { plan } => plan.phase.as_str(),
@@ -51,6 +54,7 @@ pub fn sentence(entry: &Entry) -> String {
         Event::Step { step, direction, event, .. } => of_step(step.as_str(), *direction, event),
         Event::Pipeline { pipeline, event } => of_pipeline(pipeline.as_str(), event),
         Event::Verified { pipeline, tables } => of_verification(pipeline.as_str(), tables),
+        Event::Comparison { pipeline, event } => of_comparison(pipeline.as_str(), event),
         Event::Repaired { pipeline, table, rows, by, .. } => {
             format!("{by} repaired {} of {table} in {pipeline}", counted(usize_of(*rows), "row"))
         }
@@ -113,6 +117,17 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::State { state } => format!("{pipeline} is {}", state.word()),
         PipelineEvent::Stage { stage } => format!("{pipeline} entered the stage {}", stage.word()),
         PipelineEvent::Mapped { tables } => format!("{pipeline} maps {}", counted(tables.len(), "table")),
+        PipelineEvent::Inventoried { tables, others } => {
+            let (tables, others) = (counted(tables.len(), "table"), counted(others.len(), "other object"));
+            format!("{pipeline}: the target has {tables} and {others} before the cutover enters it")
+        }
+        PipelineEvent::Carrying { tables, .. } if tables.is_empty() => {
+            format!("{pipeline}: no table was made on the target since the cutover")
+        }
+        PipelineEvent::Carrying { tables, .. } => {
+            format!("{pipeline}: the roll back takes {} along to the source", named(tables))
+        }
+        PipelineEvent::Adopted { tables } => format!("{pipeline} maps {} from now on, too", named(tables)),
         PipelineEvent::Origin { position, captured } => {
             format!("{pipeline} captures its {} from {position}", captured.word())
         }
@@ -123,11 +138,21 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         PipelineEvent::Traffic { serves } => format!("{pipeline}: traffic belongs to the {} now", serves.word()),
         PipelineEvent::Writable { writable: true } => format!("{pipeline}: the target may be written"),
         PipelineEvent::Writable { writable: false } => format!("{pipeline}: the target may no longer be written"),
-        PipelineEvent::SchemaChange { table, detail, action } => {
-            format!("{pipeline}: the schema of {table} changed: {detail}; {action}")
+        PipelineEvent::SchemaChange { note } => {
+            format!(
+                "{pipeline}: the schema of {} changed: {}; {}",
+                note.change.table, note.change.difference, note.outcome
+            )
+        }
+        PipelineEvent::ColumnCarried { table, column, rows } => {
+            let rows = counted(usize_of(*rows), "row");
+            format!("{pipeline}: the values of {table}.{column} are on the other side, {rows} had to be written")
         }
         PipelineEvent::Throttle { knob, value, by } if value == "off" => {
             format!("{by} took the limit {knob} off {pipeline}")
+        }
+        PipelineEvent::Throttle { knob, value, by } if value == "default" => {
+            format!("{by} set {knob} of {pipeline} back to what the profile says")
         }
         PipelineEvent::Throttle { knob, value, by } => format!("{by} set {knob} of {pipeline} to {value}"),
         PipelineEvent::Removed => format!("{pipeline} and its captures were removed"),
@@ -146,6 +171,35 @@ fn of_session(id: &str, event: &SessionEvent) -> String {
         SessionEvent::EndFailed { intent, reason } => {
             format!("session {id}: what was asked in row {intent} failed: {reason}")
         }
+    }
+}
+
+fn named(tables: &[TableMap]) -> String {
+    tables.iter().map(|map| map.target.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+fn of_comparison(pipeline: &str, event: &ComparisonEvent) -> String {
+    match event {
+        ComparisonEvent::Started { tables, repair, by } => {
+            let scope = if tables.is_empty() { "every table".to_owned() } else { tables.join(", ") };
+            let repair = if *repair { " and repair what differs" } else { "" };
+            format!("{by} asked to compare {scope} of {pipeline}{repair}")
+        }
+        ComparisonEvent::Reached { pass } => {
+            let found = &pass.found;
+            let total = found.chunks_total.map_or_else(|| "?".to_owned(), grouped);
+            let rows = counted(usize_of(found.rows_compared), "row");
+            format!(
+                "{pipeline}: comparing {}, {} of {total} chunks, {rows} so far",
+                found.table,
+                grouped(found.chunks_done)
+            )
+        }
+        ComparisonEvent::Ended { tables, rows, drift } => {
+            let (tables, rows) = (counted(usize_of(*tables), "table"), counted(usize_of(*rows), "row"));
+            format!("{pipeline}: the comparison ended, {rows} in {tables}: {}", drift_words(*drift))
+        }
+        ComparisonEvent::Failed { reason } => format!("{pipeline}: the comparison failed: {reason}"),
     }
 }
 
@@ -244,6 +298,8 @@ mod tests {
             sample: Vec::new(),
             full_pass_at: None,
             changed_since: None,
+            began_at: None,
+            resumed: false,
         };
         let said = said(Event::Verified { pipeline: "shop".into(), tables: vec![table] });
         assert_eq!(said, "shop: compared 0 rows in orders: 1 table without a full pass");

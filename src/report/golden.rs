@@ -51,6 +51,8 @@ fn state() -> Migration {
         sample: Vec::new(),
         full_pass_at: Some(noon()),
         changed_since: Some(120),
+        began_at: None,
+        resumed: false,
     };
     let differing = TableVerification {
         table: name("cities"),
@@ -112,6 +114,8 @@ fn sample(lag_ms: Reading<u64>) -> PipelineSample {
             retained: Reading::Known(16_777_216),
             room: Reading::Known(None),
             seconds: Reading::Known(Some(7_260)),
+            written_per_second: Reading::Known(2_048),
+            disk_free: Reading::Unknown("the server does not tell".into()),
             at,
         },
         copy: CopyProgress {
@@ -240,6 +244,7 @@ fn a_plan_prints_every_statement_with_its_undo_and_the_point_of_no_return() {
             step("fence", "CREATE TRIGGER ...", "", true),
         ],
         notes: vec!["the foreign key orders_customer is not carried over".to_owned()],
+        sizes: vec!["orders: about 812,334 rows".to_owned()],
         way_back: "the same in the other direction; no write would be lost".to_owned(),
         hash: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".to_owned(),
     };

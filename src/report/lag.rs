@@ -33,6 +33,10 @@ pub struct LagLine {
     pub applied_per_second: Reading<u64>,
     /// Log that the source keeps for this pipeline, in bytes or rows.
     pub retained: Reading<u64>,
+    /// Bytes or rows a second by which that log grows.
+    pub written_per_second: Reading<u64>,
+    /// Bytes free where the source keeps its log.
+    pub disk_free: Reading<u64>,
     /// Seconds until the source log that is needed is gone; `null` inside `known`: it will not be.
     pub runway_seconds: Reading<Option<u64>>,
     /// Why it is being slowed down.
@@ -63,6 +67,8 @@ fn line(sample: &PipelineSample) -> LagLine {
         distance: sample.lag.distance.clone(),
         applied_per_second: sample.applied_per_second.clone(),
         retained: sample.runway.retained.clone(),
+        written_per_second: sample.runway.written_per_second.clone(),
+        disk_free: sample.runway.disk_free.clone(),
         runway_seconds: sample.runway.seconds.clone(),
         throttled_by: sample.throttled_by.clone(),
         stalled: sample.stalled,

@@ -25,11 +25,14 @@ pub fn text(plan: &Plan) -> String {
                 writeln!(text, "     ==== point of no return: from here only forward, or back by reverse sync ====");
         }
     }
-    if !plan.notes.is_empty() {
+    if !plan.notes.is_empty() || !plan.sizes.is_empty() {
         text.push('\n');
     }
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");
+    }
+    for size in &plan.sizes {
+        let _ = writeln!(text, "size: {size}");
     }
     let _ = writeln!(text, "\nway back: {}", plan.way_back);
     let _ = writeln!(text, "hash: {} (short: {})", plan.hash, plan.short_hash());

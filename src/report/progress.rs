@@ -38,6 +38,14 @@ pub struct CopyLine {
     pub tables: Vec<TableProgress>,
 }
 
+/// How far a running verification pass is, in one line.
+pub fn verifying(pipeline: &PipelineId, pass: &VerifyProgress) -> String {
+    format!(
+        "{pipeline}: verifying {}, {}/{} chunks, {} rows waiting to be re-checked",
+        pass.table, pass.chunks_done, pass.chunks_total, pass.rechecking
+    )
+}
+
 /// Puts the report together.
 pub fn progress(samples: &Samples) -> Progress {
     Progress {
@@ -95,11 +103,7 @@ impl Progress {
             );
         }
         for (id, pass) in &self.verifying {
-            let _ = writeln!(
-                text,
-                "{id}: verifying {}, {}/{} chunks, {} rows waiting to be re-checked",
-                pass.table, pass.chunks_done, pass.chunks_total, pass.rechecking
-            );
+            let _ = writeln!(text, "{}", verifying(id, pass));
         }
         text
     }

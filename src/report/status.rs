@@ -1,5 +1,6 @@
 //! Phases and pipelines: what `godwit status` prints.
 
+use crate::model::comparison::ComparisonRecord;
 use crate::model::fold::{Migration, PhaseRecord};
 use crate::model::ids::Seq;
 use crate::model::lag::Reading;
@@ -10,6 +11,7 @@ use crate::report::columns::Columns;
 use crate::report::moment;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use std::fmt::Write;
 
 /// The JSON form, schema `godwit.status/1`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -89,6 +91,21 @@ pub struct PipelineLine {
     pub lag_ms: Reading<u64>,
     /// True when the source moves on and the target does not.
     pub stalled: bool,
+    /// The comparison that was asked for outside a phase; `None` when there was none, or it ended with results.
+    pub comparison: Option<ComparisonLine>,
+    /// Schema changes since the mapping was fixed, with what became of each.
+    pub schema_changes: Vec<String>,
+}
+
+/// A comparison without a result yet, or ever.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ComparisonLine {
+    /// `running` or `failed`.
+    pub state: &'static str,
+    /// When it was asked for, or failed.
+    pub since: DateTime<Utc>,
+    /// Who asked, or why it failed.
+    pub detail: String,
 }
 
 /// Puts the status together. `answers` is false when it is told from the journal file alone.
@@ -125,9 +142,23 @@ pub fn status(migration: &Migration, samples: Option<&Samples>, answers: bool) -
                         |s| s.lag.lag_ms.clone(),
                     ),
                     stalled: sample.is_some_and(|s| s.stalled),
+                    comparison: migration.comparisons.get(&declared.id).and_then(comparison),
+                    schema_changes: record.schema_sentences(),
                 }
             })
             .collect(),
+    }
+}
+
+fn comparison(record: &ComparisonRecord) -> Option<ComparisonLine> {
+    match (&record.asked, &record.failed) {
+        (Some(asked), _) => {
+            Some(ComparisonLine { state: "running", since: asked.at, detail: format!("asked for by {}", asked.by) })
+        }
+        (None, Some(failed)) => {
+            Some(ComparisonLine { state: "failed", since: failed.at, detail: failed.reason.to_string() })
+        }
+        (None, None) => None,
     }
 }
 
@@ -208,13 +239,30 @@ impl Status {
                 lag(&pipeline.lag_ms, pipeline.stalled),
             ]);
         }
-        format!(
-            "migration {}{env}, journal row {}, {engine}\n\n{}\n{}",
+        let mut comparisons = String::new();
+        for (pipeline, line) in self.pipelines.iter().filter_map(|p| Some((&p.id, p.comparison.as_ref()?))) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(
+                comparisons,
+                "\ncomparison of {pipeline}: {} since {}: {}",
+                line.state,
+                moment::stamp(line.since),
+                line.detail
+            );
+        }
+        let mut text = format!(
+            "migration {}{env}, journal row {}, {engine}\n\n{}\n{}{comparisons}",
             self.migration,
             self.head,
             phases.text(),
             pipelines.text()
-        )
+        );
+        for pipeline in &self.pipelines {
+            for change in &pipeline.schema_changes {
+                text.push_str(&format!("{}: schema changed, {change}\n", pipeline.id));
+            }
+        }
+        text
     }
 }
 

@@ -11,14 +11,15 @@ pub use script::{Armed, FaultScript, When};
 use super::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use super::{
     Access, Activity, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Checksum,
-    ChunkLoader, ChunkPlan, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide, OpenTransaction,
-    Preflight, Probe, RangeSum, Result, Retention, Schema, SequenceState, Sequences, ServerFacts, Side, Snapshot,
-    Store, StoreRef, Target, TargetState,
+    ChunkLoader, ChunkPlan, Environment, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide,
+    OpenTransaction, Preflight, Probe, RangeSum, Result, Retention, Schema, SequenceState, Sequences, ServerFacts,
+    Side, Snapshot, Store, StoreRef, Target, TargetState,
 };
 use crate::model::change::Position;
 use crate::model::check::Check;
 use crate::model::ids::StoreId;
 use crate::model::schema::{SchemaScript, SchemaStatement};
+use crate::model::schema_change::SchemaChange;
 use crate::model::table::{Table, TableMap, TableName};
 use crate::model::value::{Key, Row};
 use async_trait::async_trait;
@@ -144,6 +145,14 @@ impl Inventory for FaultStore {
     async fn has_rows(&self, name: &TableName) -> Result<bool> {
         self.pass("inventory.has_rows", self.inner.inventory().has_rows(name)).await
     }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        self.pass("inventory.names", self.inner.inventory().names()).await
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        self.pass("inventory.others", self.inner.inventory().others()).await
+    }
 }
 
 #[async_trait]
@@ -152,6 +161,10 @@ impl Preflight for FaultStore {
     async fn checks(&self, side: Side, tables: &[TableName]) -> Vec<Check> {
         let call = async { Ok(self.inner.preflight().checks(side, tables).await) };
         self.pass("preflight.checks", call).await.unwrap_or_default()
+    }
+
+    async fn environment(&self) -> Result<Environment> {
+        self.pass("preflight.environment", self.inner.preflight().environment()).await
     }
 }
 
@@ -167,6 +180,34 @@ impl Schema for FaultStore {
 
     async fn execute(&self, sql: &str) -> Result<()> {
         self.pass("schema.execute", self.inner.schema().execute(sql)).await
+    }
+
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()> {
+        self.pass("schema.make", self.inner.schema().make(statement, maker)).await
+    }
+
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>> {
+        self.pass("schema.maker", self.inner.schema().maker(statement)).await
+    }
+
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()> {
+        self.pass("schema.unmake", self.inner.schema().unmake(statement, undo)).await
+    }
+
+    async fn disown(&self, prefix: &str) -> Result<()> {
+        self.pass("schema.disown", self.inner.schema().disown(prefix)).await
+    }
+
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>> {
+        self.pass("schema.add_column", self.inner.schema().add_column(maps, table, column)).await
+    }
+
+    fn retype(&self, map: &TableMap, column: &str, to: &str) -> Option<SchemaStatement> {
+        self.inner.schema().retype(map, column, to)
+    }
+
+    fn holds(&self, wide: &str, narrow: &str) -> bool {
+        self.inner.schema().holds(wide, narrow)
     }
 }
 
@@ -197,6 +238,14 @@ impl Capture for FaultStore {
 
     async fn probe_marker(&self, spec: &CaptureSpec, token: &str) -> Result<Position> {
         self.pass("capture.probe_marker", self.inner.capture().probe_marker(spec, token)).await
+    }
+
+    async fn differences(&self, spec: &CaptureSpec) -> Result<Vec<SchemaChange>> {
+        self.pass("capture.differences", self.inner.capture().differences(spec)).await
+    }
+
+    async fn remap(&self, spec: &CaptureSpec, left_out: &[(usize, String)]) -> Result<()> {
+        self.pass("capture.remap", self.inner.capture().remap(spec, left_out)).await
     }
 
     async fn drop_capture(&self, spec: &CaptureSpec) -> Result<()> {
@@ -255,12 +304,23 @@ impl Checksum for FaultStore {
         self.pass("checksum.methods", self.inner.checksum().methods(map, side)).await
     }
 
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>> {
-        self.pass("checksum.ranges", self.inner.checksum().ranges(map, side, rows, method)).await
+    async fn reads_in_order(&self, map: &TableMap, side: MapSide, method: &str) -> Result<bool> {
+        self.pass("checksum.reads_in_order", self.inner.checksum().reads_in_order(map, side, method)).await
     }
 
-    async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum> {
-        self.pass("checksum.sum", self.inner.checksum().sum(map, side, range, method)).await
+    async fn ranges(
+        &self,
+        map: &TableMap,
+        side: MapSide,
+        within: &KeyRange,
+        rows: u64,
+        method: &str,
+    ) -> Result<Vec<KeyRange>> {
+        self.pass("checksum.ranges", self.inner.checksum().ranges(map, side, within, rows, method)).await
+    }
+
+    async fn sums(&self, map: &TableMap, side: MapSide, ranges: &[KeyRange], method: &str) -> Result<Vec<RangeSum>> {
+        self.pass("checksum.sums", self.inner.checksum().sums(map, side, ranges, method)).await
     }
 
     async fn row_sums(

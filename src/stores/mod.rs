@@ -24,6 +24,7 @@ use crate::model::check::Check;
 use crate::model::ids::StoreId;
 use crate::model::lag::Reading;
 use crate::model::schema::{SchemaScript, SchemaStatement};
+use crate::model::schema_change::SchemaChange;
 use crate::model::table::{Table, TableMap, TableName};
 use crate::model::value::{Key, Row};
 use async_trait::async_trait;
@@ -32,6 +33,7 @@ use chrono::{DateTime, Utc};
 use error::StoreError;
 use observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -132,6 +134,11 @@ pub trait Inventory: Send + Sync {
     async fn table(&self, name: &TableName) -> Result<Table>;
     /// True when at least one row is in the table.
     async fn has_rows(&self, name: &TableName) -> Result<bool>;
+    /// Names of what [`Inventory::tables`] would describe, without looking into the tables: quick enough for a freeze.
+    async fn names(&self) -> Result<Vec<TableName>>;
+    /// Names of everything else of the user's: views, indexes, triggers, functions, types. Each begins with its kind, such as
+    /// `view sales.totals`; what [`Schema::script`] can build is spelled as its [`SchemaStatement::object`].
+    async fn others(&self) -> Result<Vec<String>>;
 }
 
 /// Which part a store plays for a set of tables.
@@ -148,6 +155,19 @@ pub enum Side {
 pub trait Preflight: Send + Sync {
     /// Runs every check that applies to this side for these tables. An unreachable server is one failing check, not an error.
     async fn checks(&self, side: Side, tables: &[TableName]) -> Vec<Check>;
+    /// What both sides of a pipeline should have alike.
+    async fn environment(&self) -> Result<Environment>;
+}
+
+/// What the two sides of a pipeline are compared by before anything is built.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// How text is stored, such as `UTF8`.
+    pub encoding: String,
+    /// How text is sorted where a column does not say otherwise.
+    pub collation: String,
+    /// Installed extensions with their versions.
+    pub extensions: BTreeMap<String, String>,
 }
 
 /// Schemas.
@@ -157,8 +177,26 @@ pub trait Schema: Send + Sync {
     async fn script(&self, maps: &[TableMap]) -> Result<SchemaScript>;
     /// On the target: does the object that this statement makes exist?
     async fn exists(&self, statement: &SchemaStatement) -> Result<bool>;
-    /// On the target: runs a statement or an undo. No statement time-out: index builds take their time.
+    /// On the target: runs a statement. No statement time-out: index builds take their time.
     async fn execute(&self, sql: &str) -> Result<()>;
+    /// On the target: makes an object and notes `maker` for it in the same transaction, so that the store itself knows who made it
+    /// whatever becomes of the caller. No statement time-out.
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()>;
+    /// On the target: who made the object by [`Schema::make`]; `None` when it was somebody else, or the note is gone.
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>>;
+    /// On the target: runs `undo` and takes the note of `statement` away in the same transaction.
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()>;
+    /// On the target: takes the notes of all makers away whose name begins with `prefix`, and leaves the objects: they are the
+    /// application's now.
+    async fn disown(&self, prefix: &str) -> Result<()>;
+    /// On the source: the statements that add one mapped column to a target that was built earlier, by the same translation as
+    /// [`Schema::script`]. Those of the part [`SchemaPart::Rest`](crate::model::schema::SchemaPart::Rest) run when the column's values
+    /// are there. [`error::ErrorKind::Unsupported`] when its values could not be carried afterwards.
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>>;
+    /// For the target: gives a column another type; `None` where the engine cannot. `map` names the column's present target type.
+    fn retype(&self, map: &TableMap, column: &str, to: &str) -> Option<SchemaStatement>;
+    /// True when every value of the type `narrow` is one of the type `wide`, with the same text.
+    fn holds(&self, wide: &str, narrow: &str) -> bool;
 }
 
 /// What a capture was asked to read.
@@ -193,6 +231,8 @@ pub struct Retention {
     pub retained: Reading<u64>,
     /// Log that may still be written before the server cuts it; `None`: no limit but the disk.
     pub room: Reading<Option<u64>>,
+    /// Bytes that are free where the log is kept.
+    pub disk_free: Reading<u64>,
 }
 
 /// Change capture.
@@ -212,6 +252,13 @@ pub trait Capture: Send + Sync {
     async fn retention(&self, spec: &CaptureSpec) -> Result<Retention>;
     /// Writes a marker without a freeze, to measure lag or to move an idle log along. Returns once it is in the log.
     async fn probe_marker(&self, spec: &CaptureSpec, token: &str) -> Result<Position>;
+    /// How the captured tables differ from the specification now: one look at the catalogue, cheap enough for every sample. Columns
+    /// that were left out on purpose are no difference. [`error::ErrorKind::LogLost`] when changes may have passed by uncaptured.
+    async fn differences(&self, spec: &CaptureSpec) -> Result<Vec<SchemaChange>>;
+    /// Brings a capture in line with a changed specification: columns that are new in it are captured from now on, and `left_out`
+    /// (table index and column) are left out on purpose. Rows that were logged before carry [`Cell::Unchanged`](crate::model::change::Cell)
+    /// for a column that was not captured then. Safe to repeat.
+    async fn remap(&self, spec: &CaptureSpec, left_out: &[(usize, String)]) -> Result<()>;
     /// Removes everything that `prepare` made; succeeds when there is nothing.
     async fn drop_capture(&self, spec: &CaptureSpec) -> Result<()>;
 }
@@ -288,7 +335,8 @@ pub trait Snapshot: Send + Sync {
 /// One piece of a chunk's data.
 #[derive(Clone, Debug)]
 pub enum ChunkData {
-    /// Bytes in the engine's own bulk format (PostgreSQL: the payload of a binary COPY, header and trailer included, cut anywhere).
+    /// Bytes in the engine's own bulk format, cut anywhere (PostgreSQL: the payload of a COPY as the reader asked for it, binary with header and
+    /// trailer where both servers read a type's binary form alike, else text).
     Raw(Bytes),
     /// Decoded rows.
     Rows(Vec<Row>),
@@ -418,11 +466,22 @@ pub enum MapSide {
 pub trait Checksum: Send + Sync {
     /// Which hash this server can compute for this table, best first; both sides must agree on one.
     async fn methods(&self, map: &TableMap, side: MapSide) -> Result<Vec<String>>;
-    /// Cuts a keyed table into ranges of about `rows` rows; one open range for a table without a key. The ranges are in the key order of `method`:
-    /// two servers may sort text differently, and a range means the same rows on both only in an order that both know (V01, V11).
-    async fn ranges(&self, map: &TableMap, side: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>>;
-    /// Count and hash of one range.
-    async fn sum(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum>;
+    /// True when a range costs no more than its own rows, because an index serves the order of `method`. Else each statement reads the whole
+    /// table, and [`Checksum::sums`] should be asked about many ranges at once.
+    async fn reads_in_order(&self, map: &TableMap, side: MapSide, method: &str) -> Result<bool>;
+    /// Cuts what lies `within` into ranges of about `rows` rows; one range for a table without a key. The ranges follow each other, cover
+    /// `within` exactly, and are in the key order of `method`: two servers may sort text differently, and a range means the same rows on both
+    /// only in an order that both know (V01, V11). Large tables may be cut by a sample, so that a range holds half as many rows or twice.
+    async fn ranges(
+        &self,
+        map: &TableMap,
+        side: MapSide,
+        within: &KeyRange,
+        rows: u64,
+        method: &str,
+    ) -> Result<Vec<KeyRange>>;
+    /// Count and hash of each of these ranges, which follow each other.
+    async fn sums(&self, map: &TableMap, side: MapSide, ranges: &[KeyRange], method: &str) -> Result<Vec<RangeSum>>;
     /// Key and hash of each row of one range (a table without a key: the hash as the only key column, once a row).
     async fn row_sums(&self, map: &TableMap, side: MapSide, range: &KeyRange, method: &str)
     -> Result<Vec<(Key, u128)>>;

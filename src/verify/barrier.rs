@@ -11,13 +11,3 @@ pub trait Barrier: Send + Sync {
     /// Why that cannot be known now (pipeline paused or failed, time-out): the rows in question stay unresolved.
     async fn pass(&self) -> Result<(), String>;
 }
-
-/// For sides that do not move: nothing to wait for.
-pub struct AtRest;
-
-#[async_trait]
-impl Barrier for AtRest {
-    async fn pass(&self) -> Result<(), String> {
-        Ok(())
-    }
-}

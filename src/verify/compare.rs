@@ -1,21 +1,35 @@
 //! A full pass over a pipeline's tables.
 
-use crate::model::sample::VerifyProgress;
 use crate::model::table::TableMap;
 use crate::model::value::Key;
-use crate::model::verification::{DriftKind, DriftRow, TableVerification};
+use crate::model::verification::{DriftKind, DriftRow, TablePass, TableVerification};
 use crate::stores::error::{ErrorKind, Operation, StoreError};
-use crate::stores::{KeyRange, MapSide, StoreRef};
+use crate::stores::{KeyRange, MapSide, RangeSum, StoreRef};
 use crate::verify::barrier::Barrier;
 use crate::verify::recheck::{Suspect, recheck_keyed, recheck_multiset};
+use async_trait::async_trait;
 use chrono::Utc;
+use futures_util::TryStreamExt;
+use futures_util::stream::FuturesOrdered;
 use std::collections::HashMap;
 
-/// Rows in one compared range.
-const RANGE_ROWS: u64 = 60_000;
+/// Rows in one compared range, where nobody says otherwise.
+pub const RANGE_ROWS: u64 = 200_000;
+
+/// Ranges under way at once: while the slower side finishes one, the faster side has the next.
+const RANGES_UNDER_WAY: usize = 2;
+
+/// Ranges summed by one scan where no index serves the order.
+const RANGES_A_SCAN: usize = 1024;
+
+/// A differing range with more rows is cut again before its rows are hashed one by one.
+const NARROW_ROWS: u64 = 12_500;
 
 /// Differing rows kept as a sample per table; the counters count all of them (V08).
 pub const SAMPLE_ROWS: usize = 20;
+
+/// Differences remembered for one repair; a repair is repeated until nothing is left.
+pub const REPAIRABLE_ROWS: usize = 100_000;
 
 /// What a pass works with. `source` is the side that serves; `maps` lead from it to the other.
 pub struct Comparison<'a> {
@@ -27,8 +41,19 @@ pub struct Comparison<'a> {
     pub maps: &'a [TableMap],
     /// How to know that the target has caught up with a read.
     pub barrier: &'a dyn Barrier,
-    /// Called after every range; `false` ends the pass early (pause, stop).
-    pub progress: &'a (dyn Fn(VerifyProgress) -> bool + Send + Sync),
+    /// Who hears how far it is.
+    pub watcher: &'a dyn Watcher,
+    /// About how many rows a range has: [`RANGE_ROWS`].
+    pub range_rows: u64,
+}
+
+/// Hears how far a pass is, and may end it.
+#[async_trait]
+pub trait Watcher: Send + Sync {
+    /// Called when rows of a range differ and are about to be settled: their number.
+    async fn rechecking(&self, so_far: &TableResult, rows: u64);
+    /// Called when ranges were compared and settled; `false` ends the pass early (pause, stop).
+    async fn passed(&self, so_far: &TableResult) -> bool;
 }
 
 /// A confirmed difference, for repair.
@@ -47,21 +72,40 @@ pub struct Drift {
 pub struct TableResult {
     /// For journal and screens.
     pub verification: TableVerification,
-    /// Confirmed differences, at most [`REPAIRABLE_ROWS`].
+    /// Confirmed differences, at most [`REPAIRABLE_ROWS`]; without those that an earlier engine found.
     pub drift: Vec<Drift>,
     /// False when the pass was ended early.
     pub finished: bool,
+    /// Key up to which everything is compared and settled, with the method in whose order it is meant.
+    reached: Option<(Key, String)>,
 }
 
-/// Differences remembered for one repair; a repair is repeated until nothing is left.
-pub const REPAIRABLE_ROWS: usize = 100_000;
+impl TableResult {
+    /// Nothing compared yet.
+    pub fn begin(map: &TableMap) -> Self {
+        let verification = TableVerification::begin(map.source.clone(), Utc::now());
+        Self { verification, drift: Vec::new(), finished: false, reached: None }
+    }
+
+    /// What an earlier engine compared.
+    pub fn resume(pass: TablePass) -> Self {
+        let verification = TableVerification { resumed: true, ..pass.found };
+        Self { verification, drift: Vec::new(), finished: false, reached: Some((pass.upto, pass.method)) }
+    }
+
+    /// How far it is, for going on later; `None` before the first range and for tables without a key.
+    pub fn pass(&self) -> Option<TablePass> {
+        let (upto, method) = self.reached.clone()?;
+        Some(TablePass { found: self.verification.clone(), upto, method })
+    }
+}
 
 impl Comparison<'_> {
-    /// Compares one table completely.
+    /// Compares one table, from its beginning or from where an `earlier` pass was ended.
     ///
     /// # Errors
     /// [`StoreError`] when a side cannot be read or the sides have no hash in common.
-    pub async fn table(&self, index: usize, tables_before: (u64, u64)) -> Result<TableResult, StoreError> {
+    pub async fn table(&self, index: usize, earlier: Option<TableResult>) -> Result<TableResult, StoreError> {
         let Some(map) = self.maps.get(index) else {
             return Err(StoreError::new(
                 self.source.id(),
@@ -70,34 +114,68 @@ impl Comparison<'_> {
                 format!("the pipeline has no table number {index}"),
             ));
         };
-        let (source, target) = (self.source.checksum(), self.target.checksum());
         let method = self.common_method(map).await?;
-        let ranges = source.ranges(map, MapSide::Source, RANGE_ROWS, &method).await?;
-        let mut result = TableResult { verification: fresh(map, ranges.len()), drift: Vec::new(), finished: false };
-        for range in &ranges {
-            let (here, there) = tokio::try_join!(
-                source.sum(map, MapSide::Source, range, &method),
-                target.sum(map, MapSide::Target, range, &method)
-            )?;
-            result.verification.rows_compared += here.rows;
-            if here != there {
-                let suspects = self.narrow(map, range, &method).await?;
-                self.settle(index, map, range, &method, suspects, &mut result).await?;
+        // A key means a place only in the order of its method.
+        let earlier = earlier.filter(|e| e.reached.as_ref().is_some_and(|(_, known)| *known == method));
+        let mut result = earlier.unwrap_or_else(|| TableResult::begin(map));
+        let within = KeyRange { after: result.reached.as_ref().map(|(key, _)| key.clone()), upto: None };
+        let ranges = self.source.checksum().ranges(map, MapSide::Source, &within, self.range_rows, &method).await?;
+        result.verification.chunks_total = Some(result.verification.chunks_done + ranges.len() as u64);
+        let in_order = self.reads_in_order(map, &method).await?;
+        let mut waiting = ranges.chunks(if in_order { 1 } else { RANGES_A_SCAN });
+        let mut under_way = FuturesOrdered::new();
+        loop {
+            while under_way.len() < RANGES_UNDER_WAY
+                && let Some(ranges) = waiting.next()
+            {
+                under_way.push_back(self.sums(map, ranges, &method));
             }
-            result.verification.chunks_done += 1;
-            let go_on = (self.progress)(VerifyProgress {
-                table: map.source.to_string(),
-                chunks_done: tables_before.0 + result.verification.chunks_done,
-                chunks_total: tables_before.1 + ranges.len() as u64,
-                rechecking: 0,
-            });
-            if !go_on {
+            let Some((ranges, here, there)) = under_way.try_next().await? else { break };
+            let mut differing = Vec::new();
+            for ((range, here), there) in ranges.iter().zip(&here).zip(&there) {
+                result.verification.rows_compared += here.rows;
+                if here != there {
+                    differing.push((range.clone(), here.rows.max(there.rows)));
+                }
+            }
+            for range in self.narrow(map, differing, in_order, &method).await? {
+                self.settle(index, map, &range, &method, &mut result).await?;
+            }
+            result.verification.chunks_done += ranges.len() as u64;
+            if let Some(upto) = ranges.last().and_then(|range| range.upto.clone()) {
+                result.reached = Some((upto, method.clone()));
+            }
+            if !self.watcher.passed(&result).await {
+                // What is under way comes to its end, so that its connections can be used again.
+                while under_way.try_next().await?.is_some() {}
                 return Ok(result);
             }
         }
         result.verification.full_pass_at = Some(Utc::now());
         result.finished = true;
         Ok(result)
+    }
+
+    /// Sums of the same ranges on both sides, computed at the same time.
+    async fn sums<'r>(
+        &self,
+        map: &TableMap,
+        ranges: &'r [KeyRange],
+        method: &str,
+    ) -> Result<(&'r [KeyRange], Vec<RangeSum>, Vec<RangeSum>), StoreError> {
+        let (here, there) = tokio::try_join!(
+            self.source.checksum().sums(map, MapSide::Source, ranges, method),
+            self.target.checksum().sums(map, MapSide::Target, ranges, method)
+        )?;
+        Ok((ranges, here, there))
+    }
+
+    async fn reads_in_order(&self, map: &TableMap, method: &str) -> Result<bool, StoreError> {
+        let (here, there) = tokio::try_join!(
+            self.source.checksum().reads_in_order(map, MapSide::Source, method),
+            self.target.checksum().reads_in_order(map, MapSide::Target, method)
+        )?;
+        Ok(here && there)
     }
 
     /// The best hash that both sides can compute.
@@ -117,16 +195,46 @@ impl Comparison<'_> {
         })
     }
 
-    /// Finds the rows of a mismatching range whose hashes differ. Keys are matched as values, not by sort order (V01, V11).
-    async fn narrow(&self, map: &TableMap, range: &KeyRange, method: &str) -> Result<Vec<Suspect>, StoreError> {
+    /// Makes differing ranges (with their rows) fit for hashing row by row. In the order of an index large ones are cut, and parts that are
+    /// equal by now are left out; where each statement is a scan of the table, neighbours are joined.
+    async fn narrow(
+        &self,
+        map: &TableMap,
+        differing: Vec<(KeyRange, u64)>,
+        in_order: bool,
+        method: &str,
+    ) -> Result<Vec<KeyRange>, StoreError> {
+        let mut narrowed: Vec<(KeyRange, u64)> = Vec::new();
+        for (range, rows) in differing {
+            if map.key.is_empty() {
+                narrowed.push((range, rows));
+            } else if !in_order {
+                match narrowed.last_mut().filter(|(last, n)| last.upto == range.after && *n + rows <= self.range_rows) {
+                    Some((last, n)) => {
+                        last.upto = range.upto;
+                        *n += rows;
+                    }
+                    None => narrowed.push((range, rows)),
+                }
+            } else if rows <= 2 * NARROW_ROWS {
+                narrowed.push((range, rows));
+            } else {
+                let parts = self.source.checksum().ranges(map, MapSide::Source, &range, NARROW_ROWS, method).await?;
+                let (parts, here, there) = self.sums(map, &parts, method).await?;
+                let sums = here.iter().zip(&there);
+                let unequal = parts.iter().zip(sums).filter(|(_, (here, there))| here != there);
+                narrowed.extend(unequal.map(|(part, (here, _))| (part.clone(), here.rows)));
+            }
+        }
+        Ok(narrowed.into_iter().map(|(range, _)| range).collect())
+    }
+
+    /// Finds the rows of a differing range whose hashes differ. Keys are matched as values, not by sort order (V01, V11).
+    async fn suspects(&self, map: &TableMap, range: &KeyRange, method: &str) -> Result<Vec<Suspect>, StoreError> {
         let (here, there) = tokio::try_join!(
             self.source.checksum().row_sums(map, MapSide::Source, range, method),
             self.target.checksum().row_sums(map, MapSide::Target, range, method)
         )?;
-        if map.key.is_empty() {
-            // Rows without a key are settled as a multiset in one go.
-            return Ok(Vec::new());
-        }
         let mut there: HashMap<Key, u128> = there.into_iter().collect();
         let mut suspects = Vec::new();
         for (key, hash) in here {
@@ -145,12 +253,16 @@ impl Comparison<'_> {
         map: &TableMap,
         range: &KeyRange,
         method: &str,
-        suspects: Vec<Suspect>,
         result: &mut TableResult,
     ) -> Result<(), StoreError> {
         let found = if map.key.is_empty() {
+            // Rows without a key are settled as a multiset in one go.
             recheck_multiset(self, map, range, method).await?
         } else {
+            let suspects = self.suspects(map, range, method).await?;
+            if !suspects.is_empty() {
+                self.watcher.rechecking(result, suspects.len() as u64).await;
+            }
             recheck_keyed(self, map, suspects).await?
         };
         for (key, kind) in found {
@@ -168,33 +280,38 @@ impl Comparison<'_> {
         }
         Ok(())
     }
+}
 
-    /// Compares single rows that were touched last, with both sides at rest: for the check under the freeze.
-    ///
-    /// # Errors
-    /// [`StoreError`] when a side cannot be read.
-    pub async fn rows(&self, recent: &[(usize, Key)]) -> Result<Vec<Drift>, StoreError> {
-        let mut by_table: HashMap<usize, Vec<Key>> = HashMap::new();
-        for (table, key) in recent {
-            by_table.entry(*table).or_default().push(key.clone());
-        }
-        let mut drift = Vec::new();
-        for (table, mut keys) in by_table {
-            let Some(map) = self.maps.get(table) else { continue };
-            let mut seen = std::collections::HashSet::new();
-            keys.retain(|key| seen.insert(key.clone()));
-            let (here, there) = tokio::try_join!(
-                self.source.checksum().rows(map, MapSide::Source, &keys),
-                self.target.checksum().rows(map, MapSide::Target, &keys)
-            )?;
-            for ((key, here), there) in keys.into_iter().zip(here).zip(there) {
-                if let Some(kind) = difference(here.as_ref(), there.as_ref()) {
-                    drift.push(Drift { table, key, kind });
-                }
+/// Compares single rows that were touched last, with both sides at rest: for the check under the freeze.
+///
+/// # Errors
+/// [`StoreError`] when a side cannot be read.
+pub async fn rows_at_rest(
+    source: &StoreRef,
+    target: &StoreRef,
+    maps: &[TableMap],
+    recent: &[(usize, Key)],
+) -> Result<Vec<Drift>, StoreError> {
+    let mut by_table: HashMap<usize, Vec<Key>> = HashMap::new();
+    for (table, key) in recent {
+        by_table.entry(*table).or_default().push(key.clone());
+    }
+    let mut drift = Vec::new();
+    for (table, mut keys) in by_table {
+        let Some(map) = maps.get(table) else { continue };
+        let mut seen = std::collections::HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
+        let (here, there) = tokio::try_join!(
+            source.checksum().rows(map, MapSide::Source, &keys),
+            target.checksum().rows(map, MapSide::Target, &keys)
+        )?;
+        for ((key, here), there) in keys.into_iter().zip(here).zip(there) {
+            if let Some(kind) = difference(here.as_ref(), there.as_ref()) {
+                drift.push(Drift { table, key, kind });
             }
         }
-        Ok(drift)
     }
+    Ok(drift)
 }
 
 /// How two images of one row differ; `None` when they are equal.
@@ -205,19 +322,5 @@ pub fn difference<R: PartialEq>(source: Option<&R>, target: Option<&R>) -> Optio
         (None, Some(_)) => Some(DriftKind::Extra),
         (Some(a), Some(b)) if a == b => None,
         (Some(_), Some(_)) => Some(DriftKind::Changed),
-    }
-}
-
-fn fresh(map: &TableMap, chunks: usize) -> TableVerification {
-    TableVerification {
-        table: map.source.clone(),
-        chunks_done: 0,
-        chunks_total: Some(chunks as u64),
-        rows_compared: 0,
-        drift: crate::model::verification::DriftCounts::default(),
-        sample: Vec::new(),
-        full_pass_at: None,
-        // Told by samples: the journal is not written for every change.
-        changed_since: None,
     }
 }

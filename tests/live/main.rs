@@ -1,9 +1,16 @@
 //! Tests against real servers, one module for each subject. Each is ignored with its reason: `tests/run` runs them.
 
 #[cfg(test)]
+#[path = "../driver/mod.rs"]
+mod driver;
+#[cfg(test)]
 #[path = "../lab/mod.rs"]
 mod lab;
 
+#[cfg(test)]
+mod migration;
+#[cfg(test)]
+mod pooler;
 #[cfg(test)]
 mod postgres_control;
 #[cfg(test)]

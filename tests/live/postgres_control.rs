@@ -4,6 +4,7 @@ mod checksum;
 mod freeze;
 mod inspect;
 pub mod lab;
+mod meanwhile;
 mod preflight;
 mod schema;
 mod sequences;

@@ -1,6 +1,6 @@
 //! What the engine refuses, in which words, and that a refusal or a roll back leaves alone what is not its own.
 
-use crate::harness::{Client, Engine, PHASES, Process, Shop, options};
+use crate::harness::{Client, Engine, Home, PHASES, Process, Shop};
 use godwit::engine::serve;
 use godwit::model::command::{Action, Answer, Command};
 use godwit::model::ids::PhaseId;
@@ -236,7 +236,7 @@ async fn a_second_engine_is_refused_and_a_killed_ones_lock_is_free() {
     let mut first = Process::start(&shop);
     let mut client = first.client().await;
     client.run("assess").await;
-    let why = serve(options(&shop)).await.unwrap_err().to_string();
+    let why = serve(shop.options()).await.unwrap_err().to_string();
     let pid = client.state.engine.as_ref().unwrap().pid;
     assert!(why.contains(&format!("another engine owns the migration shop: pid {pid} of ")), "{why}");
     // The refused one did not disturb the owner.

@@ -142,7 +142,7 @@ async fn a_crash_after_a_table_was_made_leaves_it_ours() {
     let engine = Engine::start_with(&shop, &script);
     let mut client = engine.client().await;
     client.run("assess").await;
-    let held = script.hold("schema.execute", 1, When::After);
+    let held = script.hold("schema.make", 1, When::After);
     client.start("build").await;
     held.await_hit().await;
     engine.abandon().await;

@@ -1,6 +1,6 @@
 //! The whole ladder, with a roll back of the cutover in between.
 
-use crate::harness::{Engine, PHASES, Shop};
+use crate::harness::{Engine, Home, PHASES, Shop};
 use godwit::model::phase::PhaseStatus;
 use sqlx::Executor;
 

@@ -1,6 +1,10 @@
 //! Whole migrations through the engine's own socket, on embedded stores: no servers needed.
 
 #[cfg(test)]
+#[path = "../driver/mod.rs"]
+mod driver;
+
+#[cfg(test)]
 mod commands;
 #[cfg(test)]
 mod demo;
@@ -10,6 +14,11 @@ mod faults;
 mod harness;
 #[cfg(test)]
 mod ladder;
+#[cfg(test)]
+mod meanwhile;
+mod schema;
+#[cfg(test)]
+mod snapshot;
 #[cfg(test)]
 mod truncation;
 #[cfg(test)]

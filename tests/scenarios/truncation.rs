@@ -1,11 +1,11 @@
 //! The engine is killed at journal row after journal row of a cutover and of its roll back, while an application writes.
 
-use crate::harness::{Client, PHASES, Process, Shop};
+use crate::harness::{Client, Home, PHASES, Process, Shop};
+use crate::snapshot::{copy, restore};
 use crate::writer::{Side, Writer, assert_sound};
 use godwit::model::command::Action;
 use godwit::model::ids::{PhaseId, Seq};
 use godwit::model::phase::PhaseStatus;
-use std::path::Path;
 
 /// A cutover and a roll back are about forty rows each. Every second row would take minutes on a small machine, so each of the two
 /// tests takes every sixth, shifted by three: together every third.
@@ -114,33 +114,5 @@ fn serving(client: &Client) -> Side {
         PhaseStatus::Succeeded | PhaseStatus::Stuck { .. } => Side::Target,
         PhaseStatus::Failed { .. } | PhaseStatus::RolledBack => Side::Source,
         other => panic!("cutover is {}", other.word()),
-    }
-}
-
-/// Puts the directory back to what it was when it was copied. No engine is running.
-fn restore(prepared: &Path, dir: &Path) {
-    for entry in std::fs::read_dir(dir).unwrap() {
-        let entry = entry.unwrap();
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::remove_dir_all(entry.path()).unwrap();
-        } else {
-            std::fs::remove_file(entry.path()).unwrap();
-        }
-    }
-    copy(prepared, dir);
-}
-
-/// Copies a directory with the modes of its files: the engine insists on private ones.
-fn copy(from: &Path, to: &Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let there = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            std::fs::create_dir(&there).unwrap();
-            std::fs::set_permissions(&there, entry.metadata().unwrap().permissions()).unwrap();
-            copy(&entry.path(), &there);
-        } else if entry.file_type().unwrap().is_file() {
-            std::fs::copy(entry.path(), &there).unwrap();
-        }
     }
 }

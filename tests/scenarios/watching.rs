@@ -1,11 +1,13 @@
 //! Looking at stores and ending their sessions, with a store whose sessions are scripted: one that is in trouble delays no other, the
 //! view says what is wrong, and nothing is ended that was not seen and journaled before.
 
-use crate::harness::{Client, Engine, PATIENCE, Shop};
+use crate::driver::{Client, Engine, Home, PATIENCE};
+use crate::harness::Shop;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use godwit::config::profile::StoreConfig;
 use godwit::engine::core::open_store;
+use godwit::engine::serve_with;
 use godwit::model::command::{Action, Answer, Command};
 use godwit::model::ending::{EndingOutcome, SessionEvent};
 use godwit::model::event::Event;
@@ -188,13 +190,14 @@ impl Scene {
 
     fn engine(&self) -> Engine {
         let servers = [self.sick.clone(), self.well.clone()];
-        Engine::start_opening(&self.shop, move |config: &StoreConfig| {
+        let open = move |config: &StoreConfig| {
             let inner = open_store(config)?;
             Ok(match servers.iter().find(|server| server.id == config.id) {
-                Some(server) => Arc::new(Watched { inner, server: server.clone() }),
+                Some(server) => Arc::new(Watched { inner, server: server.clone() }) as StoreRef,
                 None => inner,
             })
-        })
+        };
+        Engine { task: tokio::spawn(serve_with(self.shop.options(), open)), place: self.shop.place() }
     }
 }
 
@@ -401,7 +404,7 @@ async fn in_production_the_number_is_typed() {
     assert_eq!(scene.sick.ended.lock().unwrap().len(), 1);
     let confirm = Some("shop".to_owned());
     client.ask(Command { expected_seq: None, confirm, action: Action::Down }).await.unwrap();
-    engine.ended().await;
+    engine.task.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,7 @@
 //! An application that keeps writing through the routing file, and what must be true of its writes.
 
-use crate::harness::{PATIENCE, Shop};
+use crate::driver::{Home, poll};
+use crate::harness::Shop;
 use sqlx::{Connection, Row, SqliteConnection};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -132,16 +133,6 @@ async fn write(desk: Desk, run: usize, ledger: Ledger, stopped: watch::Receiver<
             // Moved, or not open yet: reconnect by the present route, as the fence's sentence says.
             Err(_) => connections[table] = None,
         }
-    }
-}
-
-/// Asks again until it holds; the last sentence is the failure's.
-pub async fn poll(what: &str, mut holds: impl AsyncFnMut() -> Result<(), String>) {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    let mut pace = tokio::time::interval(Duration::from_millis(20));
-    while let Err(why) = holds().await {
-        assert!(tokio::time::Instant::now() < deadline, "{what}: {why}");
-        pace.tick().await;
     }
 }
 

@@ -264,6 +264,8 @@ pub fn pipeline_sample() -> PipelineSample {
             retained: Reading::Known(1_200_000_000),
             room: Reading::Known(Some(40_000_000_000)),
             seconds: Reading::Known(Some(6 * 3600 + 120)),
+            written_per_second: Reading::Known(2_048),
+            disk_free: Reading::Unknown("the server does not tell".into()),
             at: ago(1),
         },
         copy: CopyProgress::default(),
@@ -352,6 +354,8 @@ pub fn verified(table: &str) -> TableVerification {
         sample: Vec::new(),
         full_pass_at: Some(ago(240)),
         changed_since: Some(120),
+        began_at: None,
+        resumed: false,
     }
 }
 
@@ -496,6 +500,7 @@ pub fn plan(phase: &str, direction: Direction) -> Plan {
         direction,
         steps,
         notes: vec!["the view public.order_report stays on legacy: no service owns it".into()],
+        sizes: Vec::new(),
         way_back: "roll back switches the route back and replays orders-db's writes; it loses no acknowledged write"
             .into(),
         hash: PLAN.into(),

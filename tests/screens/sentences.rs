@@ -11,12 +11,19 @@ use godwit::model::phase::{Approval, PhaseEvent};
 use godwit::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use godwit::model::plan::Direction;
 use godwit::model::reason::{FailurePolicy, Reason};
+use godwit::model::schema_change::{Difference, SchemaChange, SchemaNote, SchemaOutcome};
 use godwit::model::session::Ending;
 use godwit::model::step::StepEvent;
+use godwit::model::table::{TableMap, TableName};
 use godwit::report::event::{sentence, subject};
 
 fn reason() -> Reason {
     Reason::new("the target refused a row", "remove it, then retry")
+}
+
+fn returns() -> TableMap {
+    let name = TableName::in_schema("public", "returns");
+    TableMap { source: name.clone(), target: name, columns: Vec::new(), key: Vec::new() }
 }
 
 #[test]
@@ -65,12 +72,24 @@ fn every_event_has_a_sentence() {
         PipelineEvent::Writable { writable: true },
         PipelineEvent::Writable { writable: false },
         PipelineEvent::SchemaChange {
-            table: "orders".into(),
-            detail: "column note was added".into(),
-            action: "stopped".into(),
+            note: SchemaNote {
+                captured: Traffic::Source,
+                change: SchemaChange {
+                    table: TableName::bare("orders"),
+                    difference: Difference::Removed { column: "note".into() },
+                },
+                outcome: SchemaOutcome::Unmapped,
+                made: Vec::new(),
+                then: Vec::new(),
+            },
         },
+        PipelineEvent::ColumnCarried { table: TableName::bare("orders"), column: "note".into(), rows: 12 },
         PipelineEvent::Throttle { knob: "workers".into(), value: "4".into(), by: by() },
         PipelineEvent::Throttle { knob: "workers".into(), value: "off".into(), by: by() },
+        PipelineEvent::Inventoried { tables: vec![returns().target], others: Vec::new() },
+        PipelineEvent::Carrying { tables: Vec::new(), statements: Vec::new() },
+        PipelineEvent::Carrying { tables: vec![returns()], statements: Vec::new() },
+        PipelineEvent::Adopted { tables: vec![returns()] },
         PipelineEvent::Removed,
     ];
     let step =

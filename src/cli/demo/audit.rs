@@ -4,6 +4,7 @@
 mod customers;
 mod orders;
 mod payments;
+mod returns;
 mod stock;
 
 use crate::cli::demo::drift;
@@ -71,6 +72,7 @@ struct Claims<'a> {
     orders: BTreeMap<&'a str, &'a Acknowledged>,
     payments: BTreeMap<&'a str, &'a Acknowledged>,
     registrations: BTreeMap<&'a str, &'a Acknowledged>,
+    returns: BTreeMap<&'a str, &'a Acknowledged>,
     /// By customer, in order of acknowledgement. One task makes all changes, so their order in the ledger is the order of the commits.
     changes: BTreeMap<i64, Vec<&'a Acknowledged>>,
     /// By order.
@@ -120,6 +122,9 @@ impl<'a> Claims<'a> {
                 self.registrations.insert(&write.op, write);
             }
             Operation::ChangeCustomer { customer_id, .. } => self.changes.entry(*customer_id).or_default().push(write),
+            Operation::Return { .. } => {
+                self.returns.insert(&write.op, write);
+            }
             Operation::MarkPaid { order_id } => {
                 self.paid.insert(*order_id, &write.op);
             }
@@ -165,6 +170,7 @@ pub async fn audit(records: &[Record], serving: Serving<'_>, reference: &Path) -
     let mut connection = drift::open(serving.orders).await?;
     let taken = orders::audit(&mut audit, &claims, &mut connection, &mut first).await?;
     stock::audit(&mut audit, &taken, &mut connection, &mut first).await?;
+    returns::audit(&mut audit, &claims, &mut connection).await?;
     connection.close().await?;
     let mut connection = drift::open(serving.payments).await?;
     payments::audit(&mut audit, &claims, &mut connection, &mut first).await?;

@@ -63,7 +63,18 @@ pub enum Operation {
         /// When.
         paid_at: String,
     },
+    /// An order comes back. The table for it came with a release after the cutover: the first return makes it.
+    Return {
+        /// Which order.
+        order_id: i64,
+        /// Why.
+        why: String,
+    },
 }
+
+/// The table that the release after the cutover brings; no profile names it.
+const RETURNS: &str = "CREATE TABLE IF NOT EXISTS returns (id INTEGER PRIMARY KEY AUTOINCREMENT, ref TEXT NOT NULL UNIQUE, \
+     order_id INTEGER NOT NULL REFERENCES orders (id), why TEXT NOT NULL)";
 
 /// The total of some lines.
 pub fn total_cents(lines: &[OrderLine]) -> i64 {
@@ -74,7 +85,7 @@ impl Operation {
     /// The service that it belongs to.
     pub fn service(&self) -> &'static str {
         match self {
-            Self::PlaceOrder { .. } | Self::MarkPaid { .. } => "orders",
+            Self::PlaceOrder { .. } | Self::MarkPaid { .. } | Self::Return { .. } => "orders",
             Self::RegisterCustomer { .. } | Self::ChangeCustomer { .. } => "customers",
             Self::Pay { .. } => "payments",
         }
@@ -86,6 +97,7 @@ impl Operation {
             Self::PlaceOrder { .. } | Self::MarkPaid { .. } => "orders",
             Self::RegisterCustomer { .. } | Self::ChangeCustomer { .. } => "customers",
             Self::Pay { .. } => "payments",
+            Self::Return { .. } => "returns",
         }
     }
 
@@ -155,6 +167,19 @@ impl Operation {
                     .execute(&mut *transaction)
                     .await?
                     .last_insert_rowid(),
+                }
+            }
+            Self::Return { order_id, why } => {
+                sqlx::query(RETURNS).execute(&mut *transaction).await?;
+                match find(&mut transaction, "SELECT id FROM returns WHERE ref = ?", op).await? {
+                    Some(id) => id,
+                    None => sqlx::query("INSERT INTO returns (ref, order_id, why) VALUES (?, ?, ?)")
+                        .bind(op)
+                        .bind(order_id)
+                        .bind(why)
+                        .execute(&mut *transaction)
+                        .await?
+                        .last_insert_rowid(),
                 }
             }
         };

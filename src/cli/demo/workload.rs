@@ -5,7 +5,7 @@ use crate::cli::demo::chance::Chance;
 use crate::cli::demo::layout::Files;
 use crate::cli::demo::ledger::{Acknowledged, Record};
 use crate::cli::demo::operation::{Operation, OrderLine, total_cents};
-use crate::cli::demo::routing::Follower;
+use crate::cli::demo::routing::{Follower, Serves};
 use crate::cli::demo::shop;
 use crate::cli::demo::writer::{Routed, Shared, Writer};
 use chrono::Utc;
@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 const ORDER_PAUSE: Duration = Duration::from_millis(33);
 const CUSTOMER_PAUSE: Duration = Duration::from_millis(33);
 const PAYMENT_PAUSE: Duration = Duration::from_millis(40);
+const RETURN_PAUSE: Duration = Duration::from_millis(100);
 /// Pause between two reads of a task.
 const READ_PAUSE: Duration = Duration::from_millis(20);
 /// Pause between two looks at the routing file.
@@ -30,7 +31,7 @@ const ROUTE_PAUSE: Duration = Duration::from_millis(5);
 const RECENT: usize = 500;
 
 /// The names of the tasks that write; each id of an operation begins with one.
-pub const WRITERS: [&str; 5] = ["order1", "order2", "customer1", "payment1", "payment2"];
+pub const WRITERS: [&str; 6] = ["order1", "order2", "customer1", "payment1", "payment2", "return1"];
 
 /// What the applications know when they start.
 #[derive(Debug)]
@@ -79,7 +80,7 @@ pub async fn run(files: Files, stop: CancellationToken) -> io::Result<()> {
     let desk = Arc::new(Desk::default());
     let mut tasks: JoinSet<io::Result<u64>> = JoinSet::new();
     tasks.spawn(watch_route(Arc::clone(&shared)));
-    let [order1, order2, customer1, payment1, payment2] = WRITERS;
+    let [order1, order2, customer1, payment1, payment2, return1] = WRITERS;
     for (name, seed) in [(order1, 11), (order2, 12)] {
         let writer = Writer::new(name, &shared)?;
         tasks.spawn(place_orders(
@@ -96,6 +97,8 @@ pub async fn run(files: Files, stop: CancellationToken) -> io::Result<()> {
         let writer = Writer::new(name, &shared)?;
         tasks.spawn(take_payments(writer, Chance::new(seed), Arc::clone(&desk), shared.stop.clone()));
     }
+    let writer = Writer::new(return1, &shared)?;
+    tasks.spawn(take_returns(writer, Chance::new(51), Arc::clone(&desk), Arc::clone(&shared)));
     for seed in [41, 42] {
         let routed = Routed::new(&shared.files)?;
         tasks.spawn(read_pages(
@@ -253,6 +256,24 @@ async fn take_payments(
         if writer.perform(payment).await?.is_some() {
             writer.perform(Operation::MarkPaid { order_id: order.key }).await?;
         }
+    }
+    writer.close().await;
+    Ok(0)
+}
+
+/// From the first moment on the new side: orders come back, into a table that the old side does not have.
+async fn take_returns(mut writer: Writer, mut chance: Chance, desk: Arc<Desk>, shared: Arc<Shared>) -> io::Result<u64> {
+    let mut follower = Follower::new(&shared.files.routing())?;
+    let mut released = false;
+    let mut beat = beat(RETURN_PAUSE);
+    while goes_on(&mut beat, &shared.stop).await {
+        follower.refresh()?;
+        released |= follower.current.serves == Serves::Target;
+        if !released {
+            continue;
+        }
+        let Some(order) = desk.some_recent(&mut chance) else { continue };
+        writer.perform(Operation::Return { order_id: order.key, why: "does not fit".to_owned() }).await?;
     }
     writer.close().await;
     Ok(0)

@@ -71,12 +71,18 @@ fn one(pipeline: &RawPipeline, raw: &RawProfile, stores: &[StoreConfig], cx: Con
     let rules: Vec<TableRule> = tables
         .map(|list| list.value.iter().filter_map(|rule| table_rule(rule, engines, cx)).collect())
         .unwrap_or_default();
+    let mut leave_behind = Vec::new();
+    for table in pipeline.leave_behind.given().iter().flat_map(|list| &list.value) {
+        check_table(table, engines.1, cx);
+        leave_behind.push(table.value.clone());
+    }
     Some(Pipeline {
         id: PipelineId::from(pipeline.name.as_str()),
         from: StoreId::from(from?.value.as_str()),
         to: StoreId::from(to?.value.as_str()),
         tables: rules,
         on_schema_change: pipeline.on_schema_change.or(SchemaChangePolicy::Stop),
+        leave_behind,
         throttle: Throttle {
             target_lag: pipeline.throttle.target_lag.value(),
             source_load: pipeline.throttle.source_load.value(),

@@ -3,7 +3,7 @@
 use crate::engine::mapping;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::model::ids::{PipelineId, StepId};
-use crate::model::pipeline::PipelineEvent;
+use crate::model::pipeline::{PipelineEvent, Traffic};
 use crate::model::plan::PlannedStep;
 use crate::model::schema::SchemaStatement;
 use crate::model::table::TableMap;
@@ -61,15 +61,27 @@ impl Step for MapStep {
     }
 
     async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
-        context.core.note(&self.pipeline, PipelineEvent::Mapped { tables: Vec::new() }).await;
+        let core = &context.core;
+        // Columns that came on the way went with their tables; a type or a sequence that came with them did not. What came the other way,
+        // from the new side to the old one, stays: the old side may hold data in it.
+        let target = core.store(&core.pipeline(&self.pipeline)?.to)?;
+        let notes = core.record(&self.pipeline).schema;
+        for note in notes.iter().rev().filter(|n| n.captured == Traffic::Source) {
+            for statement in note.made.iter().rev() {
+                if target.schema().exists(statement).await? {
+                    target.schema().execute(&statement.undo).await?;
+                }
+            }
+        }
+        core.note(&self.pipeline, PipelineEvent::Mapped { tables: Vec::new() }).await;
         Ok("the mapping is read anew by the next build".to_owned())
     }
 }
 
 /// Makes one schema object.
 pub struct SchemaStep {
-    /// Pipeline, for the step's name.
-    pub pipeline: PipelineId,
+    /// What its name begins with: the pipeline.
+    pub scope: String,
     /// Where.
     pub store: StoreRef,
     /// What.
@@ -77,6 +89,10 @@ pub struct SchemaStep {
 }
 
 impl SchemaStep {
+    fn id(&self) -> StepId {
+        StepId(format!("{}/{}", self.scope, self.statement.object))
+    }
+
     /// True for objects that services may share and that Godwit does not insist on having made.
     fn may_exist(&self) -> bool {
         self.statement.object.starts_with("schema ") || self.statement.object.starts_with("extension ")
@@ -88,16 +104,32 @@ impl SchemaStep {
 
     /// True when another step of this migration made the same object (two pipelines into one target share types).
     fn made_elsewhere(&self, context: &StepContext) -> bool {
-        let state = context.core.dispatcher.state();
-        state.phases.iter().flat_map(|p| p.steps.iter()).any(|s| s.made.contains(&self.statement.undo))
+        let (state, own) = (context.core.dispatcher.state(), self.id());
+        let others = state.phases.iter().flat_map(|p| p.steps.iter()).filter(|s| s.id != own);
+        others.into_iter().any(|s| s.made.contains(&self.statement.undo))
     }
+
+    /// The name under which this step signs what it makes.
+    fn maker(&self, context: &StepContext) -> String {
+        maker(context, self.id().as_str())
+    }
+
+    /// True when the store itself says that this step made the object: the journal may have lost that to a crash.
+    async fn is_ours(&self, context: &StepContext) -> Result<bool, StepError> {
+        Ok(self.store.schema().maker(&self.statement).await?.is_some_and(|maker| maker == self.maker(context)))
+    }
+}
+
+/// The name under which a step of a phase signs what it makes; a prefix of it that ends with `/` stands for several steps.
+pub fn maker(context: &StepContext, step: &str) -> String {
+    format!("{}/{}/{step}/", context.core.profile.migration.name, context.phase)
 }
 
 #[async_trait]
 impl Step for SchemaStep {
     fn planned(&self) -> PlannedStep {
         PlannedStep {
-            id: StepId(format!("{}/{}", self.pipeline, self.statement.object)),
+            id: self.id(),
             title: format!("Make {} on {}", self.statement.object, self.store.id()),
             does: vec![self.statement.statement.clone()],
             undo: vec![self.statement.undo.clone()],
@@ -106,15 +138,15 @@ impl Step for SchemaStep {
     }
 
     async fn check(&self, context: &StepContext) -> Result<Option<Outcome>, StepError> {
-        if self.may_exist() || self.made_elsewhere(context) {
-            return Ok(None);
-        }
-        // It was not there when the journal was told that we were about to make it: what is there is ours.
-        Ok(self.store.schema().exists(&self.statement).await?.then(|| self.made()))
+        Ok(self.is_ours(context).await?.then(|| self.made()))
     }
 
     async fn admits(&self, context: &StepContext) -> Result<(), StepError> {
-        if self.may_exist() || !self.store.schema().exists(&self.statement).await? || self.made_elsewhere(context) {
+        let free = self.may_exist()
+            || !self.store.schema().exists(&self.statement).await?
+            || self.made_elsewhere(context)
+            || self.is_ours(context).await?;
+        if free {
             return Ok(());
         }
         Err(StepError::mend(
@@ -124,21 +156,32 @@ impl Step for SchemaStep {
     }
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
-        if self.store.schema().exists(&self.statement).await? {
-            self.admits(context).await?;
+        let shared = self.may_exist() || self.made_elsewhere(context);
+        if shared && self.store.schema().exists(&self.statement).await? && !self.is_ours(context).await? {
             return Ok(Outcome::seen(format!("{} was there; this step did not make it", self.statement.object)));
         }
-        self.store.schema().execute(&self.statement.statement).await?;
-        Ok(self.made())
+        let Err(error) = self.store.schema().make(&self.statement, &self.maker(context)).await else {
+            return Ok(self.made());
+        };
+        // An answer that got lost, or an earlier attempt: the store knows. If it cannot be asked, the first error says why.
+        match self.is_ours(context).await {
+            Ok(true) => Ok(self.made()),
+            Ok(false) | Err(_) => Err(error.into()),
+        }
     }
 
-    async fn undo(&self, _context: &StepContext, made: &[String]) -> Result<String, StepError> {
-        for statement in made.iter().rev() {
-            if self.store.schema().exists(&self.statement).await? {
-                self.store.schema().execute(statement).await?;
+    async fn undo(&self, context: &StepContext, made: &[String]) -> Result<String, StepError> {
+        let schema = self.store.schema();
+        let unknown = made.is_empty() && self.is_ours(context).await?;
+        let undo = if unknown { std::slice::from_ref(&self.statement.undo) } else { made };
+        for statement in undo.iter().rev() {
+            if schema.exists(&self.statement).await? {
+                schema.unmake(&self.statement, statement).await?;
+            } else {
+                schema.disown(&self.maker(context)).await?;
             }
         }
-        Ok(if made.is_empty() {
+        Ok(if undo.is_empty() {
             "not made by this step, left alone".to_owned()
         } else {
             format!("{} removed", self.statement.object)

@@ -28,7 +28,7 @@ impl Step for RetireStep {
         does.extend(self.capture.iter().map(|(_, undo)| undo.clone()));
         does.retain(|line| !line.is_empty());
         does.push(format!(
-            "-- remove Godwit's checkpoints on {} and {}",
+            "-- remove Godwit's checkpoints and notes on {} and {}",
             self.forward.source.id(),
             self.forward.target.id()
         ));
@@ -61,6 +61,11 @@ impl Step for RetireStep {
         self.reverse.target.target().forget(&self.reverse.apply).await?;
         self.forward.source.capture().drop_capture(&self.forward.capture).await?;
         self.forward.target.target().forget(&self.forward.apply).await?;
+        // Nothing can be taken back any more, so nobody asks any more who made what.
+        let all = format!("{}/", core.profile.migration.name);
+        for store in [&self.forward.source, &self.forward.target] {
+            store.schema().disown(&all).await?;
+        }
         core.note(&self.pipeline, PipelineEvent::Stage { stage: Stage::Idle }).await;
         core.note(&self.pipeline, PipelineEvent::Removed).await;
         Ok(Outcome::seen("reverse sync drained and ended; the old tables stay fenced"))

@@ -66,6 +66,15 @@ impl StepError {
     pub fn retry(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self::Failed { reason: Reason::new(what, next), policy: FailurePolicy::Retry, passing: false }
     }
+
+    /// The same failure, but the executor does not try again by itself.
+    #[must_use]
+    pub fn ends_the_try(mut self) -> Self {
+        if let Self::Failed { passing, .. } = &mut self {
+            *passing = false;
+        }
+        self
+    }
 }
 
 impl From<StoreError> for StepError {

@@ -9,6 +9,8 @@
 
 pub mod control;
 pub mod copy;
+pub mod fill;
+pub mod moved;
 pub mod pacing;
 pub mod pump;
 pub mod route;

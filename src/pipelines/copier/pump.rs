@@ -1,12 +1,16 @@
 //! The pump: reads changes from the source's log and applies them in commit order, with the checkpoint in the same transaction.
 
 use crate::model::change::{CaptureItem, Position, RowChange};
+use crate::model::value::Key;
 use crate::pipelines::copier::control::{Control, Wish};
+use crate::pipelines::copier::moved;
 use crate::pipelines::copier::route::CopierRoute;
 use crate::pipelines::copier::status::CopierStatus;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::{ChangeApplier, ChangeStream};
 use chrono::Utc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Changes handed to the target in one go; also bounds memory inside a large transaction.
@@ -23,6 +27,21 @@ pub struct Pump<'a> {
     pub status: &'a CopierStatus,
     /// Pause and stop.
     pub control: Control,
+    /// End as soon as this marker has come out of the log.
+    pub until: Option<&'a str>,
+    /// Set by whoever finds that the captured tables are not what they were: the run ends before it reads on.
+    pub schema_changed: &'a AtomicBool,
+}
+
+/// How a run ended without an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PumpEnd {
+    /// On request.
+    Wished(Wish),
+    /// The marker came out; everything before it is durable on the target.
+    Passed,
+    /// A captured table is not what it was. Nothing of the new shape was applied.
+    SchemaChanged,
 }
 
 /// State of one run between batches.
@@ -45,17 +64,17 @@ struct Run {
 }
 
 impl Pump<'_> {
-    /// Applies changes until a pause or stop is wanted. Returns the wish that ended it.
+    /// Applies changes until there is a reason to end.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of an unfinished batch stays, and the next run goes on from the target's checkpoint.
-    pub async fn run(&self) -> Result<Wish, StoreError> {
+    pub async fn run(&self) -> Result<PumpEnd, StoreError> {
         let result = self.run_connected().await;
         self.status.update(|s| s.streaming = false);
         result
     }
 
-    async fn run_connected(&self) -> Result<Wish, StoreError> {
+    async fn run_connected(&self) -> Result<PumpEnd, StoreError> {
         let route = self.route;
         let state = route.target.target().state(&route.apply).await?;
         let Some(origin) = state.origin else {
@@ -90,10 +109,21 @@ impl Pump<'_> {
             let wish = self.control.wish();
             // A wish is met between source transactions, so that nothing is applied by half.
             if wish != Wish::Run && !run.inside {
-                return Ok(wish);
+                return Ok(PumpEnd::Wished(wish));
+            }
+            if !run.inside {
+                if self.schema_changed.load(Ordering::Relaxed) {
+                    return Ok(PumpEnd::SchemaChanged);
+                }
+                if self.until.is_some_and(|token| self.status.read().marker(token).is_some()) {
+                    return Ok(PumpEnd::Passed);
+                }
             }
             let items = run.stream.next().await?;
-            self.take(&mut run, items).await?;
+            if !self.take(&mut run, items).await? {
+                run.applier.rollback().await?;
+                return Ok(PumpEnd::SchemaChanged);
+            }
             if !run.inside
                 && run.checkpointed.elapsed() >= IDLE_CHECKPOINT
                 && let Some(idle) = run.idle.take().filter(|p| *p > run.applied)
@@ -103,8 +133,9 @@ impl Pump<'_> {
         }
     }
 
-    /// Takes one batch: the last complete transaction in it is committed before a partial one behind it is begun.
-    async fn take(&self, run: &mut Run, items: Vec<CaptureItem>) -> Result<(), StoreError> {
+    /// Takes one batch: the last complete transaction in it is committed before a partial one behind it is begun. False at a changed
+    /// schema: what is read then is read again once it is settled what becomes of it.
+    async fn take(&self, run: &mut Run, items: Vec<CaptureItem>) -> Result<bool, StoreError> {
         let last_commit = items.iter().rposition(|i| matches!(i, CaptureItem::Commit { .. }));
         for (at, item) in items.into_iter().enumerate() {
             match item {
@@ -135,20 +166,13 @@ impl Pump<'_> {
                     self.status.marker_passed(token);
                 }
                 CaptureItem::Progress { position } => run.idle = Some(position),
-                CaptureItem::SchemaChange { table, detail } => {
-                    let name = self.route.apply.tables.get(table).map_or_else(String::new, |m| m.source.to_string());
-                    run.applier.rollback().await?;
-                    return Err(StoreError::new(
-                        self.route.source.id(),
-                        Operation::Capture,
-                        ErrorKind::SchemaChanged,
-                        detail,
-                    )
-                    .about(name));
+                CaptureItem::SchemaChange(change) => {
+                    tracing::info!(pipeline = %self.route.pipeline, %change, "the captured schema changed");
+                    return Ok(false);
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn push(&self, run: &mut Run) -> Result<(), StoreError> {
@@ -165,8 +189,16 @@ impl Pump<'_> {
                 }
             }
         }
+        // Only while a resumed copy catches up can a row be missing that nobody removed.
+        let incomplete = match self.status.read().is_consistent() {
+            true => BTreeMap::new(),
+            false => moved::incomplete(&changes, &self.route.apply.tables),
+        };
         let applied = run.applier.push(changes).await?;
         run.uncommitted = true;
+        if applied.anomalies > 0 && !incomplete.is_empty() {
+            self.fetch(run, incomplete).await?;
+        }
         self.status.update(|s| {
             s.applied_changes += applied.changes;
             for (total, count) in s.applied_by_table.iter_mut().zip(&by_table) {
@@ -177,6 +209,21 @@ impl Pump<'_> {
                 s.anomalies += applied.anomalies;
             }
         });
+        Ok(())
+    }
+
+    /// Brings rows that moved between two snapshots from the source. What follows in the log may be older than they are, so the target
+    /// counts as consistent only from where they were read. Only a log that leaves columns out leads here, so the target is one that lets two
+    /// sessions write at once.
+    async fn fetch(&self, run: &mut Run, keys: BTreeMap<usize, Vec<Key>>) -> Result<(), StoreError> {
+        let route = self.route;
+        let rows = moved::read(route, keys).await?;
+        let read_at = route.source.capture().retention(&route.capture).await?.log_end;
+        route.target.target().save_consistent_from(&route.apply, read_at).await?;
+        self.status.update(|s| s.consistent_from = Some(read_at));
+        if !rows.is_empty() {
+            run.applier.push(rows).await?;
+        }
         Ok(())
     }
 

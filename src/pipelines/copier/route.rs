@@ -32,6 +32,15 @@ impl CopierRoute {
         Self::assemble(pipeline, new, old, maps.iter().map(TableMap::reversed).collect(), name, opposite)
     }
 
+    /// A carrier: captures tables that were made on the new side and brings them to the old one, beside the reverse direction, until
+    /// a roll back has switched and they belong to the mapping. `maps` are forward ones, of these tables only.
+    pub fn carrier(migration: &str, pipeline: &PipelineId, old: &StoreRef, new: &StoreRef, maps: &[TableMap]) -> Self {
+        let (forward, _) = names(migration, pipeline);
+        let name = format!("{}c", forward.trim_end_matches('f'));
+        let tables = maps.iter().map(TableMap::reversed).collect();
+        Self::assemble(&carrier_id(pipeline), new, old, tables, name, forward)
+    }
+
     fn assemble(
         pipeline: &PipelineId,
         source: &StoreRef,
@@ -48,6 +57,11 @@ impl CopierRoute {
             apply: ApplySpec { name, tables },
         }
     }
+}
+
+/// The name of a pipeline's carrier. No profile can declare it, so it never meets a pipeline's.
+pub fn carrier_id(pipeline: &PipelineId) -> PipelineId {
+    PipelineId(format!("{pipeline} (new tables)"))
 }
 
 /// Longest capture name that every engine takes.

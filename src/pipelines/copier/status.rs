@@ -5,7 +5,7 @@ use crate::model::progress::CopyProgress;
 use crate::model::table::TableMap;
 use crate::model::value::Key;
 use chrono::{DateTime, Utc};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 use tokio::sync::watch;
@@ -27,6 +27,10 @@ pub struct StatusData {
     pub applied_changes: u64,
     /// The same by table index.
     pub applied_by_table: Vec<u64>,
+    /// What `applied_by_table` was when the last full verification pass over a table began; no entry: none began since these readings did.
+    pub at_pass: BTreeMap<usize, u64>,
+    /// The same for passes that are under way.
+    pub passing: BTreeMap<usize, u64>,
     /// Changes that met a missing or existing row after the consistent point.
     pub anomalies: u64,
     /// After this position the target is consistent; `None`: from the origin on.
@@ -49,6 +53,12 @@ impl StatusData {
             (Some(_), None) => true,
             (None, _) => false,
         }
+    }
+
+    /// Row changes applied to a table since its last full verification pass began; `None` when that was before these readings began.
+    pub fn changed_since_pass(&self, table: usize) -> Option<u64> {
+        let applied = self.applied_by_table.get(table).copied().unwrap_or(0);
+        applied.checked_sub(*self.at_pass.get(&table)?)
     }
 
     /// When the marker passed, if it did.
@@ -94,6 +104,24 @@ impl CopierStatus {
                 data.markers.pop_front();
             }
             data.markers.push_back((token, Instant::now()));
+        });
+    }
+
+    /// A verification pass over a table begins: once it is full, changes from now on are the changes since it.
+    pub fn pass_begins(&self, table: usize) {
+        self.update(|data| {
+            let applied = data.applied_by_table.get(table).copied().unwrap_or(0);
+            data.passing.insert(table, applied);
+        });
+    }
+
+    /// A pass over a table was full. One that did not begin under these readings leaves the changes since then unknown.
+    pub fn pass_ends(&self, table: usize) {
+        self.update(|data| {
+            match data.passing.remove(&table) {
+                Some(applied) => data.at_pass.insert(table, applied),
+                None => data.at_pass.remove(&table),
+            };
         });
     }
 

@@ -2,7 +2,7 @@
 
 use crate::model::change::{Cell, RowChange};
 use crate::model::value::{Key, Value};
-use crate::stores::postgres::dml::TargetTable;
+use crate::stores::postgres::dml::{TargetTable, carried};
 use crate::stores::postgres::fold::{Fold, Net, Step, is_whole};
 use crate::stores::postgres::wire::failure::Outcome;
 use crate::stores::postgres::wire::pipeline::Pipeline;
@@ -154,7 +154,12 @@ impl<'a> Batch<'a> {
         for (set, rows) in updates {
             self.actions.push(Action::Update { table, set, rows });
         }
-        if !rows.is_empty() {
+        // Rows that were written before a column was there carry one value less: a statement of their own.
+        let mut inserts: BTreeMap<Vec<usize>, Vec<Vec<Cell>>> = BTreeMap::new();
+        for row in rows {
+            inserts.entry(carried(&row)).or_default().push(row);
+        }
+        for rows in inserts.into_values() {
             self.actions.push(Action::Insert { table, rows });
         }
     }

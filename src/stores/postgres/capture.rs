@@ -6,9 +6,11 @@
 //! publication's comment, so that a column that is added later is told from one that was left out on purpose.
 
 use crate::model::change::Position;
+use crate::model::schema_change::SchemaChange;
 use crate::model::table::TableMap;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::postgres::columns::array_literal;
+use crate::stores::postgres::differences::{self, Remembered};
 use crate::stores::postgres::shape::TypeNames;
 use crate::stores::postgres::slot::{self, Slot};
 use crate::stores::postgres::snapshot::PgSnapshot;
@@ -19,7 +21,6 @@ use crate::stores::postgres::wire::link::Link;
 use crate::stores::postgres::{lsn, quote};
 use crate::stores::{Capture, CaptureOrigin, CaptureSpec, ChangeStream, Result, Retention, Snapshot, StoreError};
 use async_trait::async_trait;
-use std::collections::BTreeMap;
 
 /// Prefix of the messages in the log that are markers for us.
 pub const MARKER_PREFIX: &str = "godwit";
@@ -73,46 +74,61 @@ impl PgCapture {
         Ok(())
     }
 
+    fn no_publication(&self, spec: &CaptureSpec) -> StoreError {
+        let name = object_name(&spec.name);
+        self.lost(spec, format!("publication {name} does not exist: changes made since it was dropped cannot be read"))
+    }
+
     fn table_array(&self, spec: &CaptureSpec) -> String {
         let names: Vec<String> = spec.tables.iter().map(|map| quote::table(&map.source)).collect();
         array_literal(&names.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
-    /// The source columns that each map leaves out, by table index.
-    async fn read_left_out(&self, connection: &mut Connection, spec: &CaptureSpec) -> Outcome<Vec<Vec<String>>> {
-        let sql = "SELECT root.n, a.attname FROM unnest($1::text[]) WITH ORDINALITY AS root (name, n)
+    /// Writes down what is remembered of the tables.
+    fn comment(&self, spec: &CaptureSpec, remembered: &[Remembered]) -> String {
+        let by_table = |value: fn(&Remembered) -> serde_json::Value| -> serde_json::Map<String, serde_json::Value> {
+            spec.tables.iter().zip(remembered).map(|(map, known)| (map.source.to_string(), value(known))).collect()
+        };
+        let comment = serde_json::json!({
+            "godwit": 1,
+            "left_out": by_table(|known| serde_json::json!(known.left_out)),
+            "numbers": by_table(|known| serde_json::json!(known.numbers)),
+        });
+        let name = quote::ident(&object_name(&spec.name));
+        format!("COMMENT ON PUBLICATION {name} IS {}", quote::literal(&comment.to_string()))
+    }
+
+    /// The tables' columns as they are now, by table index: what is mapped with its number, and what is not.
+    async fn read_columns(&self, connection: &mut Connection, spec: &CaptureSpec) -> Outcome<Vec<Remembered>> {
+        let sql = "SELECT root.n, a.attname, a.attnum FROM unnest($1::text[]) WITH ORDINALITY AS root (name, n)
                      JOIN pg_attribute a ON a.attrelid = root.name::regclass
                     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' ORDER BY 1, a.attnum";
         let answer = connection.query_with(sql, &[Some(&self.table_array(spec))]).await?;
-        let mut left_out = vec![Vec::new(); spec.tables.len()];
+        let mut tables = vec![Remembered::default(); spec.tables.len()];
         for row in answer.rows {
-            let (Some(Some(n)), Some(Some(column))) = (row.first(), row.get(1)) else { continue };
+            let [Some(n), Some(column), Some(number)] = &row[..] else { continue };
             let Some(at) = n.parse::<usize>().ok().and_then(|n| n.checked_sub(1)) else { continue };
-            if !spec.tables[at].columns.iter().any(|c| c.source == *column) {
-                left_out[at].push(column.clone());
+            let (Some(map), Some(known), Ok(number)) = (spec.tables.get(at), tables.get_mut(at), number.parse()) else {
+                continue;
+            };
+            if map.columns.iter().any(|c| c.source == *column) {
+                known.numbers.insert(column.clone(), number);
+            } else {
+                known.left_out.push(column.clone());
             }
         }
-        Ok(left_out)
+        Ok(tables)
     }
 
     async fn create_publication(&self, connection: &mut Connection, spec: &CaptureSpec) -> Result<()> {
         let failed = self.failed(Operation::Prepare, spec);
-        let left_out = self.read_left_out(connection, spec).await.map_err(&failed)?;
-        let by_table: BTreeMap<String, &Vec<String>> =
-            spec.tables.iter().zip(&left_out).map(|(map, columns)| (map.source.to_string(), columns)).collect();
-        let comment = serde_json::json!({ "godwit": 1, "left_out": by_table }).to_string();
-        let name = quote::ident(&object_name(&spec.name));
-        let comment = format!("COMMENT ON PUBLICATION {name} IS {}", quote::literal(&comment));
+        let comment = self.comment(spec, &self.read_columns(connection, spec).await.map_err(&failed)?);
         // One simple query is one transaction: a publication of ours never exists without its comment.
         connection.query(&format!("{}; {comment}", publication(spec))).await.map(|_| ()).map_err(&failed)
     }
 
     /// Reads the publication's comment back; `None` when the publication is gone.
-    async fn recorded_left_out(
-        &self,
-        connection: &mut Connection,
-        spec: &CaptureSpec,
-    ) -> Outcome<Option<Vec<Vec<String>>>> {
+    async fn remembered(&self, connection: &mut Connection, spec: &CaptureSpec) -> Outcome<Option<Vec<Remembered>>> {
         let sql = "SELECT obj_description(oid, 'pg_publication') AS comment FROM pg_publication WHERE pubname = $1";
         let answer = connection.query_with(sql, &[Some(&object_name(&spec.name))]).await?;
         if answer.rows.is_empty() {
@@ -120,11 +136,14 @@ impl PgCapture {
         }
         let comment: serde_json::Value =
             answer.value("comment").and_then(|c| serde_json::from_str(c).ok()).unwrap_or_default();
-        let columns = |map: &TableMap| {
-            let names = comment["left_out"][map.source.to_string()].as_array().cloned().unwrap_or_default();
-            names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect()
+        let table = |map: &TableMap| {
+            let name = map.source.to_string();
+            Remembered {
+                left_out: serde_json::from_value(comment["left_out"][&name].clone()).unwrap_or_default(),
+                numbers: serde_json::from_value(comment["numbers"][&name].clone()).unwrap_or_default(),
+            }
         };
-        Ok(Some(spec.tables.iter().map(columns).collect()))
+        Ok(Some(spec.tables.iter().map(table).collect()))
     }
 
     /// Fails when a mapped table is no longer published: a table that was dropped and made anew is another one to the server, and its
@@ -276,10 +295,9 @@ impl Capture for PgCapture {
                 }
             }
         }
-        let Some(left_out) = self.recorded_left_out(&mut connection, spec).await.map_err(&failed)? else {
-            let why = format!("publication {name} does not exist: changes made since it was dropped cannot be read");
-            return Err(self.lost(spec, why));
-        };
+        let remembered = self.remembered(&mut connection, spec).await.map_err(&failed)?;
+        let remembered = remembered.ok_or_else(|| self.no_publication(spec))?;
+        let left_out = remembered.into_iter().map(|known| known.left_out).collect();
         self.check_published(&mut connection, spec).await?;
         let sql = "SELECT a.atttypid, a.atttypmod FROM unnest($1::text[]) AS root (name)
                      JOIN pg_attribute a ON a.attrelid = to_regclass(root.name) WHERE a.attnum > 0 AND NOT a.attisdropped";
@@ -321,6 +339,35 @@ impl Capture for PgCapture {
         let answer = connection.query_with(sql, &[Some(MARKER_PREFIX), Some(token)]).await;
         let answer = answer.map_err(self.failed(Operation::Capture, spec))?;
         lsn::from_server(&self.link, Operation::Capture, answer.value("lsn"))
+    }
+
+    async fn differences(&self, spec: &CaptureSpec) -> Result<Vec<SchemaChange>> {
+        let failed = self.failed(Operation::Capture, spec);
+        let mut connection = self.link.statements(Operation::Capture).await?;
+        let remembered = self.remembered(&mut connection, spec).await.map_err(&failed)?;
+        let remembered = remembered.ok_or_else(|| self.no_publication(spec))?;
+        differences::read(&mut connection, &object_name(&spec.name), spec, &remembered).await.map_err(&failed)
+    }
+
+    /// The log carries every column anyway: only what is mapped and what is left out on purpose is written down.
+    async fn remap(&self, spec: &CaptureSpec, left_out: &[(usize, String)]) -> Result<()> {
+        let failed = self.failed(Operation::Prepare, spec);
+        let mut connection = self.link.statements(Operation::Prepare).await?;
+        let remembered = self.remembered(&mut connection, spec).await.map_err(&failed)?;
+        let mut remembered = remembered.ok_or_else(|| self.no_publication(spec))?;
+        let now = self.read_columns(&mut connection, spec).await.map_err(&failed)?;
+        for (table, column) in left_out {
+            if let Some(known) = remembered.get_mut(*table) {
+                known.left_out.push(column.clone());
+            }
+        }
+        for ((map, known), now) in spec.tables.iter().zip(&mut remembered).zip(now) {
+            known.left_out.retain(|name| !map.columns.iter().any(|c| c.source == *name));
+            known.left_out.sort();
+            known.left_out.dedup();
+            known.numbers = now.numbers;
+        }
+        connection.query(&self.comment(spec, &remembered)).await.map(|_| ()).map_err(&failed)
     }
 
     async fn drop_capture(&self, spec: &CaptureSpec) -> Result<()> {

@@ -8,6 +8,7 @@
 use crate::model::table::TableMap;
 use crate::model::value::{Key, Row, Value};
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::postgres::cuts::{self, Cutting};
 use crate::stores::postgres::key_order::{self, KeyColumn, KeyOrder};
 use crate::stores::postgres::row_hash::{self, HashColumn, RowHash};
 use crate::stores::postgres::store::PostgresStore;
@@ -20,8 +21,6 @@ use std::collections::HashMap;
 
 /// Keys that one statement looks up.
 const KEYS_A_STATEMENT: usize = 500;
-/// Where no index serves the order, every range is a scan of the whole table: at most this many ranges.
-const UNINDEXED_RANGES: u64 = 16;
 /// Several ranges are read at a time by the caller, so one range stays on one core of the server.
 const ONE_CORE: &str = "SET LOCAL max_parallel_workers_per_gather = 0";
 /// For scans of a whole table, which take as long as the table is large.
@@ -112,9 +111,18 @@ fn number<T: std::str::FromStr>(text: Option<&Option<String>>) -> Option<T> {
 }
 
 impl Compared {
-    fn quoted_key(&self) -> String {
-        let names: Vec<&str> = self.key.iter().map(|c| c.quoted.as_str()).collect();
-        names.join(", ")
+    /// Number, count and sum of each of these ranges, which together are `whole`. `None` when one does not fit the key.
+    fn sum_query(&self, hash: &RowHash, order: &KeyOrder, whole: &KeyRange, ranges: &[KeyRange]) -> Option<String> {
+        let condition = key_order::condition(&self.key, order, whole)?;
+        let (hash, table) = (hash.expression(&self.columns), &self.table);
+        Some(match ranges {
+            [_] => format!("SELECT 0, count(*), coalesce(sum({hash}), 0) FROM {table}{condition}"),
+            many => format!(
+                "SELECT godwit_range, count(*), sum(godwit_hash) FROM \
+                 (SELECT {} AS godwit_range, {hash} AS godwit_hash FROM {table}{condition}) AS hashed GROUP BY 1",
+                cuts::bucket(&self.key, order, many)?
+            ),
+        })
     }
 
     /// Which limits a statement over this range gets.
@@ -122,35 +130,6 @@ impl Compared {
         let bounded = range.after.is_some() || range.upto.is_some();
         if bounded && key_order::is_indexed(&self.key, order) { ONE_CORE } else { UNLIMITED }
     }
-
-    /// The last key of each full range but the last, by hopping along the key's index.
-    fn next_cut(&self, order: &KeyOrder, range: &KeyRange, rows: u64) -> Option<String> {
-        let condition = key_order::condition(&self.key, order, range)?;
-        let sort = key_order::sort_expressions(&self.key, order).join(", ");
-        let (key, table) = (self.quoted_key(), &self.table);
-        Some(format!("SELECT {key} FROM {table}{condition} ORDER BY {sort} OFFSET {} LIMIT 1", rows.saturating_sub(1)))
-    }
-
-    /// The same where no index serves the order: one sort for all cuts.
-    fn all_cuts(&self, order: &KeyOrder, rows: u64) -> String {
-        let sort = key_order::sort_expressions(&self.key, order).join(", ");
-        let (key, table) = (self.quoted_key(), &self.table);
-        format!(
-            "SELECT {key} FROM (SELECT {key}, row_number() OVER (ORDER BY {sort}) AS godwit_n, count(*) OVER () AS godwit_all FROM {table}) AS cut \
-             WHERE godwit_n % greatest({rows}, godwit_all / {UNINDEXED_RANGES} + 1) = 0 ORDER BY godwit_n"
-        )
-    }
-}
-
-/// Ranges between cuts, open at both ends.
-fn between(cuts: Vec<Key>) -> Vec<KeyRange> {
-    let mut ranges = Vec::with_capacity(cuts.len() + 1);
-    let mut after = None;
-    for cut in cuts {
-        ranges.push(KeyRange { after: after.replace(cut.clone()), upto: Some(cut) });
-    }
-    ranges.push(KeyRange { after, upto: None });
-    ranges
 }
 
 #[async_trait]
@@ -166,48 +145,74 @@ impl Checksum for PostgresStore {
         Ok(orders.iter().flat_map(|o| hashes.iter().map(move |h| format!("{}:{}", h.name(), o.name()))).collect())
     }
 
-    async fn ranges(&self, map: &TableMap, on: MapSide, rows: u64, method: &str) -> Result<Vec<KeyRange>> {
+    async fn reads_in_order(&self, map: &TableMap, on: MapSide, method: &str) -> Result<bool> {
         let (_, order) = self.method(method)?;
         let mut connection = self.connector().acquire(Operation::Compare).await?;
         let compared = self.compared(&mut connection, map, on).await?;
-        let rows = rows.max(1);
-        if compared.key.is_empty() {
+        Ok(key_order::is_indexed(&compared.key, &order))
+    }
+
+    async fn ranges(
+        &self,
+        map: &TableMap,
+        on: MapSide,
+        within: &KeyRange,
+        rows: u64,
+        method: &str,
+    ) -> Result<Vec<KeyRange>> {
+        let (_, order) = self.method(method)?;
+        let mut connection = self.connector().acquire(Operation::Compare).await?;
+        let compared = self.compared(&mut connection, map, on).await?;
+        let (table, key, rows) = (&compared.table, &compared.key, rows.max(1));
+        if key.is_empty() {
             return Ok(vec![KeyRange::default()]);
         }
-        let mut cuts: Vec<Key> = Vec::new();
-        if !key_order::is_indexed(&compared.key, &order) {
-            let found = self.texts(&mut connection, map, on, UNLIMITED, &compared.all_cuts(&order, rows)).await?;
-            cuts.extend(found.into_iter().map(|row| row.into_iter().map(value).collect::<Key>()));
-            return Ok(between(cuts));
+        let name = side::table(map, on);
+        let failed = |e| self.connector().failed(Operation::Compare)(e).about(name.to_string());
+        let size = cuts::size(&mut connection, name).await.map_err(failed)?;
+        let cutting = cuts::cutting(table, key, &order, within, rows, size).ok_or_else(|| self.misfit(map, on))?;
+        let mut found: Vec<Key> = Vec::new();
+        if let Cutting::All(query) = cutting {
+            let all = self.texts(&mut connection, map, on, UNLIMITED, &query).await?;
+            found.extend(all.into_iter().map(|row| row.into_iter().map(value).collect::<Key>()));
+            return Ok(cuts::between(within, found));
         }
         loop {
-            let rest = KeyRange { after: cuts.last().cloned(), upto: None };
-            let query = compared.next_cut(&order, &rest, rows).ok_or_else(|| self.misfit(map, on))?;
-            let found = self.texts(&mut connection, map, on, ONE_CORE, &query).await?;
-            match found.into_iter().next() {
-                Some(row) => cuts.push(row.into_iter().map(value).collect()),
-                None => return Ok(between(cuts)),
+            let after = found.last().or(within.after.as_ref()).cloned();
+            let rest = KeyRange { after, upto: within.upto.clone() };
+            let query = cuts::next_cut(table, key, &order, &rest, rows).ok_or_else(|| self.misfit(map, on))?;
+            match self.texts(&mut connection, map, on, ONE_CORE, &query).await?.into_iter().next() {
+                Some(row) => found.push(row.into_iter().map(value).collect()),
+                None => return Ok(cuts::between(within, found)),
             }
         }
     }
 
-    async fn sum(&self, map: &TableMap, on: MapSide, range: &KeyRange, method: &str) -> Result<RangeSum> {
+    async fn sums(&self, map: &TableMap, on: MapSide, ranges: &[KeyRange], method: &str) -> Result<Vec<RangeSum>> {
         let (hash, order) = self.method(method)?;
         let mut connection = self.connector().acquire(Operation::Compare).await?;
         let compared = self.compared(&mut connection, map, on).await?;
-        let condition = key_order::condition(&compared.key, &order, range).ok_or_else(|| self.misfit(map, on))?;
-        let query = format!(
-            "SELECT count(*), coalesce(sum({}), 0) FROM {}{condition}",
-            hash.expression(&compared.columns),
-            compared.table
-        );
-        let found = self.texts(&mut connection, map, on, compared.settings(&order, range), &query).await?;
-        let row = found.first().and_then(|r| Some((number::<u64>(r.first())?, number::<i128>(r.get(1))?)));
-        let (rows, sum) = row.ok_or_else(|| {
-            let message = "the server's sum is not a number";
-            self.connector().error(Operation::Compare, ErrorKind::Protocol, message).about(compared.table.clone())
-        })?;
-        Ok(RangeSum { rows, hash: sum.cast_unsigned() })
+        let mut sums = vec![RangeSum::default(); ranges.len()];
+        // In the order of an index each range is a statement of its own; else one scan puts each row into its range.
+        let at_once = if key_order::is_indexed(&compared.key, &order) { 1 } else { ranges.len().max(1) };
+        for (part, first) in ranges.chunks(at_once).zip((0..).step_by(at_once)) {
+            let (Some(start), Some(end)) = (part.first(), part.last()) else { continue };
+            let whole = KeyRange { after: start.after.clone(), upto: end.upto.clone() };
+            let query = compared.sum_query(&hash, &order, &whole, part).ok_or_else(|| self.misfit(map, on))?;
+            for row in self.texts(&mut connection, map, on, compared.settings(&order, &whole), &query).await? {
+                let read = || {
+                    let at: usize = number(row.first())?;
+                    Some((at, number::<u64>(row.get(1))?, number::<i128>(row.get(2))?))
+                };
+                let slot = read().and_then(|(at, rows, sum)| Some((sums.get_mut(first + at)?, rows, sum)));
+                let (slot, rows, sum) = slot.ok_or_else(|| {
+                    let message = "the server's sum is not a number";
+                    self.connector().error(Operation::Compare, ErrorKind::Protocol, message).about(&*compared.table)
+                })?;
+                *slot = RangeSum { rows, hash: sum.cast_unsigned() };
+            }
+        }
+        Ok(sums)
     }
 
     async fn row_sums(&self, map: &TableMap, on: MapSide, range: &KeyRange, method: &str) -> Result<Vec<(Key, u128)>> {
@@ -268,24 +273,5 @@ impl Checksum for PostgresStore {
             }
         }
         Ok(rows)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ranges_cover_everything_once() {
-        let key = |n: i64| vec![Value::Int(n)];
-        assert_eq!(between(vec![]), [KeyRange::default()]);
-        assert_eq!(
-            between(vec![key(1), key(5)]),
-            [
-                KeyRange { after: None, upto: Some(key(1)) },
-                KeyRange { after: Some(key(1)), upto: Some(key(5)) },
-                KeyRange { after: Some(key(5)), upto: None },
-            ]
-        );
     }
 }

@@ -119,13 +119,14 @@ impl TargetTable {
         self.generation += 1;
     }
 
-    /// Queues `INSERT` of whole rows. With `only_missing`, rows whose key is there are left alone (and not counted).
+    /// Queues `INSERT` of rows that carry the same columns; what they do not carry gets its default. With `only_missing`, rows whose key
+    /// is there are left alone (and not counted).
     pub fn insert(&mut self, pipeline: &mut Pipeline, rows: &[&[Cell]], only_missing: bool) -> Outcome<()> {
         let kind = if only_missing && self.is_keyed() { Kind::InsertMissing } else { Kind::Insert };
-        let all: Vec<usize> = (0..self.columns.len()).collect();
+        let set: Vec<usize> = rows.first().map_or_else(Vec::new, |row| carried(row));
         let arrays =
-            all.iter().map(|&at| array(rows.iter().map(|row| cell_text(row, at)))).collect::<Outcome<Vec<_>>>()?;
-        self.queue(pipeline, kind, &all, arrays)
+            set.iter().map(|&at| array(rows.iter().map(|row| cell_text(row, at)))).collect::<Outcome<Vec<_>>>()?;
+        self.queue(pipeline, kind, &set, arrays)
     }
 
     /// Queues `UPDATE` of the columns `set` of rows that exist. Keys do not change.
@@ -176,13 +177,15 @@ impl TargetTable {
         let name = &self.name;
         match kind {
             Kind::Insert | Kind::InsertMissing => {
+                let given: Vec<&TargetColumn> = set.iter().filter_map(|&at| self.columns.get(at)).collect();
                 let values: Vec<String> =
-                    self.columns.iter().enumerate().map(|(n, c)| format!("v.c{n}::{}", c.type_name)).collect();
+                    given.iter().enumerate().map(|(n, c)| format!("v.c{n}::{}", c.type_name)).collect();
                 let conflict = match kind {
                     Kind::InsertMissing => format!(" ON CONFLICT ({}) DO NOTHING", self.key_list()),
                     _ => String::new(),
                 };
-                let (columns, values, source) = (self.column_list(), values.join(", "), unnest(self.columns.len()));
+                let names: Vec<&str> = given.iter().map(|c| c.name.as_str()).collect();
+                let (columns, values, source) = (names.join(", "), values.join(", "), unnest(given.len()));
                 format!(
                     "INSERT INTO {name} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {source}{conflict}"
                 )
@@ -325,6 +328,11 @@ impl TargetTable {
     }
 }
 
+/// The columns whose values a row image carries.
+pub fn carried(row: &[Cell]) -> Vec<usize> {
+    row.iter().enumerate().filter(|(_, cell)| matches!(cell, Cell::Value(_))).map(|(at, _)| at).collect()
+}
+
 type Text<'a> = std::borrow::Cow<'a, str>;
 
 fn value_text(value: &Value) -> Option<Text<'_>> {
@@ -381,7 +389,7 @@ mod tests {
     fn statements() {
         let t = fixture(0, &["id", "v"], &[0]);
         assert_eq!(
-            t.sql(Kind::InsertMissing, &[]),
+            t.sql(Kind::InsertMissing, &[0, 1]),
             "INSERT INTO \"s\".\"T0\" (\"id\", \"v\") OVERRIDING SYSTEM VALUE SELECT v.c0::integer, v.c1::integer \
              FROM unnest($1::text[], $2::text[]) AS v (c0, c1) ON CONFLICT (\"id\") DO NOTHING"
         );

@@ -2,8 +2,10 @@
 
 use crate::model::table::{Column, Generation, RowIdentity, Table, TableName};
 use crate::stores::error::{ErrorKind, Operation};
+use crate::stores::postgres::fence::TRIGGER;
 use crate::stores::postgres::quote;
 use crate::stores::postgres::relation::name_arrays;
+use crate::stores::postgres::schema::object::{dotted, plain};
 use crate::stores::postgres::store::PostgresStore;
 use crate::stores::{Inventory, Result};
 use async_trait::async_trait;
@@ -70,12 +72,13 @@ struct ColumnRow {
     not_null: bool,
     computed: bool,
     from_sequence: bool,
+    has_default: bool,
 }
 
 /// Columns of many tables at once, in table order. A default that depends on a sequence makes it a serial column, whoever owns the sequence.
 const COLUMNS: &str = "
     SELECT a.attrelid::int8 AS \"table\", a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type_name,
-           a.attnotnull AS not_null, a.attgenerated <> '' AS computed,
+           a.attnotnull AS not_null, a.attgenerated <> '' AS computed, a.atthasdef OR a.attidentity <> '' AS has_default,
            a.attidentity <> '' OR EXISTS (
                 SELECT FROM pg_attrdef d
                   JOIN pg_depend dep ON dep.classid = 'pg_attrdef'::regclass AND dep.objid = d.oid AND dep.refclassid = 'pg_class'::regclass
@@ -95,7 +98,13 @@ async fn describe(connection: &mut PgConnection, rows: Vec<TableRow>) -> std::re
             (false, true) => Generation::Sequence,
             (false, false) => Generation::Plain,
         };
-        let column = Column { name: row.name, type_name: row.type_name, nullable: !row.not_null, generation };
+        let column = Column {
+            name: row.name,
+            type_name: row.type_name,
+            nullable: !row.not_null,
+            generation,
+            has_default: row.has_default,
+        };
         by_table.entry(row.table).or_default().push(column);
     }
     Ok(rows
@@ -125,17 +134,20 @@ pub fn row_identity(
     }
 }
 
+/// The user's tables, as a condition on `c` and `ns`. A table of an extension comes with the extension.
+fn user_table() -> String {
+    format!(
+        "{USER_SCHEMA} AND NOT EXISTS (SELECT FROM pg_depend e
+          WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"
+    )
+}
+
 #[async_trait]
 impl Inventory for PostgresStore {
     async fn tables(&self) -> Result<Vec<Table>> {
         let connector = self.connector();
         let mut connection = connector.acquire(Operation::Inspect).await?;
-        // A table of an extension comes with the extension.
-        let condition = format!(
-            "{USER_SCHEMA} AND NOT EXISTS (SELECT FROM pg_depend e
-              WHERE e.classid = 'pg_class'::regclass AND e.objid = c.oid AND e.deptype = 'e')"
-        );
-        let rows: Vec<TableRow> = sqlx::query_as(AssertSqlSafe(tables_sql(&condition)))
+        let rows: Vec<TableRow> = sqlx::query_as(AssertSqlSafe(tables_sql(&user_table())))
             .fetch_all(&mut *connection)
             .await
             .map_err(connector.failed(Operation::Inspect))?;
@@ -174,6 +186,90 @@ impl Inventory for PostgresStore {
             .map_err(|e| connector.failed(Operation::Inspect)(e).about(name.to_string()))?;
         Ok(any)
     }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Inspect).await?;
+        let sql = format!(
+            "SELECT ns.nspname::text, c.relname::text FROM pg_class c JOIN pg_namespace ns ON ns.oid = c.relnamespace
+              WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence <> 't' AND {} ORDER BY 1, 2",
+            user_table()
+        );
+        let rows: Vec<(String, String)> = sqlx::query_as(AssertSqlSafe(sql))
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(connector.failed(Operation::Inspect))?;
+        Ok(rows.iter().map(|(schema, name)| TableName::in_schema(schema, name)).collect())
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Inspect).await?;
+        let rows: Vec<(String, Option<String>, String, Option<String>)> = sqlx::query_as(AssertSqlSafe(others_sql()))
+            .bind(TRIGGER)
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(connector.failed(Operation::Inspect))?;
+        let spelled =
+            |(kind, schema, name, table): (String, Option<String>, String, Option<String>)| match (schema, table) {
+                (Some(schema), Some(table)) => {
+                    format!("{kind} {} on {}", plain(&name), dotted(&TableName::in_schema(&schema, &table)))
+                }
+                (Some(schema), None) => format!("{kind} {}", dotted(&TableName::in_schema(&schema, &name))),
+                // Spelled by the server.
+                (None, _) => format!("{kind} {name}"),
+            };
+        Ok(rows.into_iter().map(spelled).collect())
+    }
+}
+
+/// Everything of the user's that is no table: kind, schema, name (without a schema: as the server spells it), and the table that it
+/// hangs on. `$1` is the fence's trigger.
+///
+/// Left out is what belongs to something else: parts of extensions, indexes behind constraints and on partitions, sequences that a
+/// column owns, row types, and Godwit's own.
+fn others_sql() -> String {
+    let own = |class: &str, oid: &str| {
+        format!(
+            "NOT EXISTS (SELECT FROM pg_depend e WHERE e.classid = '{class}'::regclass AND e.objid = {oid} AND e.deptype = 'e')"
+        )
+    };
+    format!(
+        "SELECT kind, schema, name, hangs_on FROM (
+         SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table'
+                               WHEN 'S' THEN 'sequence' ELSE 'index' END AS kind,
+                ns.nspname::text AS schema, c.relname::text AS name, NULL::text AS hangs_on
+           FROM pg_class c JOIN pg_namespace ns ON ns.oid = c.relnamespace
+          WHERE c.relkind IN ('v', 'm', 'f', 'S', 'i', 'I') AND c.relpersistence <> 't' AND NOT c.relispartition AND {USER_SCHEMA} AND {relation}
+            AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = c.oid AND k.contype IN ('p', 'u', 'x'))
+            AND NOT EXISTS (SELECT FROM pg_depend o WHERE o.classid = 'pg_class'::regclass AND o.objid = c.oid AND c.relkind = 'S' AND o.deptype IN ('a', 'i'))
+         UNION ALL
+         SELECT CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END, NULL, p.oid::regprocedure::text, NULL
+           FROM pg_proc p JOIN pg_namespace ns ON ns.oid = p.pronamespace WHERE {USER_SCHEMA} AND {function}
+         UNION ALL
+         SELECT CASE t.typtype WHEN 'd' THEN 'domain' ELSE 'type' END, ns.nspname::text, t.typname::text, NULL
+           FROM pg_type t JOIN pg_namespace ns ON ns.oid = t.typnamespace LEFT JOIN pg_class r ON r.oid = t.typrelid
+          WHERE (t.typtype IN ('e', 'd', 'r') OR (t.typtype = 'c' AND r.relkind = 'c')) AND {USER_SCHEMA} AND {type_}
+         UNION ALL
+         SELECT 'trigger', ns.nspname::text, t.tgname::text, c.relname::text
+           FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace ns ON ns.oid = c.relnamespace
+          WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgname <> $1 AND {USER_SCHEMA}
+         UNION ALL
+         SELECT 'policy', ns.nspname::text, p.polname::text, c.relname::text
+           FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace ns ON ns.oid = c.relnamespace WHERE {USER_SCHEMA}
+         UNION ALL
+         SELECT 'rule', ns.nspname::text, w.rulename::text, c.relname::text
+           FROM pg_rewrite w JOIN pg_class c ON c.oid = w.ev_class JOIN pg_namespace ns ON ns.oid = c.relnamespace
+          WHERE w.rulename <> '_RETURN' AND {USER_SCHEMA}
+         UNION ALL
+         SELECT 'event trigger', NULL, quote_ident(evtname), NULL FROM pg_event_trigger
+         UNION ALL
+         SELECT 'extension', NULL, quote_ident(extname), NULL FROM pg_extension) AS found
+          ORDER BY kind, schema, name, hangs_on",
+        relation = own("pg_class", "c.oid"),
+        function = own("pg_proc", "p.oid"),
+        type_ = own("pg_type", "t.oid"),
+    )
 }
 
 #[cfg(test)]

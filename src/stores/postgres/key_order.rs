@@ -226,6 +226,15 @@ pub fn condition(key: &[KeyColumn], order: &KeyOrder, range: &KeyRange) -> Optio
     Some(sql)
 }
 
+/// The expression that is true for keys up to and including `values`. `None` when they do not fit the key.
+pub fn not_above(key: &[KeyColumn], order: &KeyOrder, values: &Key) -> Option<String> {
+    let (columns, constants) = (sort_expressions(key, order), constants(key, values, Some(order))?);
+    Some(match (columns.as_slice(), constants.as_slice()) {
+        ([column], [constant]) => format!("{column} <= {constant}"),
+        _ => format!("({}) <= ({})", columns.join(", "), constants.join(", ")),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

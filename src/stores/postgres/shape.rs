@@ -14,8 +14,8 @@ pub type TypeNames = HashMap<(u32, i32), String>;
 pub struct Shape {
     /// Index into the pipeline's list.
     pub table: usize,
-    /// For each mapped column, where it stands in the log's rows.
-    places: Vec<usize>,
+    /// For each mapped column, where it stands in the log's rows; `None`: these rows were written before the column was there.
+    places: Vec<Option<usize>>,
     /// Which of the log's columns the replica identity holds.
     identity: Vec<bool>,
     /// For each key column of the map, where it stands in the log's rows; empty: the whole row is the key.
@@ -31,7 +31,9 @@ pub struct Alignment {
     pub differences: Vec<String>,
 }
 
-/// Compares a relation with its map. `left_out` are the source columns that were left out on purpose when the capture was made.
+/// Compares a relation with its map. A relation without some mapped columns is still usable: whether it is history (the column was
+/// added later) or news (it was dropped) is for the catalogue to say.
+/// `left_out` are the source columns that were left out on purpose when the capture was made.
 pub fn align(
     table: usize,
     map: &TableMap,
@@ -45,7 +47,7 @@ pub fn align(
     for column in &map.columns {
         let Some(place) = relation.columns.iter().position(|c| c.name == column.source) else {
             differences.push(format!("column {} is gone", column.source));
-            usable = false;
+            places.push(None);
             continue;
         };
         let found = &relation.columns[place];
@@ -56,7 +58,7 @@ pub fn align(
             }
             None => differences.push(format!("column {} has a type that no longer exists", column.source)),
         }
-        places.push(place);
+        places.push(Some(place));
     }
     for column in &relation.columns {
         let mapped = map.columns.iter().any(|c| c.source == column.name);
@@ -67,19 +69,21 @@ pub fn align(
     }
     let identity: Vec<bool> = relation.columns.iter().map(|c| c.key || relation.full_identity).collect();
     let mut key = Vec::with_capacity(map.key.len());
-    if usable {
-        if map.key.is_empty() && !relation.full_identity {
-            differences.push("its replica identity is no longer FULL, so rows cannot be told apart".to_owned());
-            usable = false;
-        }
-        for &column in &map.key {
-            match places.get(column).filter(|&&place| identity.get(place) == Some(&true)) {
-                Some(&place) => key.push(place),
-                None => {
-                    let name = map.columns.get(column).map_or("?", |c| c.source.as_str());
-                    differences.push(format!("key column {name} is no longer part of its replica identity"));
-                    usable = false;
-                }
+    if map.key.is_empty() && !relation.full_identity {
+        differences.push("its replica identity is no longer FULL, so rows cannot be told apart".to_owned());
+        usable = false;
+    }
+    // Without a key the whole old row is looked for, so that none of its columns may be unknown.
+    if map.key.is_empty() && places.contains(&None) {
+        usable = false;
+    }
+    for &column in &map.key {
+        match places.get(column).copied().flatten().filter(|&place| identity.get(place) == Some(&true)) {
+            Some(place) => key.push(place),
+            None => {
+                let name = map.columns.get(column).map_or("?", |c| c.source.as_str());
+                differences.push(format!("key column {name} is no longer part of its replica identity"));
+                usable = false;
             }
         }
     }
@@ -113,6 +117,7 @@ impl Shape {
         self.places
             .iter()
             .map(|&place| {
+                let Some(place) = place else { return Some(Cell::Unchanged) };
                 Some(match new.get(place)? {
                     Field::Unchanged => self.old_value(old, place).map_or(Cell::Unchanged, Cell::Value),
                     field => Cell::Value(value(field)?),
@@ -134,7 +139,7 @@ impl Shape {
     fn key_values(&self, old: &OldImage<'_>) -> Option<Key> {
         if self.key.is_empty() {
             let OldImage::Row(fields) = old else { return None };
-            return self.places.iter().map(|&place| value(fields.get(place)?)).collect();
+            return self.places.iter().map(|&place| value(fields.get(place?)?)).collect();
         }
         self.key.iter().map(|&place| value(old.fields().get(place)?)).collect()
     }

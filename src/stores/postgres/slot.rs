@@ -110,6 +110,7 @@ impl Slot {
             ),
             // NULL means max_slot_wal_keep_size = -1: nothing but the disk limits it. A negative size is a slot that is being cut already.
             room: Reading::Known(self.safe_bytes.map(|bytes| u64::try_from(bytes).unwrap_or(0))),
+            disk_free: Reading::Unknown("PostgreSQL does not tell how much room its disk has".to_owned()),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use crate::model::change::{CaptureItem, Position, RowChange};
 use crate::stores::error::{ErrorKind, Operation};
+use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::pgoutput::{Message, Relation, decode};
 use crate::stores::postgres::shape::{Shape, TypeNames, align};
 use crate::stores::postgres::wire::failure::Failure;
 use crate::stores::postgres::wire::link::Link;
 use crate::stores::postgres::wire::replication::{Event, ReplicationStream};
 use crate::stores::postgres::{capture, lsn};
-use crate::stores::{CaptureSpec, ChangeStream, Result, StoreError};
+use crate::stores::{Capture, CaptureSpec, ChangeStream, Result, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -248,7 +249,9 @@ impl PgChangeStream {
         let alignment = align(table, &self.spec.tables[table], left_out, relation, &self.types);
         let detail = alignment.differences.join("; ");
         if !alignment.differences.is_empty() {
-            self.items.push(CaptureItem::SchemaChange { table, detail: detail.clone() });
+            // The log tells of the past: rows from before a change that the mapping has followed since are as they should be.
+            let now = PgCapture::new(self.link.clone()).differences(&self.spec).await?;
+            self.items.extend(now.into_iter().map(CaptureItem::SchemaChange));
         }
         let known = match alignment.shape {
             Some(shape) => Known::Mapped(shape),

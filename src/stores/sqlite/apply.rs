@@ -29,6 +29,7 @@ struct TableSql {
     insert_or_leave: String,
     /// Inserts a row and removes whatever stands in its way on any unique index.
     insert_or_replace: String,
+    key_list: String,
     key_equals: String,
     update: String,
     delete: String,
@@ -43,6 +44,7 @@ impl TableSql {
         let set = map.columns.iter().map(|c| format!("{} = ?", ident(&c.target))).collect::<Vec<_>>().join(", ");
         Self {
             insert_or_leave: format!("{} ON CONFLICT ({}) DO NOTHING", insert.sql(1), keyed.key_list()),
+            key_list: keyed.key_list(),
             insert_or_replace: Insert::new("INSERT OR REPLACE", map).sql(1),
             update: format!("UPDATE {table} SET {set} WHERE {}", keyed.key_equals()),
             delete: format!("DELETE FROM {table} WHERE {}", keyed.key_equals()),
@@ -58,6 +60,14 @@ impl TableSql {
         let known = self.map.columns.iter().zip(cells).filter(|(_, cell)| matches!(cell, Cell::Value(_)));
         let set = known.map(|(column, _)| format!("{} = ?", ident(&column.target))).collect::<Vec<_>>().join(", ");
         format!("UPDATE {} SET {set} WHERE {}", ident(&self.map.target.name), self.key_equals)
+    }
+
+    /// An INSERT of the columns whose values the log carries; the others get their defaults.
+    fn partial_insert(&self, verb: &str, cells: &[Cell]) -> String {
+        let known = self.map.columns.iter().zip(cells).filter(|(_, cell)| matches!(cell, Cell::Value(_)));
+        let names: Vec<String> = known.map(|(column, _)| ident(&column.target)).collect();
+        let marks = vec!["?"; names.len()].join(", ");
+        format!("{verb} INTO {} ({}) VALUES ({marks})", ident(&self.map.target.name), names.join(", "))
     }
 }
 
@@ -145,10 +155,11 @@ impl SqliteApplier {
             // SQLite takes a value that is not bound for NULL, so a short row would be written as one with NULLs.
             check_lengths(&self.tables, &change).map_err(|what| work.protocol(&what))?;
             match change {
-                RowChange::Insert { table, row } if inserts.rows.is_empty() || inserts.table == table => {
-                    let row = whole(row).ok_or_else(|| work.protocol("an insert without all of its values"))?;
+                RowChange::Insert { table, row }
+                    if (inserts.rows.is_empty() || inserts.table == table) && !is_partial(&row) =>
+                {
                     inserts.table = table;
-                    inserts.rows.push(row);
+                    inserts.rows.push(whole(row).unwrap_or_default());
                 }
                 other => {
                     work.insert_all(&self.tables, std::mem::take(&mut inserts)).await?;
@@ -180,6 +191,10 @@ fn check_lengths(tables: &[TableSql], change: &RowChange) -> std::result::Result
         return Err(format!("a change of {} has another number of values than its mapping", map.target));
     }
     Ok(())
+}
+
+fn is_partial(cells: &[Cell]) -> bool {
+    cells.iter().any(|cell| matches!(cell, Cell::Unchanged))
 }
 
 fn whole(cells: Vec<Cell>) -> Option<Row> {
@@ -228,14 +243,17 @@ impl Work<'_> {
 
     async fn change(&mut self, tables: &[TableSql], change: RowChange) -> Result<()> {
         match change {
+            RowChange::Insert { table, row } if is_partial(&row) => {
+                self.insert_partly(self.table(tables, table)?, row).await
+            }
             RowChange::Insert { table, row } => {
-                let row = whole(row).ok_or_else(|| self.protocol("an insert without all of its values"))?;
+                let row = whole(row).unwrap_or_default();
                 self.insert_one(self.table(tables, table)?, row).await
             }
             RowChange::Update { table, old_key, row } => {
                 let table = self.table(tables, table)?;
                 self.done.changes += 1;
-                if row.iter().any(|cell| matches!(cell, Cell::Unchanged)) {
+                if is_partial(&row) {
                     return self.update_partly(table, old_key, row).await;
                 }
                 let row = whole(row).unwrap_or_default();
@@ -339,6 +357,31 @@ impl Work<'_> {
             self.done.anomalies += 1;
         }
         Ok(())
+    }
+
+    /// A row that was logged before all of its columns were captured.
+    async fn insert_partly(&mut self, table: &TableSql, cells: Vec<Cell>) -> Result<()> {
+        self.done.changes += 1;
+        let value = |cell: &Cell| match cell {
+            Cell::Value(value) => Some(value.clone()),
+            Cell::Unchanged => None,
+        };
+        let values: Row = cells.iter().filter_map(value).collect();
+        let key: Key = table.map.key.iter().filter_map(|&at| cells.get(at).and_then(value)).collect();
+        let plain = table.partial_insert("INSERT", &cells);
+        match self.run(table, &format!("{plain} ON CONFLICT ({}) DO NOTHING", table.key_list), values.clone()).await {
+            Ok(1) => Ok(()),
+            Ok(_) => {
+                self.done.anomalies += 1;
+                self.update_partly(table, key, cells).await
+            }
+            Err(Refusal::InTheWay(_)) if self.repeats => {
+                let sql = table.partial_insert("INSERT OR REPLACE", &cells);
+                self.run(table, &sql, values).await?;
+                Ok(())
+            }
+            Err(refusal) => Err(refusal.into()),
+        }
     }
 
     /// A row was in the way. While the log repeats itself that row will be brought up to date by a later change, so the new

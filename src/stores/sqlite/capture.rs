@@ -1,42 +1,40 @@
 //! Change capture by triggers: making it, looking after it, removing it. The log itself is described in [`super::log`].
 
-use super::catalogue::{self, CatalogueTable};
+use super::catalogue::CatalogueTable;
 use super::connect::{Database, Mode};
 use super::control;
 use super::inventory::existing;
 use super::log::{self, Layout};
-use super::quote::{folded, text};
+use super::quote::text;
 use super::row::{self, Args};
 use super::session::Session;
+use super::shape::{self, Recorded, lost};
 use super::snapshot::SqliteSnapshot;
 use super::store::SqliteStore;
 use super::stream::LogStream;
 use crate::model::change::Position;
 use crate::model::lag::Reading;
+use crate::model::schema_change::SchemaChange;
 use crate::model::table::TableMap;
-use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::{Capture, CaptureOrigin, CaptureSpec, ChangeStream, Result, Retention, Snapshot};
 use async_trait::async_trait;
 use std::sync::Arc;
-
-/// Columns of a table with their types, as the registry keeps them to notice a changed schema.
-pub type Shape = Vec<(String, String)>;
 
 /// What the registry says about a capture.
 #[derive(Debug)]
 pub struct Registered {
     /// Log rows up to this one are gone.
     pub trimmed: u64,
-    /// The tables' columns when the capture was made.
-    pub shapes: Vec<Shape>,
+    /// What is captured of each table.
+    pub tables: Vec<Recorded>,
 }
 
 #[async_trait]
 impl Capture for SqliteStore {
     async fn statements(&self, spec: &CaptureSpec) -> Result<Vec<(String, String)>> {
         let mut session = self.db.open(Mode::Read, Operation::Prepare).await?;
-        let (statements, _) = statements(&mut session, spec).await?;
-        Ok(statements)
+        statements(&mut session, spec).await
     }
 
     async fn prepare(&self, spec: &CaptureSpec, snapshot: bool) -> Result<(CaptureOrigin, Option<Box<dyn Snapshot>>)> {
@@ -81,6 +79,7 @@ impl Capture for SqliteStore {
             // Numbers are given without gaps, so this is the count of rows without reading them.
             retained: Reading::Known(end.saturating_sub(registered.trimmed)),
             room: Reading::Known(None),
+            disk_free: self.db.disk_free(),
         })
     }
 
@@ -96,6 +95,33 @@ impl Capture for SqliteStore {
                 session.commit().await?;
                 Ok(Position::LogRow(row))
             }
+            Err(e) => {
+                session.roll_back().await;
+                Err(e)
+            }
+        }
+    }
+
+    async fn differences(&self, spec: &CaptureSpec) -> Result<Vec<SchemaChange>> {
+        let mut session = self.db.open(Mode::Read, Operation::Capture).await?;
+        let registered = registered(&mut session, spec).await?;
+        shape::differences(&mut session, spec, &registered.tables).await
+    }
+
+    async fn remap(&self, spec: &CaptureSpec, left_out: &[(usize, String)]) -> Result<()> {
+        if self.db.held.is_held() {
+            return Err(self.db.error(Operation::Prepare, ErrorKind::Contention, "the writers are held by a freeze"));
+        }
+        let mut session = self.db.open(Mode::Write, Operation::Prepare).await?;
+        session.begin_immediate(session.patience()).await?;
+        // Nobody can write between the end of the log and the new triggers.
+        let followed = async {
+            let registered = verify(&mut session, spec).await?;
+            let end = log_end(&mut session, spec).await?;
+            shape::follow(&mut session, spec, registered.tables, left_out, end).await
+        };
+        match followed.await {
+            Ok(()) => session.commit().await,
             Err(e) => {
                 session.roll_back().await;
                 Err(e)
@@ -183,21 +209,22 @@ fn check_map(session: &Session, map: &TableMap, found: &CatalogueTable) -> Resul
     }
 }
 
-/// All statements of a capture with their undo, and the shapes of its tables.
-async fn statements(session: &mut Session, spec: &CaptureSpec) -> Result<(Vec<(String, String)>, Vec<Shape>)> {
+/// All statements of a capture with their undo.
+async fn statements(session: &mut Session, spec: &CaptureSpec) -> Result<Vec<(String, String)>> {
     check_spec(session, spec)?;
     // Shared with other captures and dropped with the last of them, hence without an undo of their own here.
     let shared = |statement: &str| (statement.to_owned(), String::new());
     let mut statements = vec![shared(control::CREATE), shared(control::FILL), shared(log::CREATE_REGISTRY)];
     statements.extend(Layout::of(spec).tables());
-    let mut shapes = Vec::with_capacity(spec.tables.len());
+    let mut recorded = Vec::with_capacity(spec.tables.len());
     for (index, map) in spec.tables.iter().enumerate() {
         let found = existing(session, &map.source).await?;
         check_map(session, map, &found)?;
-        statements.extend(log::triggers(spec, index, map, &found));
-        shapes.push(shape(&found));
+        let known = Recorded::new(map, found.columns.iter().map(|c| c.name.clone()));
+        statements.extend(log::triggers(spec, index, map, &found, &known.cells()));
+        recorded.push(known);
     }
-    let tables = serde_json::to_string(&shapes).map_err(|e| session.fail(ErrorKind::Protocol, e.to_string()))?;
+    let tables = serde_json::to_string(&recorded).map_err(|e| session.fail(ErrorKind::Protocol, e.to_string()))?;
     statements.push((
         format!(
             "INSERT INTO godwit_capture (name, tables, trimmed) VALUES ({}, {}, 0)",
@@ -206,7 +233,7 @@ async fn statements(session: &mut Session, spec: &CaptureSpec) -> Result<(Vec<(S
         ),
         format!("DELETE FROM godwit_capture WHERE name = {}", text(&spec.name)),
     ));
-    Ok((statements, shapes))
+    Ok(statements)
 }
 
 async fn make(session: &mut Session, spec: &CaptureSpec) -> Result<()> {
@@ -220,8 +247,7 @@ async fn make(session: &mut Session, spec: &CaptureSpec) -> Result<()> {
     if let Some(taken) = taken {
         return Err(session.fail(ErrorKind::Exists, "the capture exists already").about(row::text(&taken, 0)));
     }
-    let (statements, _) = statements(session, spec).await?;
-    for (statement, _) in &statements {
+    for (statement, _) in &statements(session, spec).await? {
         session.script(statement).await?;
     }
     Ok(())
@@ -256,69 +282,43 @@ async fn has_registry(session: &mut Session) -> Result<bool> {
     Ok(session.first("SELECT 1 FROM sqlite_schema WHERE name = 'godwit_capture'", Args::new()).await?.is_some())
 }
 
-/// A table's columns for the registry.
-pub fn shape(found: &CatalogueTable) -> Shape {
-    found.columns.iter().map(|c| (c.name.clone(), c.type_name.clone())).collect()
-}
-
 /// Proves that the capture is whole: its registry row, its log and every trigger of every table that still exists.
 ///
 /// # Errors
 /// [`ErrorKind::LogLost`] when a part is missing: from then on changes may have passed by.
 pub async fn verify(session: &mut Session, spec: &CaptureSpec) -> Result<Registered> {
+    let registered = registered(session, spec).await?;
+    for (index, map) in spec.tables.iter().enumerate() {
+        shape::check_triggers(session, spec, index, map).await?;
+    }
+    Ok(registered)
+}
+
+/// What the registry says, if the log is there.
+///
+/// # Errors
+/// [`ErrorKind::LogLost`] when a part is missing.
+pub async fn registered(session: &mut Session, spec: &CaptureSpec) -> Result<Registered> {
     let layout = Layout::of(spec);
-    let lost =
-        |session: &Session, what: String| -> StoreError { session.fail(ErrorKind::LogLost, what).about(&spec.name) };
     if !has_registry(session).await? {
-        return Err(lost(session, "the capture does not exist (no table godwit_capture)".to_owned()));
+        return Err(lost(session, spec, "the capture does not exist (no table godwit_capture)".to_owned()));
     }
     let found = session
         .first("SELECT trimmed, tables FROM godwit_capture WHERE name = ?1", Args::new().text(&spec.name))
         .await?;
     let Some(found) = found else {
-        return Err(lost(session, "the capture does not exist (no row in godwit_capture)".to_owned()));
+        return Err(lost(session, spec, "the capture does not exist (no row in godwit_capture)".to_owned()));
     };
-    let objects =
-        session.rows("SELECT name, tbl_name FROM sqlite_schema WHERE name LIKE 'godwit%'", Args::new()).await?;
-    let is_there = |name: &str| objects.iter().any(|r| row::text(r, 0) == name);
+    let there = session
+        .rows("SELECT name FROM sqlite_schema WHERE name LIKE 'godwit%' AND type = 'table'", Args::new())
+        .await?;
     for table in [&layout.log, &layout.displaced] {
-        if !is_there(table) {
-            return Err(lost(session, format!("the table {table} is gone")));
+        if !there.iter().any(|r| row::text(r, 0) == table) {
+            return Err(lost(session, spec, format!("the table {table} is gone")));
         }
     }
-    for (index, map) in spec.tables.iter().enumerate() {
-        let on_table = |name: &str| {
-            objects.iter().any(|r| row::text(r, 0) == name && folded(row::text(r, 1)) == folded(&map.source.name))
-        };
-        let missing = log::MOMENTS.iter().map(|m| log::trigger_name(&spec.name, index, m)).find(|name| !on_table(name));
-        if let Some(name) = missing {
-            // Rebuilding a table (the usual way of altering one in SQLite) drops its triggers with it.
-            return Err(lost(session, format!("the trigger {name} on {} is gone: was the table rebuilt?", map.source)));
-        }
-    }
-    let shapes = serde_json::from_str(row::text(&found, 1))
-        .map_err(|e| session.fail(ErrorKind::Protocol, format!("godwit_capture is damaged: {e}")))?;
-    Ok(Registered { trimmed: row::uint(&found, 0), shapes })
-}
-
-/// How a captured table differs from what the registry remembers, if it does.
-pub async fn drift_of(session: &mut Session, map: &TableMap, before: &Shape) -> Result<Option<String>> {
-    let Some(found) = catalogue::find(session, &map.source).await? else {
-        return Ok(Some(format!("the table {} is gone", map.source)));
-    };
-    let now = shape(&found);
-    let added = now.iter().find(|(name, _)| !before.iter().any(|(old, _)| old == name));
-    let dropped = before.iter().find(|(name, _)| !now.iter().any(|(new, _)| new == name));
-    let retyped = now.iter().find_map(|(name, new)| {
-        before.iter().find(|(old, was)| old == name && was != new).map(|(_, was)| (name, was, new))
-    });
-    Ok(match (added, dropped, retyped) {
-        (Some((new, _)), Some((old, _)), _) => Some(format!("column {old} is gone and column {new} is new")),
-        (Some((new, kind)), None, _) => Some(format!("column {new} {kind} was added")),
-        (None, Some((old, _)), _) => Some(format!("column {old} is gone")),
-        (None, None, Some((name, was, new))) => Some(format!("column {name} was {was} and is {new}")),
-        (None, None, None) => None,
-    })
+    let tables = shape::parse(row::text(&found, 1), spec).map_err(|e| session.fail(ErrorKind::Protocol, e))?;
+    Ok(Registered { trimmed: row::uint(&found, 0), tables })
 }
 
 /// Number of the last log row ever written, 0 before the first. Read inside a transaction it is the end of a consistent prefix.

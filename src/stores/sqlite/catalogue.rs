@@ -113,7 +113,7 @@ pub async fn find(session: &mut Session, name: &TableName) -> Result<Option<Cata
     let uniques = unique_indexes(session, &name).await?;
     let listed = session
         .rows(
-            "SELECT name, type, \"notnull\", pk, hidden FROM pragma_table_xinfo(?1) ORDER BY cid",
+            "SELECT name, type, \"notnull\", pk, hidden, dflt_value IS NOT NULL FROM pragma_table_xinfo(?1) ORDER BY cid",
             Args::new().text(name.as_str()),
         )
         .await?;
@@ -137,6 +137,7 @@ pub async fn find(session: &mut Session, name: &TableName) -> Result<Option<Cata
                     0 => Generation::Plain,
                     _ => Generation::Computed,
                 },
+                has_default: row::int(r, 5) != 0 || (rowid_alias && is_key),
             }
         })
         .collect();

@@ -4,8 +4,10 @@ use super::error::store_error;
 use super::held::Held;
 use super::row::{self, Args};
 use super::session::Session;
+use crate::model::lag::Reading;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::{OpenOptions, Result};
+use nix::sys::statvfs::statvfs;
 use sqlx::ConnectOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use std::os::unix::fs::MetadataExt;
@@ -82,6 +84,18 @@ impl Database {
     /// Device and inode of the file now: differs after somebody replaced the file under its name. `None` if there is no file.
     pub fn file_identity(&self) -> Option<(u64, u64)> {
         std::fs::metadata(&self.path).ok().map(|meta| (meta.dev(), meta.ino()))
+    }
+
+    /// Bytes free on the file system of the file, whose change log and write-ahead log grow with it.
+    pub fn disk_free(&self) -> Reading<u64> {
+        let path = self.canonical();
+        let directory = path.parent().unwrap_or(Path::new("/"));
+        match statvfs(directory) {
+            Ok(stat) => Reading::Known(stat.blocks_available().saturating_mul(stat.fragment_size())),
+            Err(error) => {
+                Reading::Unknown(format!("the file system of {} cannot be read: {error}", directory.display()))
+            }
+        }
     }
 
     /// Opens a session for one operation.

@@ -64,6 +64,28 @@ pub fn create_table(sql: &str, own: &Renames, parents: &HashMap<String, Renames>
     Ok(Rewritten { sql: sql.trim_end().to_owned(), left_out })
 }
 
+/// The definition of one column of a CREATE TABLE, as a target has it; `None` when the statement has no such column.
+///
+/// # Errors
+/// Says what in the statement could not be understood.
+pub fn column(
+    sql: &str,
+    own: &Renames,
+    parents: &HashMap<String, Renames>,
+    name: &str,
+) -> Result<Option<Rewritten>, String> {
+    let all = tokens(sql);
+    let open = all.iter().position(|t| t.is("(")).ok_or("a CREATE TABLE without a list of columns")?;
+    let close = group_end(&all, open).ok_or("a CREATE TABLE whose parentheses do not match")?;
+    let rewriter = Rewriter { own, parents };
+    let mut left_out = Vec::new();
+    let definition = split_at_commas(&all[open + 1..close])
+        .into_iter()
+        .find(|d| d.first().is_some_and(|t| t.is_name() && folded(&t.name()) == folded(name)))
+        .and_then(|d| rewriter.definition(d, &mut left_out));
+    Ok(definition.map(|sql| Rewritten { sql, left_out }))
+}
+
 /// Rewrites CREATE INDEX; `None` when the index needs a column that is not carried.
 ///
 /// # Errors

@@ -39,6 +39,36 @@ impl Inventory for SqliteStore {
         let sql = format!("SELECT 1 FROM {} LIMIT 1", ident(&found.name));
         Ok(session.first(&sql, Args::new()).await?.is_some())
     }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        if self.db.file_identity().is_none() {
+            return Ok(Vec::new());
+        }
+        let mut session = self.db.open(Mode::Read, Operation::Inspect).await?;
+        Ok(catalogue::table_names(&mut session).await?.iter().map(|name| TableName::bare(name)).collect())
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        if self.db.file_identity().is_none() {
+            return Ok(Vec::new());
+        }
+        let mut session = self.db.open(Mode::Read, Operation::Inspect).await?;
+        // Virtual tables are no tables that could be carried; indexes without a statement belong to constraints.
+        let rows = session
+            .rows(
+                "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql IS NOT NULL \
+                 AND name NOT LIKE 'godwit\\_%' ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' \
+                 AND (type <> 'table' OR sql LIKE 'CREATE VIRTUAL%') ORDER BY type, name",
+                Args::new(),
+            )
+            .await?;
+        let named = |r: &crate::model::value::Row| match row::text(r, 0) {
+            "trigger" => format!("trigger {} on {}", row::text(r, 1), row::text(r, 2)),
+            "table" => format!("virtual table {}", row::text(r, 1)),
+            kind => format!("{kind} {}", row::text(r, 1)),
+        };
+        Ok(rows.iter().map(named).collect())
+    }
 }
 
 /// A table that must exist.

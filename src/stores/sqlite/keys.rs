@@ -136,13 +136,13 @@ impl KeyedTable {
         self.key_at.iter().filter_map(|&i| values.get(i).cloned()).collect()
     }
 
-    /// Cuts the whole table into ranges of `rows` rows; one open range for an empty or keyless table.
+    /// Cuts what lies `within` into ranges of `rows` rows; one range for an empty or keyless table.
     /// Walks the key's index without reading values.
-    pub async fn ranges(&self, session: &mut Session, rows: u64) -> Result<Vec<KeyRange>> {
+    pub async fn ranges(&self, session: &mut Session, within: &KeyRange, rows: u64) -> Result<Vec<KeyRange>> {
         let mut ranges = Vec::new();
-        let mut after: Option<Key> = None;
+        let mut after: Option<Key> = within.after.clone();
         while !self.key.is_empty() {
-            let open = KeyRange { after: after.clone(), upto: None };
+            let open = KeyRange { after: after.clone(), upto: within.upto.clone() };
             let sql = format!(
                 "SELECT {} FROM {}{} ORDER BY {} LIMIT 1 OFFSET {}",
                 self.key_list(),
@@ -159,7 +159,7 @@ impl KeyedTable {
             ranges.push(KeyRange { after: after.take(), upto: Some(boundary.clone()) });
             after = Some(boundary);
         }
-        ranges.push(KeyRange { after, upto: None });
+        ranges.push(KeyRange { after, upto: within.upto.clone() });
         Ok(ranges)
     }
 }

@@ -49,6 +49,17 @@ impl Layout {
         }
     }
 
+    /// The same log with as many `c` columns as the registry says that it has: columns that were mapped on the way are appended.
+    pub fn with_cells(mut self, cells: usize) -> Self {
+        self.cells = self.cells.max(cells);
+        self
+    }
+
+    /// The statement that gives the log one more `c` column.
+    pub fn widen_statement(&self, cell: usize) -> String {
+        format!("ALTER TABLE {} ADD COLUMN c{cell}", ident(&self.log))
+    }
+
     /// `k0, k1, ..` for the first `count` key columns.
     pub fn key_columns(count: usize) -> String {
         (0..count).map(|i| format!("k{i}")).collect::<Vec<_>>().join(", ")
@@ -110,9 +121,16 @@ pub fn trigger_name(capture: &str, table: usize, moment: &str) -> String {
     format!("godwit_log_{capture}:{table}:{moment}")
 }
 
-/// The five triggers of one captured table with their undo.
-pub fn triggers(spec: &CaptureSpec, index: usize, map: &TableMap, found: &CatalogueTable) -> Vec<(String, String)> {
-    let body = Body { layout: Layout::of(spec), index, map, found, table: ident(&found.name) };
+/// The five triggers of one captured table with their undo. `cells` says which column each `c` column of the log takes; one that is no
+/// longer mapped takes nothing.
+pub fn triggers(
+    spec: &CaptureSpec,
+    index: usize,
+    map: &TableMap,
+    found: &CatalogueTable,
+    cells: &[String],
+) -> Vec<(String, String)> {
+    let body = Body { layout: Layout::of(spec), index, map, found, cells, table: ident(&found.name) };
     let when = control::not_applied_by(&spec.ignore_origin);
     let events = [
         ("bi", "BEFORE INSERT", body.before_insert()),
@@ -143,6 +161,7 @@ struct Body<'a> {
     index: usize,
     map: &'a TableMap,
     found: &'a CatalogueTable,
+    cells: &'a [String],
     table: String,
 }
 
@@ -219,12 +238,19 @@ impl Body<'_> {
 
     /// Logs a change with a new row image.
     fn log_row(&self, op: &str, key_row: &str) -> String {
-        let cells = self.map.columns.iter().map(|c| format!("NEW.{}", ident(&c.source))).collect::<Vec<_>>();
+        let is_mapped = |name: &&String| self.map.columns.iter().any(|c| c.source == **name);
+        let (places, cells): (Vec<String>, Vec<String>) = self
+            .cells
+            .iter()
+            .enumerate()
+            .filter(|(_, name)| is_mapped(name))
+            .map(|(at, name)| (format!("c{at}"), format!("NEW.{}", ident(name))))
+            .unzip();
         format!(
             "INSERT INTO {} (at, op, tbl, {}, {}) VALUES (julianday('now'), {op}, {}, {}, {})",
             ident(&self.layout.log),
             Layout::key_columns(self.map.key.len()),
-            Layout::cell_columns(cells.len()),
+            places.join(", "),
             self.index,
             self.key_of(key_row),
             cells.join(", ")

@@ -11,13 +11,14 @@ use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::check::{Check, Verdict};
 use crate::model::ids::StoreId;
+use crate::model::lag::Reading;
 use crate::model::table::{RowIdentity, TableName};
 use crate::stores::error::Operation;
-use crate::stores::{Preflight, Result, Side};
+use crate::stores::{Environment, Preflight, Result, Side};
 use async_trait::async_trait;
 use nix::sys::statfs::{self, statfs};
-use nix::sys::statvfs::statvfs;
 use nix::unistd::{AccessFlags, access};
+use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -34,6 +35,14 @@ const NETWORK_FILE_SYSTEMS: [(statfs::FsType, &str); 4] = [
 
 #[async_trait]
 impl Preflight for SqliteStore {
+    async fn environment(&self) -> Result<Environment> {
+        let mut session = self.db.open(Mode::Read, Operation::Inspect).await?;
+        let rows = session.rows("PRAGMA encoding", Args::new()).await?;
+        let encoding = rows.first().map(|found| row::text(found, 0)).unwrap_or_default().to_owned();
+        // Collations are declared with each column, and extensions belong to each application's connection.
+        Ok(Environment { encoding, collation: "BINARY".to_owned(), extensions: BTreeMap::new() })
+    }
+
     async fn checks(&self, side: Side, tables: &[TableName]) -> Vec<Check> {
         let path = self.db.canonical();
         let mut checks = Checks { store: self.db.options.id.clone(), done: Vec::new() };
@@ -67,7 +76,7 @@ impl SqliteStore {
         checks.version(facts.as_ref().map_or("", |row| row::text(row, 0)));
         checks.encoding(&session.pragma("encoding").await?.to_string());
         checks.journal(side, &session.pragma("journal_mode").await?.to_string());
-        checks.disk(side, &self.db.canonical(), bytes);
+        checks.disk(side, self.db.disk_free(), bytes);
         integrity(&mut session, bytes, checks).await;
         left_behind(&mut session, side, checks).await?;
         for table in tables {
@@ -352,12 +361,11 @@ impl Checks {
         );
     }
 
-    fn disk(&mut self, side: Side, path: &Path, bytes: u64) {
-        let directory = path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf);
-        let free = match statvfs(&directory) {
-            Ok(stat) => stat.blocks_available().saturating_mul(stat.fragment_size()),
-            Err(e) => {
-                self.add("sqlite.disk", "", Verdict::NotCheckable, &e.to_string(), "look at the free space yourself");
+    fn disk(&mut self, side: Side, free: Reading<u64>, bytes: u64) {
+        let free = match free {
+            Reading::Known(free) => free,
+            Reading::Unknown(why) => {
+                self.add("sqlite.disk", "", Verdict::NotCheckable, &why, "look at the free space yourself");
                 return;
             }
         };

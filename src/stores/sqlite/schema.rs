@@ -4,8 +4,10 @@ use super::catalogue::CatalogueTable;
 use super::connect::Mode;
 use super::ddl::{self, Renames};
 use super::inventory::existing;
+use super::made;
 use super::quote::{folded, ident};
 use super::row::{self, Args};
+use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::schema::{SchemaPart, SchemaScript, SchemaStatement};
 use crate::model::table::{Generation, TableMap};
@@ -75,6 +77,16 @@ impl Schema for SqliteStore {
     async fn exists(&self, statement: &SchemaStatement) -> Result<bool> {
         let mut session = self.db.open(Mode::Read, Operation::Build).await?;
         let (kind, name) = statement.object.split_once(' ').unwrap_or(("", &statement.object));
+        if kind == "column" {
+            let there = session
+                .first(
+                    "SELECT 1 FROM pragma_table_list AS l JOIN pragma_table_xinfo(l.name) AS c \
+                     WHERE l.schema = 'main' AND l.name || '.' || c.name = ?1 COLLATE NOCASE",
+                    Args::new().text(name),
+                )
+                .await?;
+            return Ok(there.is_some());
+        }
         let there = session
             .first(
                 "SELECT 1 FROM sqlite_schema WHERE type = ?1 AND name = ?2 COLLATE NOCASE",
@@ -84,16 +96,104 @@ impl Schema for SqliteStore {
         Ok(there.is_some())
     }
 
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>> {
+        let mut session = self.db.open(Mode::Read, Operation::Build).await?;
+        let mut parents = HashMap::new();
+        let mut own = None;
+        for (index, map) in maps.iter().enumerate() {
+            let found = existing(&mut session, &map.source).await?;
+            let names = renames(map, &found);
+            if index == table {
+                own = Some((map, found.sql, names.clone()));
+            }
+            parents.insert(folded(&found.name), names);
+        }
+        let odd = |why: String| session.fail(ErrorKind::Unsupported, why).about(column.to_owned());
+        let (map, sql, names) = own.ok_or_else(|| odd(format!("there is no table number {table}")))?;
+        let mapped = map.columns.iter().find(|c| c.source == column);
+        let mapped = mapped.ok_or_else(|| odd("the column is not mapped".to_owned()))?;
+        let definition = ddl::column(&sql, &names, &parents, column).map_err(odd)?;
+        let definition = definition.ok_or_else(|| odd(format!("{} does not define it", map.source)))?;
+        let target = ident(&map.target.name);
+        Ok(vec![SchemaStatement {
+            part: SchemaPart::Tables,
+            object: format!("column {}.{}", map.target.name, mapped.target),
+            statement: format!("ALTER TABLE {target} ADD COLUMN {}", definition.sql),
+            undo: format!("ALTER TABLE {target} DROP COLUMN {}", ident(&mapped.target)),
+        }])
+    }
+
+    /// SQLite changes a column's type only by building the table anew.
+    fn retype(&self, _map: &TableMap, _column: &str, _to: &str) -> Option<SchemaStatement> {
+        None
+    }
+
+    /// A declared type is only an affinity, and what it makes of a value is not the same for two of them.
+    fn holds(&self, wide: &str, narrow: &str) -> bool {
+        wide.eq_ignore_ascii_case(narrow)
+    }
+
     async fn execute(&self, sql: &str) -> Result<()> {
+        let mut session = self.building().await?;
+        let outcome = session.script(sql).await;
+        settle(session, outcome).await
+    }
+
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()> {
+        let mut session = self.building().await?;
+        let outcome = async {
+            session.script(&statement.statement).await?;
+            made::note(&mut session, statement, maker).await
+        }
+        .await;
+        settle(session, outcome).await
+    }
+
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>> {
+        if self.db.file_identity().is_none() {
+            return Ok(None);
+        }
+        let mut session = self.db.open(Mode::Read, Operation::Build).await?;
+        made::maker(&mut session, statement).await
+    }
+
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()> {
+        let mut session = self.building().await?;
+        let outcome = async {
+            session.script(undo).await?;
+            made::forget(&mut session, statement).await
+        }
+        .await;
+        settle(session, outcome).await
+    }
+
+    async fn disown(&self, prefix: &str) -> Result<()> {
+        if self.db.file_identity().is_none() {
+            return Ok(());
+        }
+        let mut session = self.building().await?;
+        let outcome = made::disown(&mut session, prefix).await;
+        settle(session, outcome).await
+    }
+}
+
+impl SqliteStore {
+    /// A session in a write transaction without a time limit.
+    async fn building(&self) -> Result<Session> {
         let mut session = self.db.open(Mode::Create, Operation::Build).await?;
         session.begin_immediate(session.patience()).await?;
         session.without_deadline();
-        match session.script(sql).await {
-            Ok(()) => session.commit().await,
-            Err(e) => {
-                session.roll_back().await;
-                Err(e)
-            }
+        Ok(session)
+    }
+}
+
+/// Commits what went well and takes back what did not.
+async fn settle(mut session: Session, outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Ok(()) => session.commit().await,
+        Err(e) => {
+            session.roll_back().await;
+            Err(e)
         }
     }
 }

@@ -60,7 +60,7 @@ impl Snapshot for SqliteSnapshot {
         let bytes: u64 = sample.iter().flatten().map(row::size_of).sum();
         let per_row = (bytes / (sample.len() as u64).max(1)).max(1);
         let rows = (chunk_bytes / per_row).clamp(1, CHUNK_ROWS);
-        let ranges = keyed.ranges(&mut session, rows).await?;
+        let ranges = keyed.ranges(&mut session, &KeyRange::default(), rows).await?;
         let chunks = ranges
             .into_iter()
             .zip(0..)

@@ -9,14 +9,16 @@
 //! point; verification re-checks what still moves; the applier checks no foreign keys; and row order is kept, so no unique
 //! index meets a state that the source did not go through.
 
-use super::capture::{Registered, drift_of, log_end, verify};
+use super::capture::{log_end, registered, verify};
 use super::connect::{Database, Mode};
 use super::held::HeldMarker;
 use super::log::Layout;
 use super::piece::PieceSize;
 use super::row::{self, Args, Unreadable};
 use super::session::Session;
+use super::shape;
 use crate::model::change::{CaptureItem, Cell, Position, RowChange};
+use crate::model::table::TableMap;
 use crate::model::value::{Row, Value};
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::{CaptureSpec, ChangeStream, Result};
@@ -61,7 +63,8 @@ pub struct LogStream {
     data_version: Value,
     /// `PRAGMA schema_version` at the last check of the triggers and shapes.
     schema_version: Value,
-    registered: Registered,
+    /// Where the log has each mapped column, by table: its `c` column and the last row without it.
+    places: Vec<Vec<Option<(usize, u64)>>>,
     /// Device and inode of the file that is being read.
     file: Option<(u64, u64)>,
     looked_at_file: Instant,
@@ -89,11 +92,14 @@ impl LogStream {
         if let Some(why) = out_of_reach {
             return Err(session.fail(ErrorKind::LogLost, why).about(&spec.name));
         }
-        let schema_version = session.pragma("schema_version").await?;
-        let layout = Layout::of(&spec);
+        let layout = Layout::of(&spec).with_cells(shape::width(&registered.tables));
+        let places = |(map, known): (&TableMap, &shape::Recorded)| {
+            map.columns.iter().map(|c| known.place(&c.source)).collect::<Vec<_>>()
+        };
         Ok(Self {
             file: db.file_identity(),
             read_statement: layout.read_statement(),
+            places: spec.tables.iter().zip(&registered.tables).map(places).collect(),
             trimmed: registered.trimmed,
             db,
             spec,
@@ -104,8 +110,8 @@ impl LogStream {
             open_changes: 0,
             since_commit: 0,
             data_version: Value::Null,
-            schema_version,
-            registered,
+            // Not known: the first look compares, so that what changed while nobody looked is told before any row.
+            schema_version: Value::Null,
             looked_at_file: Instant::now(),
             trimmed_at: Instant::now(),
             trimmer: None,
@@ -151,18 +157,9 @@ impl LogStream {
     }
 
     async fn check_schema(&mut self) -> Result<Vec<CaptureItem>> {
-        let mut items = Vec::new();
-        for (table, map) in self.spec.tables.iter().enumerate() {
-            let Some(before) = self.registered.shapes.get(table) else { continue };
-            if let Some(detail) = drift_of(&mut self.session, map, before).await? {
-                items.push(CaptureItem::SchemaChange { table, detail });
-            }
-        }
-        // A changed shape is the better news than the missing triggers that come with a rebuilt table.
-        if items.is_empty() {
-            verify(&mut self.session, &self.spec).await?;
-        }
-        Ok(items)
+        let registered = registered(&mut self.session, &self.spec).await?;
+        let found = shape::differences(&mut self.session, &self.spec, &registered.tables).await?;
+        Ok(found.into_iter().map(CaptureItem::SchemaChange).collect())
     }
 
     async fn read(&mut self) -> Result<Vec<CaptureItem>> {
@@ -226,13 +223,16 @@ impl LogStream {
         let table = row::uint(&head, 3) as usize;
         let map = self.spec.tables.get(table).ok_or_else(|| protocol(format!("log row {seq} names table {table}")))?;
         let key_at = 4..4 + map.key.len();
-        let cells_at = 4 + self.layout.keys..4 + self.layout.keys + map.columns.len();
+        let cells_from = 4 + self.layout.keys;
+        let places = self.places.get(table).map_or(&[][..], Vec::as_slice);
         // A key in the log is also in the row, whose error names it better; so keys are only read where there is no row.
         let name_of = |e: &Unreadable| {
             let index = if key_at.contains(&e.column) {
                 map.key.get(e.column - key_at.start).copied()
             } else {
-                e.column.checked_sub(cells_at.start)
+                e.column
+                    .checked_sub(cells_from)
+                    .and_then(|c| places.iter().position(|p| p.is_some_and(|(at, _)| at == c)))
             };
             index.and_then(|i| map.columns.get(i)).map_or("?", |c| c.source.as_str()).to_owned()
         };
@@ -249,9 +249,12 @@ impl LogStream {
                 .fail(ErrorKind::Rejected, "a row has NULL in its key, so it cannot be told from others; give it a key")
                 .about(map.source.to_string()));
         }
-        let cells = || -> Result<Vec<Cell>> {
-            Ok(row::values(raw, cells_at.clone()).map_err(refuse)?.into_iter().map(Cell::Value).collect())
+        let cell = |place: &Option<(usize, u64)>| match place {
+            Some((at, since)) if seq > *since => row::value(raw, cells_from + at).map(Cell::Value).map_err(refuse),
+            // Written before the column was captured: what it held then, nobody knows.
+            _ => Ok(Cell::Unchanged),
         };
+        let cells = || places.iter().map(cell).collect::<Result<Vec<Cell>>>();
         let change = match op {
             "i" => RowChange::Insert { table, row: cells()? },
             "u" => RowChange::Update { table, old_key: key, row: cells()? },

@@ -1,5 +1,6 @@
 //! What happened, one line for each event; Enter shows all fields of one.
 
+use crate::model::comparison::ComparisonEvent;
 use crate::model::ending::SessionEvent;
 use crate::model::event::{Entry, Event};
 use crate::model::gate::GateState;
@@ -120,6 +121,8 @@ fn weight(entry: &Entry) -> mark::Mark {
         Event::Pipeline { .. } => (Tone::Plain, ' '),
         Event::Verified { tables, .. } if tables.iter().any(|t| t.drift.total() > 0) => mark::gate(GateState::Red),
         Event::Verified { .. } => (Tone::Plain, ' '),
+        Event::Comparison { event: ComparisonEvent::Failed { .. }, .. } => (Tone::Bad, '!'),
+        Event::Comparison { .. } => (Tone::Plain, ' '),
         Event::CommandRejected { .. } => (Tone::Warn, '!'),
         Event::Repaired { .. } => (Tone::Warn, '~'),
         Event::Session { event, .. } => match event {

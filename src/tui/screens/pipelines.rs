@@ -95,6 +95,7 @@ fn detail(row: &PipelineRow<'_>, picture: &Picture, width: usize) -> Vec<Text<'s
         field("writable", Tone::Plain, if record.writable { "yes: applications may write the target" } else { "no" }),
     ];
     lines.extend(alarms(row, picture).into_iter().map(|(tone, alarm)| Text::of(tone, alarm).hang(2)));
+    lines.extend(record.schema_sentences().iter().map(|change| field("schema", Tone::Warn, change)));
     let Some(sample) = row.sample else {
         lines.push(Text::new());
         lines.push(Text::of(Tone::Dim, "no readings yet"));
@@ -163,7 +164,11 @@ fn runway(runway: &Runway, picture: &Picture) -> Vec<Text<'static>> {
         Reading::Known(None) => "only the disk limits it".to_owned(),
         Reading::Unknown(why) => format!("room: ? {why}"),
     };
-    vec![first, field("", Tone::Dim, &format!("{kept}, {room}"))]
+    let mut lines = vec![first, field("", Tone::Dim, &format!("{kept}, {room}"))];
+    if let Reading::Known(free) = &runway.disk_free {
+        lines.push(field("", Tone::Dim, &format!("{} free on its disk", bytes(*free))));
+    }
+    lines
 }
 
 fn applied(sample: &PipelineSample) -> String {

@@ -74,7 +74,7 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool)
     0
 }
 
-/// Passes that run now.
+/// Passes that run now, and comparisons that ended without results.
 fn running(picture: &Picture) -> Vec<Text<'static>> {
     let mut lines = Vec::new();
     for (pipeline, pass) in &picture.samples.verifying {
@@ -86,6 +86,12 @@ fn running(picture: &Picture) -> Vec<Text<'static>> {
             grouped(pass.rechecking)
         );
         lines.push(Text::of(Tone::Busy, "  * ").plain(words));
+    }
+    for (pipeline, record) in &picture.migration.comparisons {
+        if let Some(failed) = &record.failed {
+            let words = format!("{pipeline}: the comparison failed {}: {}", ago(picture.now, failed.at), failed.reason);
+            lines.push(Text::of(Tone::Bad, "  ! ").plain(words));
+        }
     }
     lines.truncate(4);
     lines
@@ -107,7 +113,7 @@ fn table_row<'a>(row: &TableRow<'a>, picture: &Picture) -> Row<'a> {
             let tone = if drift.unresolved > 0 { Tone::Warn } else { Tone::Dim };
             cells.push((tone, short_count(drift.unresolved).into()));
             cells.push((Tone::Plain, coverage(found).into()));
-            let pass = found.full_pass_at.map_or_else(|| "never".to_owned(), |at| age(picture.now, at));
+            let pass = found.fresh_since().map_or_else(|| "never".to_owned(), |at| age(picture.now, at));
             cells.push((Tone::Plain, pass.into()));
             cells.push((Tone::Plain, found.changed_since.map_or_else(|| "?".to_owned(), short_count).into()));
         }
@@ -146,6 +152,10 @@ fn detail(row: &TableRow<'_>, picture: &Picture) -> Vec<Text<'static>> {
     let pass = match found.full_pass_at {
         Some(at) => format!("last full pass {}", ago(picture.now, at)),
         None => "no full pass yet".to_owned(),
+    };
+    let pass = match found.began_at.filter(|_| found.resumed) {
+        Some(at) => format!("{pass}, interrupted and gone on with since it began {}", ago(picture.now, at)),
+        None => pass,
     };
     let since = match found.changed_since {
         Some(rows) => format!("{} rows changed since", grouped(rows)),

@@ -331,7 +331,7 @@ fn fields(act: Act, target: &Target, picture: &Picture) -> Vec<Field> {
     let mut fields = match act {
         Act::Skip => vec![Field::new("reason", Must::Say)],
         Act::Throttle => {
-            vec![Field::new("limit", Must::OneOf(KNOBS)), Field::new("value (off removes it)", Must::Say)]
+            vec![Field::new("limit", Must::OneOf(KNOBS)), Field::new("value, off, or default", Must::Say)]
         }
         _ => Vec::new(),
     };

@@ -16,7 +16,7 @@ pub fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
             lines.push(PlanLine::NoReturn);
         }
     }
-    lines.extend(plan.notes.iter().map(|n| PlanLine::Note(n.clone())));
+    lines.extend(plan.notes.iter().chain(&plan.sizes).map(|n| PlanLine::Note(n.clone())));
     lines
 }
 

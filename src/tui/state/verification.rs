@@ -137,7 +137,7 @@ pub fn freshness<'a>(tables: &[TableRow<'a>]) -> BTreeMap<&'a PipelineId, Freshn
         sum.verified += usize::from(found.is_verified());
         sum.drift.merge(found.drift);
         sum.passed += usize::from(found.full_pass_at.is_some());
-        sum.oldest_pass = match (sum.oldest_pass, found.full_pass_at) {
+        sum.oldest_pass = match (sum.oldest_pass, found.fresh_since()) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };

@@ -13,7 +13,15 @@ async fn agreed(source: &Lab, target: &Lab, map: &TableMap) -> String {
 }
 
 async fn whole(lab: &Lab, map: &TableMap, method: &str) -> RangeSum {
-    lab.store.sum(map, MapSide::Source, &KeyRange::default(), method).await.unwrap()
+    sum_of(&lab.store, map, MapSide::Source, &KeyRange::default(), method).await
+}
+
+async fn sum_of(store: &impl Checksum, map: &TableMap, side: MapSide, range: &KeyRange, method: &str) -> RangeSum {
+    store.sums(map, side, std::slice::from_ref(range), method).await.unwrap()[0]
+}
+
+async fn cut(store: &impl Checksum, map: &TableMap, rows: u64, method: &str) -> Vec<KeyRange> {
+    store.ranges(map, MapSide::Source, &KeyRange::default(), rows, method).await.unwrap()
 }
 
 fn literal(text: &str) -> Value {
@@ -119,12 +127,12 @@ async fn composite_ranges_cover_the_table_and_narrow_to_rows() {
     let map = same("t", &[("a", "integer"), ("b", "text"), ("v", "timestamp with time zone")], &[1, 0]);
     let method = agreed(&source, &target, &map).await;
     assert!(method.ends_with(":bytes"), "{method}");
-    let ranges = source.store.ranges(&map, MapSide::Source, 64, &method).await.unwrap();
+    let ranges = cut(&source.store, &map, 64, &method).await;
     assert_eq!(ranges.len(), 700_usize.div_ceil(64));
     let mut total = 0;
     for range in &ranges {
-        let sum = source.store.sum(&map, MapSide::Source, range, &method).await.unwrap();
-        assert_eq!(target.store.sum(&map, MapSide::Target, range, &method).await.unwrap(), sum);
+        let sum = sum_of(&source.store, &map, MapSide::Source, range, &method).await;
+        assert_eq!(sum_of(&target.store, &map, MapSide::Target, range, &method).await, sum);
         assert!(sum.rows <= 64);
         total += sum.rows;
     }
@@ -135,7 +143,7 @@ async fn composite_ranges_cover_the_table_and_narrow_to_rows() {
     let seoul = target.another_store();
     assert_eq!(
         whole(&source, &map, &method).await,
-        seoul.sum(&map, MapSide::Target, &KeyRange::default(), &method).await.unwrap()
+        sum_of(&seoul, &map, MapSide::Target, &KeyRange::default(), &method).await
     );
 
     target.run("UPDATE t SET v = NULL WHERE (a, b) = (3, 'key 3''')").await;
@@ -170,27 +178,61 @@ async fn servers_that_sort_text_differently_compare_by_bytes() {
     assert!(method.ends_with(":bytes"), "{method}");
     assert!(source.store.methods(&map, MapSide::Source).await.unwrap()[0].contains(":native-"));
     for cutter in [&source, &target] {
-        let ranges = cutter.store.ranges(&map, MapSide::Source, 150, &method).await.unwrap();
+        let ranges = cut(&cutter.store, &map, 150, &method).await;
         assert!(ranges.len() > 10);
         let mut total = 0;
         for range in &ranges {
-            let sum = source.store.sum(&map, MapSide::Source, range, &method).await.unwrap();
-            assert_eq!(target.store.sum(&map, MapSide::Target, range, &method).await.unwrap(), sum);
+            let sum = sum_of(&source.store, &map, MapSide::Source, range, &method).await;
+            assert_eq!(sum_of(&target.store, &map, MapSide::Target, range, &method).await, sum);
             total += sum.rows;
         }
         assert_eq!(total, 2000);
+        // All at once: one scan on the side whose index sorts otherwise, a search a range on the other.
+        let ours = source.store.sums(&map, MapSide::Source, &ranges, &method).await.unwrap();
+        assert_eq!(target.store.sums(&map, MapSide::Target, &ranges, &method).await.unwrap(), ours);
+        assert_eq!(ours.iter().map(|sum| sum.rows).sum::<u64>(), 2000);
     }
+    assert!(!source.store.reads_in_order(&map, MapSide::Source, &method).await.unwrap());
+    assert!(target.store.reads_in_order(&map, MapSide::Target, &method).await.unwrap());
     // The same collation of the same library on both sides keeps its index.
     target.run("ALTER TABLE t ALTER k TYPE text COLLATE \"und-x-icu\"").await;
     let method = agreed(&source, &target, &map).await;
     assert!(method.contains(":native-"), "{method}");
-    let ranges = source.store.ranges(&map, MapSide::Source, 150, &method).await.unwrap();
+    let ranges = cut(&source.store, &map, 150, &method).await;
     for range in &ranges {
-        let sum = source.store.sum(&map, MapSide::Source, range, &method).await.unwrap();
-        assert_eq!(target.store.sum(&map, MapSide::Target, range, &method).await.unwrap(), sum);
+        let sum = sum_of(&source.store, &map, MapSide::Source, range, &method).await;
+        assert_eq!(sum_of(&target.store, &map, MapSide::Target, range, &method).await, sum);
     }
     source.finish().await;
     target.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn a_large_table_is_cut_by_a_sample_into_ranges_that_cover_it() {
+    let mut lab = Lab::create(SERVER_1).await;
+    lab.run("CREATE TABLE t (a int, b int, filler text, PRIMARY KEY (a, b))").await;
+    lab.run("INSERT INTO t SELECT n / 10, n % 10, repeat('x', 200) FROM generate_series(1, 60000) n").await;
+    lab.run("ANALYZE t").await;
+    let map = same("t", &[("a", "integer"), ("b", "integer"), ("filler", "text")], &[0, 1]);
+    let method = agreed(&lab, &lab, &map).await;
+    let ranges = cut(&lab.store, &map, 5_000, &method).await;
+    assert!((9..=15).contains(&ranges.len()), "{}", ranges.len());
+    let sums = lab.store.sums(&map, MapSide::Source, &ranges, &method).await.unwrap();
+    assert_eq!(sums.iter().map(|sum| sum.rows).sum::<u64>(), 60_000);
+    assert!(sums.iter().all(|sum| sum.rows < 15_000), "{sums:?}");
+    // What is left of an interrupted pass, and the inside of a range that differs.
+    let rest = KeyRange { after: ranges[4].upto.clone(), upto: None };
+    let rest = lab.store.ranges(&map, MapSide::Source, &rest, 5_000, &method).await.unwrap();
+    let left: u64 = lab.store.sums(&map, MapSide::Source, &rest, &method).await.unwrap().iter().map(|s| s.rows).sum();
+    assert_eq!(left, sums[5..].iter().map(|s| s.rows).sum::<u64>());
+    let inside = lab.store.ranges(&map, MapSide::Source, &ranges[3], 1_000, &method).await.unwrap();
+    assert_eq!(inside[0].after, ranges[3].after);
+    assert_eq!(inside.last().unwrap().upto, ranges[3].upto);
+    let within: u64 =
+        lab.store.sums(&map, MapSide::Source, &inside, &method).await.unwrap().iter().map(|s| s.rows).sum();
+    assert_eq!(within, sums[3].rows);
+    lab.finish().await;
 }
 
 #[tokio::test]
@@ -202,7 +244,7 @@ async fn a_table_without_a_key_is_a_multiset() {
     }
     let map = same("t", &[("x", "text")], &[]);
     let method = agreed(&source, &target, &map).await;
-    assert_eq!(source.store.ranges(&map, MapSide::Source, 1, &method).await.unwrap(), [KeyRange::default()]);
+    assert_eq!(cut(&source.store, &map, 1, &method).await, [KeyRange::default()]);
     assert_ne!(whole(&source, &map, &method).await, whole(&target, &map, &method).await, "pairs must not cancel out");
     let rows = source.store.row_sums(&map, MapSide::Source, &KeyRange::default(), &method).await.unwrap();
     assert_eq!(rows.len(), 2);
@@ -219,13 +261,13 @@ async fn an_empty_table_and_wrong_questions() {
     lab.run("CREATE TABLE t (id int PRIMARY KEY, gone text)").await;
     let map = same("t", &[("id", "integer"), ("gone", "text")], &[0]);
     let method = agreed(&lab, &lab, &map).await;
-    assert_eq!(lab.store.ranges(&map, MapSide::Source, 10, &method).await.unwrap(), [KeyRange::default()]);
+    assert_eq!(cut(&lab.store, &map, 10, &method).await, [KeyRange::default()]);
     assert_eq!(whole(&lab, &map, &method).await, RangeSum { rows: 0, hash: 0 });
-    assert!(lab.store.sum(&map, MapSide::Source, &KeyRange::default(), "sha-999:bytes").await.is_err());
+    assert!(lab.store.sums(&map, MapSide::Source, &[KeyRange::default()], "sha-999:bytes").await.is_err());
     let misfit = KeyRange { after: Some(vec![literal("1"), literal("2")]), upto: None };
-    assert!(lab.store.sum(&map, MapSide::Source, &misfit, &method).await.is_err());
+    assert!(lab.store.sums(&map, MapSide::Source, &[misfit], &method).await.is_err());
     lab.run("ALTER TABLE t DROP gone").await;
-    let error = lab.store.sum(&map, MapSide::Source, &KeyRange::default(), &method).await.unwrap_err();
+    let error = lab.store.sums(&map, MapSide::Source, &[KeyRange::default()], &method).await.unwrap_err();
     assert_eq!(error.kind, godwit::stores::error::ErrorKind::SchemaChanged, "{error}");
     lab.finish().await;
 }

@@ -238,7 +238,7 @@ impl Pump {
                         }
                     }
                     CaptureItem::Marker { token: found, .. } => seen |= found == token,
-                    CaptureItem::SchemaChange { detail, .. } => panic!("schema change: {detail}"),
+                    CaptureItem::SchemaChange(change) => panic!("schema change: {change}"),
                 }
             }
             self.push(&mut changes).await;

@@ -4,6 +4,7 @@ mod bouncer;
 mod capture;
 mod copy;
 mod lab;
+mod moved;
 mod network;
 mod random;
 mod speed;

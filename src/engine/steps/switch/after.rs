@@ -1,8 +1,10 @@
 //! After the fence: open, route, turn the pipelines round. Each step is safe to run again.
 
 use crate::engine::route;
+use crate::engine::steps::objects::maker;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
-use crate::engine::steps::switch::party::{PartyRef, Turning};
+use crate::engine::steps::switch::carry;
+use crate::engine::steps::switch::party::{Carrier, PartyRef, Turning};
 use crate::model::pipeline::{PipelineEvent, Stage, Traffic};
 use crate::model::plan::PlannedStep;
 use crate::stores::CaptureOrigin;
@@ -87,6 +89,19 @@ impl Step for RouteStep {
 pub struct TurnPumpsStep(pub PartyRef);
 
 impl TurnPumpsStep {
+    /// Takes what was carried into the mapping. The carrier goes first: behind the journal's word nobody knows it any more.
+    async fn adopt(&self, context: &StepContext, turning: &Turning, carrier: &Carrier) -> Result<(), StepError> {
+        let (core, route) = (&context.core, &carrier.route);
+        core.fleet.stop(&carrier.id).await;
+        route.source.capture().drop_capture(&route.capture).await?;
+        route.target.target().forget(&route.apply).await?;
+        // The application's now: no undo may find them as Godwit's.
+        route.target.schema().disown(&maker(context, &carry::scope(&turning.pipeline))).await?;
+        let event = PipelineEvent::Adopted { tables: carrier.carried.tables.clone() };
+        core.note(&turning.pipeline, event).await;
+        Ok(())
+    }
+
     /// Moves the opposite pipeline's start to the position journaled under the freeze, unless it has applied beyond it already.
     async fn begin_opposite(&self, context: &StepContext, turning: &Turning) -> Result<(), StepError> {
         let opposite = &turning.opposite;
@@ -111,6 +126,11 @@ impl Step for TurnPumpsStep {
         for turning in &self.0.turning {
             let current = &turning.current;
             does.extend(turning.current_capture.iter().map(|(_, undo)| undo.clone()));
+            if let Some(carrier) = &turning.carrier {
+                does.extend(carrier.capture.iter().map(|(_, undo)| undo.clone()));
+                let names: Vec<String> = carrier.carried.tables.iter().map(|m| m.target.to_string()).collect();
+                does.push(format!("-- {}: {} belong to the mapping from now on", turning.pipeline, names.join(", ")));
+            }
             does.push(format!(
                 "-- {}: apply changes of {} to {}",
                 turning.pipeline,
@@ -136,6 +156,9 @@ impl Step for TurnPumpsStep {
             }
             current.source.capture().drop_capture(&current.capture).await?;
             current.target.target().forget(&current.apply).await?;
+            if let Some(carrier) = &turning.carrier {
+                self.adopt(context, turning, carrier).await?;
+            }
             self.begin_opposite(context, turning).await?;
             let stage = match self.0.leaving {
                 Traffic::Source => Stage::Reverse,

@@ -3,6 +3,8 @@
 use crate::engine::route;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
+use crate::engine::steps::switch::session::SwitchSession;
+use crate::model::pipeline::{PipelineEvent, Traffic};
 use crate::model::plan::PlannedStep;
 use async_trait::async_trait;
 
@@ -36,8 +38,23 @@ impl Step for WayBackStep {
         Ok(None)
     }
 
-    async fn act(&self, _context: &StepContext) -> Result<Outcome, StepError> {
+    async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         for turning in &self.0.turning {
+            if let Some(column) = context.core.record(&turning.pipeline).pending.first() {
+                return Err(StepError::retry(
+                    format!(
+                        "{}: the values of {}.{} are still being carried over",
+                        turning.pipeline, column.table, column.column
+                    ),
+                    "wait until the journal says that they are on the other side, then retry the phase",
+                ));
+            }
+            if self.0.leaving == Traffic::Source {
+                // From here on, whatever is made there is made meanwhile, and a roll back takes it along.
+                let entered = turning.current.target.inventory();
+                let (tables, others) = (entered.names().await?, entered.others().await?);
+                context.core.note(&turning.pipeline, PipelineEvent::Inventoried { tables, others }).await;
+            }
             let opposite = &turning.opposite;
             opposite.source.capture().drop_capture(&opposite.capture).await?;
             let (origin, _) = opposite.source.capture().prepare(&opposite.capture, false).await?;
@@ -79,11 +96,18 @@ impl Step for HoldRouteStep {
     }
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
-        let held = route::hold_all(context).await?;
-        Ok(Outcome::seen(format!("{held} poolers hold their clients")))
+        // Clients wait from the moment of the first PAUSE, so the downtime budget counts from here.
+        let session = SwitchSession::begin(self.0.budget);
+        let started = session.since;
+        let held = route::hold_all(context, session.deadline).await.map_err(StepError::ends_the_try)?;
+        if held > 0 {
+            *context.core.switch.lock().await = Some(session);
+        }
+        Ok(Outcome::seen(format!("{held} poolers hold their clients after {} ms", started.elapsed().as_millis())))
     }
 
     async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
+        context.core.switch.lock().await.take();
         let released = route::release_all(context).await?;
         Ok(format!("{released} poolers let their clients go on"))
     }

@@ -5,7 +5,10 @@ use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
 use crate::engine::steps::switch::session::lost;
 use crate::engine::steps::sync::CLOSED;
-use crate::model::pipeline::PipelineEvent;
+use crate::engine::survey;
+use crate::model::event::Event;
+use crate::model::ids::PipelineId;
+use crate::model::pipeline::{PipelineEvent, Traffic};
 use crate::model::plan::PlannedStep;
 use crate::model::reason::{FailurePolicy, Reason};
 use crate::stores::FenceState;
@@ -74,12 +77,41 @@ impl FenceStep {
         Ok(self.standing().await?.1)
     }
 
-    async fn passed(&self, context: &StepContext) -> Outcome {
+    /// Journals what the fence decided, in one piece: traffic belongs to the other side, and nobody is held any more.
+    async fn passed(&self, context: &StepContext) -> Result<Outcome, StepError> {
+        let mut events = Vec::new();
         for turning in &self.0.turning {
             let event = PipelineEvent::Traffic { serves: self.0.leaving.other() };
-            context.core.note(&turning.pipeline, event).await;
+            events.push(Event::Pipeline { pipeline: turning.pipeline.clone(), event });
+            let event = PipelineEvent::Stage { stage: self.0.stage() };
+            events.push(Event::Pipeline { pipeline: turning.pipeline.clone(), event });
         }
-        Outcome::seen(format!("the {} side is fenced: the other side serves", self.0.leaving.word()))
+        context.core.dispatcher.append(events).await?;
+        Ok(Outcome::seen(format!("the {} side is fenced: the other side serves", self.0.leaving.word())))
+    }
+
+    /// Tables of the new side that nobody takes along: made after the plan was printed.
+    async fn unseen(&self, context: &StepContext) -> Result<Vec<String>, StepError> {
+        if self.0.leaving == Traffic::Source {
+            return Ok(Vec::new());
+        }
+        let pipelines: Vec<PipelineId> = self.0.turning.iter().map(|t| t.pipeline.clone()).collect();
+        survey::unseen(&context.core, &pipelines, &self.0.carried()).await
+    }
+
+    /// The outcome of a fence that this very engine committed. Not every engine's locks keep a table from being made between the
+    /// last look and the commit; one that was is on the side that is left, with its rows, and is named.
+    async fn committed(&self, context: &StepContext) -> Result<Outcome, StepError> {
+        let mut outcome = self.passed(context).await?;
+        match self.unseen(context).await {
+            Ok(unseen) if unseen.is_empty() => {}
+            Ok(unseen) => {
+                let note = format!("; made in the very moment and not taken along: {}", unseen.join(", "));
+                outcome.evidence.push_str(&note);
+            }
+            Err(error) => tracing::warn!(?error, "whether a table was made while the fence was committed is not known"),
+        }
+        Ok(outcome)
     }
 }
 
@@ -108,12 +140,12 @@ impl Step for FenceStep {
     async fn check(&self, context: &StepContext) -> Result<Option<Outcome>, StepError> {
         let (open, any) = self.outcome().await?;
         if open.is_empty() {
-            return Ok(Some(self.passed(context).await));
+            return Ok(Some(self.passed(context).await?));
         }
         if any {
             // Several stores are left and the engine ended between two of them: the first fence decided.
             self.complete(context).await?;
-            return Ok(Some(self.passed(context).await));
+            return Ok(Some(self.passed(context).await?));
         }
         Ok(None)
     }
@@ -122,10 +154,14 @@ impl Step for FenceStep {
         let Some(mut session) = context.core.switch.lock().await.take() else { return Err(lost()) };
         let remaining = session.deadline.saturating_duration_since(tokio::time::Instant::now());
         let still = async {
-            for (_, guard) in &mut session.guards {
-                guard.still_held().await?;
+            let unseen = self.unseen(context).await?;
+            if !unseen.is_empty() {
+                return Err(StepError::retry(
+                    format!("made on the new side after the plan was printed: {}", unseen.join(", ")),
+                    "ask for the roll back plan again: it takes them along",
+                ));
             }
-            Ok::<(), StepError>(())
+            session.still_held().await
         };
         match tokio::time::timeout(remaining, still).await {
             Ok(result) => result?,
@@ -141,15 +177,15 @@ impl Step for FenceStep {
                 break;
             }
         }
-        let Some(error) = failure else { return Ok(self.passed(context).await) };
+        let Some(error) = failure else { return self.committed(context).await };
         // What the connection said is not the outcome: the stores are asked.
         let (open, any) = self.outcome().await?;
         if open.is_empty() {
-            return Ok(self.passed(context).await);
+            return self.committed(context).await;
         }
         if any {
             self.complete(context).await?;
-            return Ok(self.passed(context).await);
+            return self.committed(context).await;
         }
         Err(error.into())
     }
@@ -175,15 +211,14 @@ impl FenceStep {
                 store.freeze().close(&spec.tables, &token, &spec.moved_message).await?;
             }
         }
-        for turning in &self.0.turning {
-            let (core, pipeline) = (context.core.clone(), turning.pipeline.clone());
-            core.fleet.start(&core, &pipeline, self.0.leaving, turning.current.clone()).await;
-            PipelineBarrier { core, pipeline, patience: PATIENCE }.pass().await.map_err(|why| {
-                StepError::retry(
-                    format!("pipeline {} did not drain after the fence: {why}", turning.pipeline),
-                    "retry the phase",
-                )
-            })?;
+        for (pipeline, route) in self.0.turning.iter().flat_map(|t| t.routes()) {
+            let (core, pipeline) = (context.core.clone(), pipeline.clone());
+            core.fleet.start(&core, &pipeline, self.0.leaving, route.clone()).await;
+            let sentence = format!("pipeline {pipeline} did not drain after the fence");
+            PipelineBarrier { core, pipeline, patience: PATIENCE }
+                .pass()
+                .await
+                .map_err(|why| StepError::retry(format!("{sentence}: {why}"), "retry the phase"))?;
         }
         Ok(())
     }

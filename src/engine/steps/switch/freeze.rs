@@ -4,13 +4,17 @@ use crate::engine::barrier::{PipelineBarrier, token};
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
 use crate::engine::steps::switch::session::{SwitchSession, lost, within_budget};
-use crate::model::pipeline::PipelineEvent;
+use crate::model::pipeline::{PipelineEvent, Stage};
 use crate::model::plan::PlannedStep;
-use crate::stores::MapSide;
-use crate::verify::barrier::AtRest;
-use crate::verify::compare::Comparison;
+use crate::stores::error::{ErrorKind, StoreError};
+use crate::stores::{FreezeGuard, FreezeSpec, MapSide, StoreRef};
+use crate::verify::compare::rows_at_rest;
 use async_trait::async_trait;
+use std::time::Duration;
 use tokio::time::Instant;
+
+/// Pause before a connection that broke while writers were to be held is made anew.
+const HOLD_AGAIN: Duration = Duration::from_millis(100);
 
 /// Holds writers on the side that is left.
 pub struct FreezeStep(pub PartyRef);
@@ -40,12 +44,15 @@ impl Step for FreezeStep {
     }
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
-        let since = Instant::now();
-        let mut session = SwitchSession { guards: Vec::new(), since, deadline: since + self.0.budget };
-        for (store, mut spec, _) in self.0.left() {
-            spec.lock_timeout = session.deadline.saturating_duration_since(Instant::now());
-            // On an error the guards taken so far are dropped with the session: their writers go on.
-            let guard = store.freeze().hold(&spec).await?;
+        // Told before it is so: whoever looks must not see `live` while writers wait.
+        self.0.enter(&context.core, Stage::Frozen).await?;
+        // Where poolers hold their clients already, the clock runs since then.
+        let waiting = context.core.switch.lock().await.take();
+        let mut session = waiting.unwrap_or_else(|| SwitchSession::begin(self.0.budget));
+        for (store, spec, _) in self.0.left() {
+            // On an error the guards taken so far are dropped with the session: their writers go on. The executor does not try again:
+            // one budget is all that writers, and the clients of poolers, are made to wait.
+            let guard = hold(&store, spec, session.deadline).await.map_err(|e| StepError::from(e).ends_the_try())?;
             session.guards.push((store.id().clone(), guard));
         }
         let evidence = format!("writers of {} stores held after {} ms", session.guards.len(), session.held_ms());
@@ -55,6 +62,7 @@ impl Step for FreezeStep {
 
     async fn undo(&self, context: &StepContext, _made: &[String]) -> Result<String, StepError> {
         let Some(session) = context.core.switch.lock().await.take() else {
+            self.0.enter(&context.core, self.0.stage()).await?;
             return Ok("nothing was held: the locks end with their connection".to_owned());
         };
         let held = session.held_ms();
@@ -65,10 +73,26 @@ impl Step for FreezeStep {
                 failed = Some(error);
             }
         }
+        self.0.enter(&context.core, self.0.stage()).await?;
         Ok(match failed {
             Some(error) => format!("writers went on after {held} ms (a connection had to be dropped: {error})"),
             None => format!("writers went on after {held} ms"),
         })
+    }
+}
+
+/// Holds a store's writers before the deadline. A connection that broke is made anew; locks that were not to be had are not waited for
+/// again, because the store tries several times by itself.
+async fn hold(store: &StoreRef, mut spec: FreezeSpec, deadline: Instant) -> Result<Box<dyn FreezeGuard>, StoreError> {
+    loop {
+        spec.lock_timeout = deadline.saturating_duration_since(Instant::now());
+        match store.freeze().hold(&spec).await {
+            Err(error) if error.kind == ErrorKind::Unreachable && Instant::now() + HOLD_AGAIN < deadline => {
+                tracing::warn!(store = %store.id(), %error, "the session that holds writers is made anew");
+                tokio::time::sleep(HOLD_AGAIN).await;
+            }
+            outcome => return outcome,
+        }
     }
 }
 
@@ -97,19 +121,16 @@ impl Step for DrainStep {
                 guard.marker(&captures, &token).await?;
             }
             let patience = session.deadline.saturating_duration_since(Instant::now());
-            for turning in &self.0.turning {
-                let barrier =
-                    PipelineBarrier { core: context.core.clone(), pipeline: turning.pipeline.clone(), patience };
+            for (pipeline, _) in self.0.turning.iter().flat_map(|t| t.routes()) {
+                let barrier = PipelineBarrier { core: context.core.clone(), pipeline: pipeline.clone(), patience };
                 barrier.passed(&token).await.map_err(|why| {
                     StepError::retry(
-                        format!("pipeline {} did not drain: {why}", turning.pipeline),
+                        format!("pipeline {pipeline} did not drain: {why}"),
                         "look at its lag and state, then retry the phase",
                     )
                 })?;
             }
-            for (_, guard) in &mut session.guards {
-                guard.still_held().await?;
-            }
+            session.still_held().await?;
             Ok(Outcome::seen(format!(
                 "the marker came out of {} pipelines; writers held for {} ms",
                 self.0.turning.len(),
@@ -122,6 +143,11 @@ impl Step for DrainStep {
     async fn undo(&self, _context: &StepContext, _made: &[String]) -> Result<String, StepError> {
         Ok("nothing to take back".to_owned())
     }
+}
+
+/// Asks whether writers are held.
+async fn still_held(context: &StepContext) -> Result<(), StepError> {
+    context.core.switch.lock().await.as_mut().ok_or_else(lost)?.still_held().await
 }
 
 /// Compares the rows that changed last; both sides are at rest, so any difference is real.
@@ -141,24 +167,18 @@ impl Step for CompareLastStep {
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         within_budget(context, "compare the rows that changed last", async {
             let mut compared = 0;
-            for turning in &self.0.turning {
-                let recent = context.core.fleet.room(&turning.pipeline).status.recent();
+            for (pipeline, route) in self.0.turning.iter().flat_map(|t| t.routes()) {
+                let recent = context.core.fleet.room(pipeline).status.recent();
                 compared += recent.len();
-                let comparison = Comparison {
-                    source: &turning.current.source,
-                    target: &turning.current.target,
-                    maps: &turning.current.apply.tables,
-                    barrier: &AtRest,
-                    progress: &|_| true,
-                };
-                let drift = comparison.rows(&recent).await?;
+                let drift = rows_at_rest(&route.source, &route.target, &route.apply.tables, &recent).await?;
                 if let Some(first) = drift.first() {
-                    let table = turning.current.apply.tables.get(first.table).map(|m| m.source.to_string());
+                    // Without the freeze writers went on meanwhile, and a difference says nothing.
+                    still_held(context).await?;
+                    let table = route.apply.tables.get(first.table).map(|m| m.source.to_string());
                     let key: Vec<String> = first.key.iter().map(ToString::to_string).collect();
                     return Err(StepError::mend(
                         format!(
-                            "pipeline {}: {} of the rows that changed last differ, first {} {}",
-                            turning.pipeline,
+                            "pipeline {pipeline}: {} of the rows that changed last differ, first {} {}",
                             drift.len(),
                             table.unwrap_or_default(),
                             key.join(",")
@@ -196,10 +216,9 @@ impl Step for SequenceStep {
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         within_budget(context, "move sequences", async {
             let mut moved = 0;
-            for turning in &self.0.turning {
-                let current = &turning.current;
-                let states = current.source.sequences().read(&current.apply.tables, MapSide::Source).await?;
-                current.target.sequences().advance_past(&states).await?;
+            for (_, route) in self.0.turning.iter().flat_map(|t| t.routes()) {
+                let states = route.source.sequences().read(&route.apply.tables, MapSide::Source).await?;
+                route.target.sequences().advance_past(&states).await?;
                 moved += states.len();
             }
             Ok(Outcome::seen(format!("{moved} sequences stand past the highest value")))

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 /// Held writers of a switch in work. In memory only: when the engine dies, the connections and with them the locks go, and the
 /// switch never happened.
 pub struct SwitchSession {
-    /// One guard for each store that is left, in the order in which they were taken.
+    /// One guard for each store that is left, in the order in which they were taken. Empty while only poolers hold their clients.
     pub guards: Vec<(StoreId, Box<dyn FreezeGuard>)>,
     /// When the first writer may have begun to wait.
     pub since: Instant,
@@ -19,6 +19,23 @@ pub struct SwitchSession {
 }
 
 impl SwitchSession {
+    /// A session without guards whose first writers begin to wait now.
+    pub fn begin(budget: Duration) -> Self {
+        let since = Instant::now();
+        Self { guards: Vec::new(), since, deadline: since + budget }
+    }
+
+    /// Asks every store whether writers are held.
+    ///
+    /// # Errors
+    /// [`StepError`] when they are not, or a store does not answer: then the switch must not go on.
+    pub async fn still_held(&mut self) -> Result<(), StepError> {
+        for (_, guard) in &mut self.guards {
+            guard.still_held().await?;
+        }
+        Ok(())
+    }
+
     /// How long writers have been waiting.
     pub fn held_ms(&self) -> u128 {
         self.since.elapsed().as_millis()

@@ -1,19 +1,25 @@
 //! Room for the log that a slot keeps, and for the copy.
 
+use crate::stores::postgres::address::Address;
 use crate::stores::postgres::preflight::findings::Findings;
+use nix::sys::statvfs::statvfs;
 use sqlx::postgres::PgConnection;
 
 /// Less than this and a slot is cut before an operator has had breakfast, in bytes.
 const LITTLE: i64 = 10 << 30;
 
 /// Runs these checks.
-pub async fn examine(connection: &mut PgConnection, findings: &mut Findings) -> Result<(), sqlx::Error> {
+pub async fn examine(
+    connection: &mut PgConnection,
+    address: &Address,
+    findings: &mut Findings,
+) -> Result<(), sqlx::Error> {
     let (limit_mb, keep_mb, database_bytes, idle_limit): (i64, i64, i64, Option<String>) = sqlx::query_as(
         "SELECT (SELECT setting::int8 FROM pg_settings WHERE name = 'max_slot_wal_keep_size'),
                 (SELECT setting::int8 FROM pg_settings WHERE name = 'wal_keep_size'), pg_database_size(current_database()),
                 current_setting('idle_replication_slot_timeout', true)",
     )
-    .fetch_one(connection)
+    .fetch_one(&mut *connection)
     .await?;
     let id = "pg.slot_wal_keep_size";
     if limit_mb < 0 {
@@ -42,11 +48,79 @@ pub async fn examine(connection: &mut PgConnection, findings: &mut Findings) -> 
             "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf()",
         );
     }
-    findings.unknown(
-        "pg.disk",
-        "",
-        format!("SQL does not show free disk space; this database has {} MB", database_bytes >> 20),
-        "look at the data and the WAL volume with df: the target needs the tables' size 1.5 times, the source room for the log of the copy",
-    );
+    disk(connection, address, database_bytes.unsigned_abs(), findings).await
+}
+
+/// What to have free, whoever looks at it.
+const DISK_ADVICE: &str = "the target needs the tables' size 1.5 times on its data volume, the source room for the log of the copy on its WAL volume: look with df";
+
+/// Free room. SQL does not show it; where the server runs on this machine, its file system does.
+async fn disk(
+    connection: &mut PgConnection,
+    address: &Address,
+    database_bytes: u64,
+    findings: &mut Findings,
+) -> Result<(), sqlx::Error> {
+    let id = "pg.disk";
+    let has = format!("this database has {} MB", database_bytes >> 20);
+    if !address.is_local() {
+        findings.unknown(
+            id,
+            "",
+            format!("the server is on another machine, and SQL does not show free disk space; {has}"),
+            DISK_ADVICE,
+        );
+        return Ok(());
+    }
+    let (directory,): (Option<String>,) =
+        sqlx::query_as("SELECT (SELECT setting FROM pg_settings WHERE name = 'data_directory')")
+            .fetch_one(connection)
+            .await?;
+    let Some(directory) = directory else {
+        let why = format!("this login may not see data_directory (it needs pg_read_all_settings); {has}");
+        findings.unknown(id, "", why, DISK_ADVICE);
+        return Ok(());
+    };
+    match free(&directory, address.port) {
+        Err(why) => findings.unknown(id, "", format!("{why}; {has}"), DISK_ADVICE),
+        // Half the database is a guess at what a copy writes to the log or to a target; less than that is surely a risk.
+        Ok(free) => {
+            let evidence = format!("{} MB are free in {directory}; {has}", free >> 20);
+            if free >= database_bytes / 2 {
+                findings.pass(id, "", evidence);
+            } else {
+                findings.warn(id, "", evidence, DISK_ADVICE);
+            }
+        }
+    }
     Ok(())
+}
+
+/// Bytes free under a data directory of this machine. A local port may lead to another machine, so the directory must say that its
+/// server listens on this port.
+fn free(directory: &str, port: u16) -> Result<u64, String> {
+    let file = std::path::Path::new(directory).join("postmaster.pid");
+    let text =
+        std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read here: {error}", file.display()))?;
+    // The fourth line is the port.
+    if text.lines().nth(3).map(str::trim) != Some(port.to_string().as_str()) {
+        return Err(format!("{} is another server's", file.display()));
+    }
+    let stat = statvfs(directory).map_err(|error| format!("the file system of {directory} cannot be read: {error}"))?;
+    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_directory_of_the_server_itself_is_measured() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_str().unwrap();
+        assert!(free(path, 5432).unwrap_err().contains("cannot be read"));
+        std::fs::write(dir.path().join("postmaster.pid"), "1\n/data\n1\n5432\n/tmp\n").unwrap();
+        assert!(free(path, 5432).unwrap() > 0);
+        assert!(free(path, 5433).unwrap_err().contains("another server"));
+    }
 }

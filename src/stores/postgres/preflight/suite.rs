@@ -6,7 +6,7 @@ use crate::stores::error::Operation;
 use crate::stores::postgres::preflight::findings::Findings;
 use crate::stores::postgres::preflight::{rights, room, server, settings, tables};
 use crate::stores::postgres::store::PostgresStore;
-use crate::stores::{Preflight, Probe, Side};
+use crate::stores::{Environment, Preflight, Probe, Result, Side};
 use async_trait::async_trait;
 
 /// Clocks that differ by more make lags and times in reports misleading, in milliseconds.
@@ -14,6 +14,22 @@ const CLOCK_TOLERANCE_MS: u64 = 1_000;
 
 #[async_trait]
 impl Preflight for PostgresStore {
+    async fn environment(&self) -> Result<Environment> {
+        let failed = || self.connector().failed(Operation::Inspect);
+        let mut connection = self.connector().acquire(Operation::Inspect).await?;
+        let (encoding, collation): (String, String) = sqlx::query_as(
+            "SELECT current_setting('server_encoding'), datcollate || ' / ' || datctype FROM pg_database WHERE datname = current_database()",
+        )
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(failed())?;
+        let extensions: Vec<(String, String)> = sqlx::query_as("SELECT extname::text, extversion FROM pg_extension")
+            .fetch_all(&mut *connection)
+            .await
+            .map_err(failed())?;
+        Ok(Environment { encoding, collation, extensions: extensions.into_iter().collect() })
+    }
+
     async fn checks(&self, side: Side, names: &[TableName]) -> Vec<Check> {
         let mut findings = Findings::of(self.connector().id());
         let facts = match self.facts().await {
@@ -90,12 +106,12 @@ impl PostgresStore {
         side: Side,
         names: &[TableName],
         findings: &mut Findings,
-    ) -> Result<(), String> {
+    ) -> std::result::Result<(), String> {
         let mut connection = self.connector().acquire(Operation::Inspect).await.map_err(|e| e.to_string())?;
         let outcome = match group {
             Group::Server => server::examine(&mut connection, side, findings).await,
             Group::Settings => settings::examine(&mut connection, findings).await,
-            Group::Room => room::examine(&mut connection, findings).await,
+            Group::Room => room::examine(&mut connection, self.connector().address(), findings).await,
             Group::Rights => rights::examine(&mut connection, side, names, findings).await,
             Group::Tables => tables::examine(&mut connection, side, names, findings).await,
         };

@@ -65,7 +65,12 @@ pub async fn add(
                 }
                 let table = quote::table(&relation.target);
                 let name = quote::ident(&row.name);
-                let part = if row.kind == "p" || row.is_identity { SchemaPart::Keys } else { SchemaPart::Rest };
+                let part = match row.kind.as_str() {
+                    "p" => SchemaPart::Keys,
+                    _ if row.is_identity => SchemaPart::Keys,
+                    "f" => SchemaPart::Links,
+                    _ => SchemaPart::Rest,
+                };
                 builder.add(
                     part,
                     Object::Constraint(relation.target.clone(), row.name.clone()),

@@ -20,6 +20,10 @@ pub enum Object {
     Sequence(TableName),
     /// A table or a partition.
     Table(TableName),
+    /// A column that was added to a table that stood already.
+    Column(TableName, String),
+    /// A column's NOT NULL that came after its values.
+    NotNull(TableName, String),
     /// The link from a sequence to the column that owns it.
     SequenceOwner(TableName),
     /// A column's storage that is not its type's.
@@ -45,6 +49,8 @@ impl fmt::Display for Object {
             Self::Domain(name) => write!(f, "domain {}", dotted(name)),
             Self::Sequence(name) => write!(f, "sequence {}", dotted(name)),
             Self::Table(name) => write!(f, "table {}", dotted(name)),
+            Self::Column(table, column) => write!(f, "column {}.{}", dotted(table), plain(column)),
+            Self::NotNull(table, column) => write!(f, "not null of {}.{}", dotted(table), plain(column)),
             Self::SequenceOwner(name) => write!(f, "owner of sequence {}", dotted(name)),
             Self::Storage(table, column) => write!(f, "storage of {}.{}", dotted(table), plain(column)),
             Self::Constraint(table, name) => write!(f, "constraint {} on {}", plain(name), dotted(table)),
@@ -69,6 +75,12 @@ impl Object {
         } else if let Some(rest) = text.strip_prefix("storage of ") {
             let (table, column) = column(rest)?;
             Self::Storage(table, column)
+        } else if let Some(rest) = text.strip_prefix("column ") {
+            let (table, column) = column(rest)?;
+            Self::Column(table, column)
+        } else if let Some(rest) = text.strip_prefix("not null of ") {
+            let (table, column) = column(rest)?;
+            Self::NotNull(table, column)
         } else if let Some(rest) = text.strip_prefix("comment on column ") {
             let (table, column) = column(rest)?;
             Self::ColumnComment(table, column)
@@ -106,6 +118,16 @@ impl Object {
             Self::Sequence(name) | Self::Table(name) | Self::Index(name) => {
                 format!("SELECT {} IS NOT NULL", relation(name))
             }
+            Self::Column(table, column) => format!(
+                "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {} AND attname = {} AND attnum > 0)",
+                relation(table),
+                quote::literal(column)
+            ),
+            Self::NotNull(table, column) => format!(
+                "SELECT EXISTS (SELECT FROM pg_attribute WHERE attrelid = {} AND attname = {} AND attnotnull)",
+                relation(table),
+                quote::literal(column)
+            ),
             Self::SequenceOwner(name) => format!(
                 "SELECT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = {} AND deptype = 'a' AND refobjsubid > 0)",
                 relation(name)
@@ -135,13 +157,14 @@ impl Object {
 }
 
 /// A name for people: quoted only where it must be to be read back.
-fn plain(name: &str) -> String {
+pub fn plain(name: &str) -> String {
     let simple = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     if simple { name.to_owned() } else { quote::ident(name) }
 }
 
-fn dotted(name: &TableName) -> String {
+/// A qualified name for people, which can be read back.
+pub fn dotted(name: &TableName) -> String {
     format!("{}.{}", plain(schema_of(name)), plain(&name.name))
 }
 
@@ -220,7 +243,8 @@ mod tests {
             for object in [
                 Object::Schema(schema.clone()), Object::Extension(part.clone()), Object::Type(table.clone()), Object::Domain(table.clone()),
                 Object::Sequence(table.clone()), Object::Table(table.clone()), Object::SequenceOwner(table.clone()),
-                Object::Storage(table.clone(), part.clone()), Object::Constraint(table.clone(), part.clone()), Object::Index(table.clone()),
+                Object::Storage(table.clone(), part.clone()), Object::Column(table.clone(), part.clone()),
+                Object::NotNull(table.clone(), part.clone()), Object::Constraint(table.clone(), part.clone()), Object::Index(table.clone()),
                 Object::ReplicaIdentity(table.clone()), Object::TableComment(table.clone()), Object::ColumnComment(table.clone(), part.clone()),
             ] {
                 prop_assert_eq!(Object::parse(&object.to_string()), Some(object));

@@ -3,10 +3,11 @@
 use crate::model::schema::{SchemaPart, SchemaScript, SchemaStatement};
 use crate::model::table::TableMap;
 use crate::stores::error::{ErrorKind, Operation};
+use crate::stores::postgres::made;
 use crate::stores::postgres::quote;
 use crate::stores::postgres::relation::schema_of;
 use crate::stores::postgres::schema::object::Object;
-use crate::stores::postgres::schema::{constraints, extras, indexes, relations, sequences, tables, types};
+use crate::stores::postgres::schema::{column, constraints, extras, indexes, relations, sequences, tables, types};
 use crate::stores::postgres::store::PostgresStore;
 use crate::stores::{Result, Schema};
 use async_trait::async_trait;
@@ -114,6 +115,34 @@ impl Schema for PostgresStore {
         Ok(builder.finish())
     }
 
+    async fn add_column(&self, maps: &[TableMap], table: usize, column: &str) -> Result<Vec<SchemaStatement>> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Inspect).await?;
+        let failed = connector.failed(Operation::Inspect);
+        let refuse = |reason: String| {
+            connector.error(Operation::Inspect, ErrorKind::Unsupported, reason).about(column.to_owned())
+        };
+        let relations = relations::read(&mut connection, maps).await.map_err(&failed)?;
+        let uses = sequences::read(&mut connection, maps, &relations).await.map_err(&failed)?;
+        let root = relations.iter().find(|r| r.map == table && r.parent.is_none());
+        let root = root.ok_or_else(|| refuse("there is no such table".to_owned()))?;
+        let mut builder = Builder::default();
+        column::add(&mut connection, &mut builder, root, &uses, column).await.map_err(&failed)?.map_err(refuse)?;
+        let script = builder.finish();
+        for sentence in &script.left_out {
+            tracing::warn!(table = %root.source, column, sentence, "part of an added column is not carried");
+        }
+        Ok(script.statements)
+    }
+
+    fn retype(&self, map: &TableMap, column: &str, to: &str) -> Option<SchemaStatement> {
+        column::retype(map, column, to)
+    }
+
+    fn holds(&self, wide: &str, narrow: &str) -> bool {
+        column::holds(wide, narrow)
+    }
+
     async fn exists(&self, statement: &SchemaStatement) -> Result<bool> {
         let connector = self.connector();
         let object = Object::parse(&statement.object).ok_or_else(|| {
@@ -136,6 +165,45 @@ impl Schema for PostgresStore {
         // Locks are still waited for with a limit: a build that queues behind a reader would stop everybody behind it.
         connection.execute("SET statement_timeout = 0").await.map_err(failed)?;
         connection.execute(AssertSqlSafe(sql.to_owned())).await.map_err(failed)?;
+        connector.close(connection).await;
+        Ok(())
+    }
+
+    async fn make(&self, statement: &SchemaStatement, maker: &str) -> Result<()> {
+        let note = made::note(&statement.object, maker);
+        self.together(&statement.object, &format!("{}; {note}", statement.statement)).await
+    }
+
+    async fn maker(&self, statement: &SchemaStatement) -> Result<Option<String>> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Inspect).await?;
+        made::maker(&mut connection, &statement.object)
+            .await
+            .map_err(|e| connector.failed(Operation::Inspect)(e).about(statement.object.clone()))
+    }
+
+    async fn unmake(&self, statement: &SchemaStatement, undo: &str) -> Result<()> {
+        let forget = made::forget(&statement.object);
+        self.together(&statement.object, &format!("{undo}; {forget}")).await
+    }
+
+    async fn disown(&self, prefix: &str) -> Result<()> {
+        let connector = self.connector();
+        let mut connection = connector.acquire(Operation::Build).await?;
+        made::disown(&mut connection, prefix).await.map_err(connector.failed(Operation::Build))
+    }
+}
+
+impl PostgresStore {
+    /// Runs statements without parameters as one query, which is one transaction, in a session of its own without a time-out.
+    async fn together(&self, object: &str, sql: &str) -> Result<()> {
+        let connector = self.connector();
+        let mut connection = connector.dedicated(Operation::Build, "build").await?;
+        let failed = |e| connector.failed(Operation::Build)(e).about(object.to_owned());
+        // Locks are still waited for with a limit: a build that queues behind a reader would stop everybody behind it.
+        connection.execute("SET statement_timeout = 0").await.map_err(failed)?;
+        made::prepare(&mut connection).await.map_err(failed)?;
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut connection).await.map_err(failed)?;
         connector.close(connection).await;
         Ok(())
     }

@@ -103,7 +103,7 @@ fn options(relation: &SourceRelation) -> String {
 }
 
 /// One column; `None` when a computed column cannot be had on the target.
-fn definition(
+pub fn definition(
     builder: &mut Builder,
     relation: &SourceRelation,
     column: &SourceColumn,

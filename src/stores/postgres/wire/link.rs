@@ -5,6 +5,7 @@ use super::failure::Outcome;
 use super::startup::Purpose;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::postgres::address::Address;
+use crate::stores::postgres::capability;
 use crate::stores::{OpenOptions, Result};
 use std::time::Duration;
 
@@ -53,19 +54,12 @@ impl Link {
 
     /// The server's identity in the form of [`ServerFacts::identity`](crate::stores::ServerFacts::identity).
     pub async fn identity(&self, connection: &mut Connection) -> Outcome<String> {
-        let sql = "SELECT CASE WHEN has_function_privilege('pg_control_system()', 'EXECUTE')
-                               THEN (SELECT system_identifier FROM pg_control_system()) END AS system,
-                          (SELECT oid FROM pg_database WHERE datname = current_database()) AS database";
-        let answer = connection.query(sql).await?;
-        let database = answer.value("database").unwrap_or_default();
-        Ok(match answer.value("system").and_then(|id| id.parse::<i64>().ok()) {
-            // The identifier is an unsigned number that SQL shows as a signed one.
-            Some(system) => format!("system {} database {database}", system.cast_unsigned()),
-            None => format!(
-                "address {}:{} database {database} (system identifier not readable: no EXECUTE on pg_control_system())",
-                self.address.host, self.address.port
-            ),
-        })
+        let answer = connection.query(capability::DATABASE).await?;
+        let system = match answer.value("may_read") {
+            Some("t") => connection.query(capability::SYSTEM).await?.value("system").and_then(|id| id.parse().ok()),
+            _ => None,
+        };
+        Ok(capability::identity(&self.address, system, answer.value("database").unwrap_or_default()))
     }
 
     /// An error about this store.

@@ -188,12 +188,47 @@ async fn a_changed_schema_is_reported_once_with_its_column() {
     assert!(stream.next().await.unwrap().is_empty());
     app.run("ALTER TABLE t ADD COLUMN w TEXT").await;
     let batch = stream.next().await.unwrap();
-    let detail = "column w TEXT was added".to_owned();
-    assert_eq!(batch, [CaptureItem::SchemaChange { table: 0, detail }]);
+    let [CaptureItem::SchemaChange(change)] = &batch[..] else { panic!("{batch:?}") };
+    assert_eq!(change.to_string(), "t: column w (TEXT) was added");
     assert!(stream.next().await.unwrap().is_empty());
     app.run("DROP TABLE t").await;
     let batch = stream.next().await.unwrap();
-    assert_eq!(batch, [CaptureItem::SchemaChange { table: 0, detail: "the table t is gone".to_owned() }]);
+    let [CaptureItem::SchemaChange(change)] = &batch[..] else { panic!("{batch:?}") };
+    assert_eq!(change.to_string(), "t: the table is gone");
+}
+
+#[tokio::test]
+async fn rows_from_before_a_column_was_captured_do_not_say_what_it_held() {
+    let lab = Lab::new();
+    let mut app = lab.app("a").await;
+    app.run("CREATE TABLE t (id INTEGER PRIMARY KEY, v INT)").await;
+    let (source, target) = (lab.store("a"), lab.store("b"));
+    let before = Pipeline::new("p", &source, &target, vec![map_of(&source, "t").await]);
+    source.prepare(&before.capture, false).await.unwrap();
+    app.run("INSERT INTO t VALUES (1, 10)").await;
+    app.run("ALTER TABLE t ADD COLUMN w TEXT DEFAULT 'old'").await;
+    app.run("INSERT INTO t VALUES (2, 20, 'x')").await;
+    // A stream that is opened afterwards says it before any row.
+    let first = source.stream(&before.capture, START).await.unwrap().next().await.unwrap();
+    let [CaptureItem::SchemaChange(change)] = &first[..] else { panic!("{first:?}") };
+    assert_eq!(change.to_string(), "t: column w (TEXT, with a default) was added");
+    assert_eq!(source.differences(&before.capture).await.unwrap(), [change.clone()]);
+
+    let after = Pipeline::new("p", &source, &target, vec![map_of(&source, "t").await]);
+    for _ in 0..2 {
+        source.remap(&after.capture, &[]).await.unwrap();
+        assert!(source.differences(&after.capture).await.unwrap().is_empty());
+    }
+    app.run("INSERT INTO t VALUES (3, 30, 'y'); UPDATE t SET v = 11 WHERE id = 1").await;
+    let cells: Vec<Cell> = changes(items(&source, &after.capture, START).await)
+        .into_iter()
+        .filter_map(|change| match change {
+            RowChange::Insert { mut row, .. } | RowChange::Update { mut row, .. } => row.pop(),
+            RowChange::Delete { .. } | RowChange::Truncate { .. } => None,
+        })
+        .collect();
+    let text = |text: &str| Cell::Value(Value::Text(text.to_owned()));
+    assert_eq!(cells, [Cell::Unchanged, Cell::Unchanged, text("y"), text("old")]);
 }
 
 #[tokio::test]

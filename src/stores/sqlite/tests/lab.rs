@@ -256,7 +256,7 @@ impl Pump {
                     assert!(self.waiting.is_empty(), "a marker inside a transaction");
                     markers.push(token);
                 }
-                CaptureItem::SchemaChange { detail, .. } => panic!("{detail}"),
+                CaptureItem::SchemaChange(change) => panic!("{change}"),
             }
         }
         self.push().await;
