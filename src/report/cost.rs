@@ -84,3 +84,36 @@ impl CostReport {
         columns.text()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observation::Cost;
+
+    fn collector(store: &str, every_ms: u64, server_us: Option<u64>) -> CollectorCost {
+        CollectorCost {
+            store: store.to_owned(),
+            collector: "activity".to_owned(),
+            every_ms,
+            wanted_ms: 2_000,
+            last: Cost { server_us, elapsed_us: 9_000, statements: 3 },
+            average_us: 4_000.0,
+            readings: 12,
+            failures: 1,
+            next_at: None,
+        }
+    }
+
+    #[test]
+    fn the_share_and_the_back_off_are_told() {
+        let report = cost(&[collector("legacy", 8_000, Some(4_000)), collector("orders-db", 2_000, None)]);
+        assert_eq!(
+            report.text(),
+            "STORE      COLLECTOR  EVERY  AVERAGE COST  SHARE OF A CORE  READINGS  FAILURES  REMARKS\n\
+             legacy     activity   8.0 s  4.0 ms        0.050 %          12        1         backed off by itself from 2.0 s\n\
+             orders-db  activity   2.0 s  4.0 ms        0.200 %          12        1         an upper bound: the server does not tell\n"
+        );
+        assert!((report.highest_share - 0.002).abs() < 1e-9, "{}", report.highest_share);
+        assert!(cost(&[]).text().contains("nothing was read"));
+    }
+}

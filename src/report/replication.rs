@@ -153,3 +153,77 @@ fn bytes(number: u64) -> String {
     }
     format!("{number} B")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observation::Observation;
+    use crate::model::replication::Replication;
+    use chrono::TimeDelta;
+
+    fn view() -> ByStore<ReplicationNow> {
+        let link = |name: &str, healthy, error: Option<&str>, amount| ReplicaLink {
+            name: name.to_owned(),
+            direction: LinkDirection::Outgoing,
+            peer: "10.0.0.2".to_owned(),
+            state: "streaming".to_owned(),
+            healthy,
+            error: error.map(str::to_owned),
+            lag: vec![LinkLag { amount, unit: LagUnit::Milliseconds, method: "replay_lag".to_owned() }],
+        };
+        let log = LogRetention {
+            name: "godwit_orders".to_owned(),
+            state: "logical, reserved".to_owned(),
+            active: true,
+            retained_bytes: Reading::Known(1_200_000),
+            room_bytes: Reading::Known(Some(9_000_000)),
+            covers_seconds: Reading::Unknown("no times".to_owned()),
+            problem: None,
+            written_bytes: Some(1),
+        };
+        let reading = Replication {
+            role: ReplicationRole::Primary,
+            links: vec![
+                link("one", true, None, Reading::Known(120)),
+                link("two", false, Some("it was ended"), Reading::Unknown("it never answered".to_owned())),
+            ],
+            retention: vec![log],
+            started_at: None,
+        };
+        let runways = vec![LogRunway {
+            name: "godwit_orders".to_owned(),
+            bytes_per_second: Reading::Known(5_000),
+            window_seconds: 600,
+            seconds: Reading::Known(Some(1_800)),
+        }];
+        let mut view = ByStore::default();
+        let read = Observation::whole(ReplicationNow { reading, runways }, DateTime::UNIX_EPOCH);
+        view.entry(StoreId::from("legacy")).or_insert_with(StoreReading::default).take(Ok(read), DateTime::UNIX_EPOCH);
+        let down = view.entry(StoreId::from("orders-db")).or_insert_with(StoreReading::default);
+        down.take(Err("connection refused".to_owned()), DateTime::UNIX_EPOCH);
+        view
+    }
+
+    #[test]
+    fn state_and_error_come_before_the_number() {
+        let text = replication(&view(), false).text(DateTime::UNIX_EPOCH + TimeDelta::seconds(3));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[0], "orders-db: connection refused");
+        let place = |line: &str, words: &str| line.find(words).unwrap_or_else(|| panic!("{words}: {line}"));
+        assert!(place(lines[2], "streaming") < place(lines[2], "120 ms by replay_lag"));
+        assert!(place(lines[3], "NOT MOVING") < place(lines[3], "it was ended"));
+        assert!(place(lines[3], "it was ended") < place(lines[3], "unknown (it never answered)"));
+        assert!(lines[4].contains("1.2 MB kept") && lines[4].contains("30 min 0 s at 5.0 kB/s over 10 min 0 s"));
+        assert!(lines[4].ends_with("3.0 s ago"));
+    }
+
+    #[test]
+    fn only_trouble_is_listed_when_asked_for() {
+        let report = replication(&view(), true);
+        let legacy = report.stores.get(&StoreId::from("legacy")).unwrap();
+        assert_eq!((legacy.links.len(), legacy.retention.len()), (1, 0));
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["schema"], "godwit.replication/1");
+        assert_eq!(json["stores"]["orders-db"]["problem"], "connection refused");
+    }
+}
