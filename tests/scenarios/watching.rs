@@ -421,6 +421,5 @@ async fn an_engine_that_dies_in_between_leaves_the_outcome_unknown() {
     let engine = scene.engine();
     let mut client = engine.client().await;
     client.until("the verdict", |m| m.endings[0].outcome == EndingOutcome::Unknown).await;
-    scene.sick.holds.send_replace(false);
     engine.down(&mut client).await;
 }

@@ -158,11 +158,15 @@ impl ActivityState {
         self.cursor.at(rows, SessionRow::is)
     }
 
-    /// The session that the detail shows and keys act on: the chosen one, also when the filter hides it now.
+    /// The session that the detail shows and keys act on. In the list it has to be in sight; an opened one stays open whatever the
+    /// list does.
     pub fn target<'a>(&self, picture: &'a Picture) -> Option<SessionRow<'a>> {
         match self.cursor.chosen() {
-            Some((store, key)) => session(picture, store, key),
-            None => self.rows(picture).first().copied(),
+            Some((store, key)) if self.zoomed => session(picture, store, key),
+            _ => {
+                let rows = self.rows(picture);
+                rows.get(self.selected(&rows)?).copied()
+            }
         }
     }
 
