@@ -104,7 +104,10 @@ fn draw_detail(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize 
         }
         (None, Some((store, key))) => {
             canvas.heading(area, 0, &format!("session {key} on {store}"), "");
-            let mut lines = vec![Text::of(Tone::Warn, "it is not in the list any more: it is gone, or idle, or the filter hides it")];
+            let mut lines = vec![Text::of(
+                Tone::Warn,
+                "it is not in the list any more: it is gone, or idle, or the filter hides it",
+            )];
             lines.extend(stores::lines(store, cockpit.picture().activity(), cockpit.picture().now));
             canvas.prose(place, &lines, state.scroll)
         }
