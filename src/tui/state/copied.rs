@@ -18,9 +18,6 @@ use serde_json::Value;
 pub fn copied(cockpit: &Cockpit) -> Option<String> {
     let picture = cockpit.picture();
     if let Some(dialog) = &cockpit.dialog {
-        if let (Some(ending), Stage::Prompting | Stage::Waiting) = (&dialog.ending, &dialog.stage) {
-            return Some(clean(&ending.statement).into_owned());
-        }
         return match (&dialog.plan, &dialog.stage) {
             (Some(plan), _) => Some(statements(plan)),
             (None, Stage::Failed { why }) => Some(clean(why).into_owned()),
