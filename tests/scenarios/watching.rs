@@ -338,7 +338,8 @@ async fn the_intent_is_journaled_before_the_store_is_asked_and_the_outcome_after
     });
     client.until("the intent", |m| !m.endings.is_empty()).await;
     assert!(scene.sick.ended.lock().unwrap().is_empty());
-    let [SessionEvent::EndIntended { by, how, login, doing, statement, .. }] = &session_events(&client)[..] else {
+    let events = session_events(&client);
+    let [SessionEvent::EndIntended { by, how, login, doing, statement, .. }] = events.as_slice() else {
         panic!("{:?}", client.log)
     };
     assert_eq!((by.as_str(), *how, login.as_str()), (client.state.endings[0].by.as_str(), Ending::Kill, "app_rw"));
