@@ -33,9 +33,12 @@ fn from_first(event: Event) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ending::SessionEvent;
+    use crate::model::ids::Seq;
     use crate::model::pipeline::Traffic;
     use crate::model::reason::Reason;
     use crate::model::schema_change::{Difference, SchemaChange, SchemaNote, SchemaOutcome};
+    use crate::model::session::{Ending, SessionKey};
     use crate::model::table::{Column, Generation, TableName};
 
     #[test]
@@ -68,14 +71,6 @@ mod tests {
         let event = Event::Pipeline { pipeline: "p".into(), event: PipelineEvent::SchemaChange { note } };
         assert_eq!(read(FORM, &serde_json::to_string(&event).unwrap()).unwrap(), event);
     }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::ending::SessionEvent;
-    use crate::model::ids::Seq;
-    use crate::model::session::{Ending, SessionKey};
 
     #[test]
     fn endings_of_sessions_are_written_and_read() {
