@@ -1,7 +1,7 @@
 //! Activity, locks and replication: what they show, what their keys do, and what they send.
 
 use crate::fixture::*;
-use crate::stores::*;
+use crate::stores::{calm, cockpit_with, ending, jammed, key, legacy, read, replication, session, show, unread};
 use chrono::TimeDelta;
 use godwit::model::command::{Action, Answer};
 use godwit::model::ids::Seq;
