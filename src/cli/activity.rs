@@ -1,9 +1,9 @@
 //! `godwit activity` and `godwit locks`.
 
 use crate::cli::args::ActivityArgs;
-use crate::cli::failure::Outcome;
+use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::Output;
-use crate::cli::watching::watch;
+use crate::cli::watching::{self, watch};
 use crate::model::observation::ByStore;
 use crate::model::session::Activity;
 use crate::model::view::{View, ViewKind};
@@ -16,7 +16,7 @@ use chrono::Utc;
 /// See [`watch`].
 pub async fn run(args: &ActivityArgs, out: Output) -> Outcome {
     let filter = filter(args);
-    let make = |view| chosen(view, args).map(|(view, whole)| (activity(&view, &filter), whole));
+    let make = |view| Ok(chosen(view, args)?.map(|(view, whole)| (activity(&view, &filter), whole)));
     watch(&args.reading, out, ViewKind::Activity, make, |report| report.text(Utc::now())).await
 }
 
@@ -26,7 +26,7 @@ pub async fn run(args: &ActivityArgs, out: Output) -> Outcome {
 /// See [`watch`].
 pub async fn run_locks(args: &ActivityArgs, out: Output) -> Outcome {
     let filter = filter(args);
-    let make = |view| chosen(view, args).map(|(view, whole)| (locks(&view, &filter), whole));
+    let make = |view| Ok(chosen(view, args)?.map(|(view, whole)| (locks(&view, &filter), whole)));
     watch(&args.reading, out, ViewKind::Activity, make, |report| report.text(Utc::now())).await
 }
 
@@ -34,12 +34,10 @@ fn filter(args: &ActivityArgs) -> SessionFilter {
     SessionFilter { all: args.all, text: args.filter.clone(), masked: args.mask }
 }
 
-/// The asked-for stores of a view, and whether each of them was read or has failed at least once.
-fn chosen(view: View, args: &ActivityArgs) -> Option<(ByStore<Activity>, bool)> {
-    let View::Activity(mut stores) = view else { return None };
-    if !args.stores.is_empty() {
-        stores.retain(|id, _| args.stores.iter().any(|store| store == id.as_str()));
+/// Sessions of the asked-for stores.
+fn chosen(view: View, args: &ActivityArgs) -> Result<Option<(ByStore<Activity>, bool)>, Failure> {
+    match view {
+        View::Activity(stores) => watching::chosen(stores, &args.stores).map(Some),
+        _ => Ok(None),
     }
-    let whole = !stores.is_empty() && stores.values().all(|reading| reading.asked_at.is_some());
-    Some((stores, whole))
 }

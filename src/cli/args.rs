@@ -38,8 +38,8 @@ pub enum Command {
     Engine(EngineArgs),
     /// Validate the profile, connect, and run the named pre-flight checks.
     Check(CheckArgs),
-    /// Phases and pipelines.
-    Status(ReadArgs),
+    /// Phases and pipelines; with --cost, what looking at the stores costs them.
+    Status(StatusArgs),
     /// How far each target is behind its source, and how long the source keeps its log.
     Lag(ReadArgs),
     /// How far the copies are.
@@ -48,6 +48,12 @@ pub enum Command {
     Activity(ActivityArgs),
     /// Who waits for whom: the lock tree of every store.
     Locks(ActivityArgs),
+    /// Replication of the stores themselves: links, the logs they keep, and how long those last.
+    Replication(ReplicationArgs),
+    /// Cancel the statement of a store's session.
+    Cancel(EndArgs),
+    /// End a store's session; its open transaction is rolled back.
+    Kill(EndArgs),
     /// The gates of phases that are not finished, with their evidence.
     Gates(ReadArgs),
     /// The journal.
@@ -190,6 +196,50 @@ pub struct ReadArgs {
     pub watch: bool,
 }
 
+/// `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// What looking costs each store: by collector, with its share of a core and whether it backed off.
+    #[arg(long)]
+    pub cost: bool,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `replication`.
+#[derive(Args, Debug)]
+pub struct ReplicationArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Only links that do not move, and logs with a problem.
+    #[arg(long)]
+    pub trouble: bool,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `cancel`, `kill`.
+#[derive(Args, Debug)]
+pub struct EndArgs {
+    /// The store's name.
+    pub store: String,
+    /// The session, as `activity` prints it.
+    pub session: String,
+    /// What tells the session from another that got its number later (`born` in `activity --json`). Default: as it is in the reading
+    /// when the command starts.
+    #[arg(long, value_name = "TEXT")]
+    pub born: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
 /// `activity`, `locks`.
 #[derive(Args, Debug)]
 pub struct ActivityArgs {
@@ -271,7 +321,7 @@ pub struct Acting {
     /// The journal row on which you decided; the engine refuses if the target changed after it. Default: the last row when the command starts.
     #[arg(long, value_name = "ROW")]
     pub expect_seq: Option<u64>,
-    /// The name that a production profile asks for: the phase's, or the migration's where there is no phase.
+    /// The name that a production profile asks for: the phase's, the session's number, or else the migration's.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
     /// Wait for the end of what was asked; the exit code tells how it ended.

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod comparison;
 pub mod core;
 pub mod dispatcher;
+pub mod ending;
 pub mod error;
 pub mod executor;
 pub mod fleet;

@@ -71,6 +71,7 @@ pub async fn serve_with(
     for config in &profile.stores {
         stores.insert(config.id.clone(), open(config)?);
     }
+    let views = Views::new(stores.keys());
     let (stop, _) = watch::channel(None);
     let core: CoreRef = Arc::new(Core {
         place: place.clone(),
@@ -78,7 +79,7 @@ pub async fn serve_with(
         dispatcher,
         fleet: Fleet::default(),
         samples: watch::Sender::new(Samples::default()),
-        views: Views::default(),
+        views,
         active: watch::Sender::new(None),
         switch: tokio::sync::Mutex::new(None),
         stop,

@@ -76,15 +76,23 @@ pub struct StoreReading<T> {
     pub problem: Option<String>,
     /// When the store was last asked.
     pub asked_at: Option<DateTime<Utc>>,
+    /// Why there will never be a reading: the engine has no such thing. It is then not asked again.
+    #[serde(default)]
+    pub absent: Option<String>,
 }
 
 impl<T> Default for StoreReading<T> {
     fn default() -> Self {
-        Self { latest: None, problem: None, asked_at: None }
+        Self { latest: None, problem: None, asked_at: None, absent: None }
     }
 }
 
 impl<T> StoreReading<T> {
+    /// The engine has no such thing.
+    pub fn lacks(&mut self, why: String, at: DateTime<Utc>) {
+        *self = Self { asked_at: Some(at), absent: Some(why), ..Self::default() };
+    }
+
     /// Takes the outcome of an attempt in. A failure keeps the last reading, which then shows its age.
     pub fn take(&mut self, outcome: Result<Observation<T>, String>, at: DateTime<Utc>) {
         self.asked_at = Some(at);

@@ -18,6 +18,18 @@ pub enum ReplicationRole {
     Other,
 }
 
+impl ReplicationRole {
+    /// The word on screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Primary => "primary",
+            Self::Replica => "replica",
+            Self::Standalone => "standalone",
+            Self::Other => "neither serves nor follows",
+        }
+    }
+}
+
 /// Which way a link goes, seen from this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -87,6 +99,36 @@ pub struct LogRetention {
     pub problem: Option<String>,
     /// End of the log when it was read, in bytes since its beginning, for the rate at which it grows.
     pub written_bytes: Option<u64>,
+}
+
+/// How long a log that is kept will last, from how fast it grew lately. Made by the engine from several readings.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogRunway {
+    /// Name of the log, as in [`LogRetention::name`].
+    pub name: String,
+    /// Bytes a second by which the log grew.
+    pub bytes_per_second: Reading<u64>,
+    /// Seconds over which that was measured; 0: not yet.
+    pub window_seconds: u64,
+    /// Seconds until its room is used up at that speed; `None` inside `Known`: nothing limits it, or it does not grow.
+    pub seconds: Reading<Option<u64>>,
+}
+
+/// A reading of replication with what the engine made of it and of those before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReplicationNow {
+    /// The reading.
+    #[serde(flatten)]
+    pub reading: Replication,
+    /// One for each kept log that has a runway to tell.
+    pub runways: Vec<LogRunway>,
+}
+
+impl ReplicationNow {
+    /// The runway of a kept log.
+    pub fn runway(&self, name: &str) -> Option<&LogRunway> {
+        self.runways.iter().find(|runway| runway.name == name)
+    }
 }
 
 /// Replication of one server at one moment.

@@ -2,7 +2,7 @@
 
 use crate::model::finding::Audit;
 use crate::model::observation::{ByStore, Cost};
-use crate::model::replication::Replication;
+use crate::model::replication::ReplicationNow;
 use crate::model::session::Activity;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub enum View {
     /// See [`ViewKind::Activity`].
     Activity(ByStore<Activity>),
     /// See [`ViewKind::Replication`].
-    Replication(ByStore<Replication>),
+    Replication(ByStore<ReplicationNow>),
     /// See [`ViewKind::Indexes`].
     Indexes(ByStore<Audit>),
     /// See [`ViewKind::Access`].

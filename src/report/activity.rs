@@ -29,6 +29,8 @@ pub struct ReadingState {
     pub at: Option<DateTime<Utc>>,
     /// Why there is no newer one.
     pub problem: Option<String>,
+    /// Why there will never be one: the engine has no such thing; `null`: it has.
+    pub absent: Option<String>,
     /// What cannot be seen.
     pub missing: Vec<Missing>,
 }
@@ -39,6 +41,7 @@ impl ReadingState {
         Self {
             at: reading.latest.as_ref().map(|read| read.at),
             problem: reading.problem.clone(),
+            absent: reading.absent.clone(),
             missing: reading.latest.as_ref().map(|read| read.missing.clone()).unwrap_or_default(),
         }
     }
@@ -46,6 +49,10 @@ impl ReadingState {
     /// Lines for a person: nothing when all is well.
     pub fn text(&self, store: &StoreId, now: DateTime<Utc>) -> String {
         let mut text = String::new();
+        if let Some(why) = &self.absent {
+            let _ = writeln!(text, "{store}: {why}");
+            return text;
+        }
         match (&self.problem, self.at) {
             (Some(why), Some(at)) => {
                 let _ = writeln!(text, "{store}: last read {} ago: {why}", moment::age(at, now));

@@ -3,6 +3,8 @@
 pub mod activity;
 pub mod checks;
 pub mod columns;
+pub mod cost;
+pub mod ending;
 pub mod event;
 pub mod gates;
 pub mod grants;
@@ -13,6 +15,7 @@ pub mod migration;
 pub mod moment;
 pub mod plan;
 pub mod progress;
+pub mod replication;
 pub mod status;
 pub mod tables;
 

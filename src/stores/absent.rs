@@ -5,13 +5,15 @@
 use super::error::{ErrorKind, Operation, StoreError};
 use super::{
     Access, Activity, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Checksum,
-    ChunkLoader, ChunkPlan, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide, OpenTransaction,
-    Preflight, RangeSum, Result, Retention, Schema, SequenceState, Sequences, Side, Snapshot, Target, TargetState,
+    ChunkLoader, ChunkPlan, Environment, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide,
+    OpenTransaction, Preflight, RangeSum, Result, Retention, Schema, SequenceState, Sequences, Side, Snapshot, Target,
+    TargetState,
 };
 use crate::model::change::Position;
 use crate::model::check::Check;
 use crate::model::ids::StoreId;
 use crate::model::schema::{SchemaScript, SchemaStatement};
+use crate::model::schema_change::SchemaChange;
 use crate::model::table::{Table, TableMap, TableName};
 use crate::model::value::{Key, Row};
 use async_trait::async_trait;
@@ -48,6 +50,14 @@ impl Inventory for Absent {
     async fn has_rows(&self, _name: &TableName) -> Result<bool> {
         self.refuse(Operation::Inspect, "list tables")
     }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        self.refuse(Operation::Inspect, "list tables")
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        self.refuse(Operation::Inspect, "list objects")
+    }
 }
 
 #[async_trait]
@@ -63,10 +73,46 @@ impl Schema for Absent {
     async fn execute(&self, _sql: &str) -> Result<()> {
         self.refuse(Operation::Build, "build schemas")
     }
+
+    async fn make(&self, _statement: &SchemaStatement, _maker: &str) -> Result<()> {
+        self.refuse(Operation::Build, "build schemas")
+    }
+
+    async fn maker(&self, _statement: &SchemaStatement) -> Result<Option<String>> {
+        self.refuse(Operation::Build, "build schemas")
+    }
+
+    async fn unmake(&self, _statement: &SchemaStatement, _undo: &str) -> Result<()> {
+        self.refuse(Operation::Build, "build schemas")
+    }
+
+    async fn disown(&self, _prefix: &str) -> Result<()> {
+        self.refuse(Operation::Build, "build schemas")
+    }
+
+    async fn add_column(&self, _maps: &[TableMap], _table: usize, _column: &str) -> Result<Vec<SchemaStatement>> {
+        self.refuse(Operation::Build, "build schemas")
+    }
+
+    fn retype(&self, _map: &TableMap, _column: &str, _to: &str) -> Option<SchemaStatement> {
+        None
+    }
+
+    fn holds(&self, _wide: &str, _narrow: &str) -> bool {
+        false
+    }
 }
 
 #[async_trait]
 impl Capture for Absent {
+    async fn differences(&self, _spec: &CaptureSpec) -> Result<Vec<SchemaChange>> {
+        self.refuse(Operation::Capture, "capture changes")
+    }
+
+    async fn remap(&self, _spec: &CaptureSpec, _left_out: &[(usize, String)]) -> Result<()> {
+        self.refuse(Operation::Prepare, "capture changes")
+    }
+
     async fn statements(&self, _spec: &CaptureSpec) -> Result<Vec<(String, String)>> {
         self.refuse(Operation::Prepare, "capture changes")
     }
@@ -149,11 +195,28 @@ impl Checksum for Absent {
         self.refuse(Operation::Compare, "compare tables")
     }
 
-    async fn ranges(&self, _map: &TableMap, _side: MapSide, _rows: u64, _method: &str) -> Result<Vec<KeyRange>> {
+    async fn reads_in_order(&self, _map: &TableMap, _side: MapSide, _method: &str) -> Result<bool> {
         self.refuse(Operation::Compare, "compare tables")
     }
 
-    async fn sum(&self, _map: &TableMap, _side: MapSide, _range: &KeyRange, _method: &str) -> Result<RangeSum> {
+    async fn ranges(
+        &self,
+        _map: &TableMap,
+        _side: MapSide,
+        _within: &KeyRange,
+        _rows: u64,
+        _method: &str,
+    ) -> Result<Vec<KeyRange>> {
+        self.refuse(Operation::Compare, "compare tables")
+    }
+
+    async fn sums(
+        &self,
+        _map: &TableMap,
+        _side: MapSide,
+        _ranges: &[KeyRange],
+        _method: &str,
+    ) -> Result<Vec<RangeSum>> {
         self.refuse(Operation::Compare, "compare tables")
     }
 
@@ -205,6 +268,10 @@ impl Activity for Absent {
 impl Preflight for Absent {
     async fn checks(&self, _side: Side, _tables: &[TableName]) -> Vec<Check> {
         Vec::new()
+    }
+
+    async fn environment(&self) -> Result<Environment> {
+        self.refuse(Operation::Inspect, "compare the surroundings")
     }
 }
 

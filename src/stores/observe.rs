@@ -7,6 +7,7 @@
 //! - a statistic is never reset.
 
 use crate::model::index::{Indexes, WhatIf};
+use crate::model::literal::without_literals;
 use crate::model::monitor::{GrantStatement, MonitorRole};
 use crate::model::observation::Observation;
 use crate::model::replication::Replication;
@@ -23,6 +24,10 @@ pub trait Sessions: Send + Sync {
     async fn activity(&self) -> Result<Observation<Activity>>;
     /// The statement that [`Sessions::end`] would run, for the plan and the journal.
     fn ending(&self, session: &SessionKey, how: Ending) -> String;
+    /// A statement without its values, for the journal. An engine that quotes names, and never values, by `"` says so by its own body.
+    fn without_values(&self, statement: &str) -> String {
+        without_literals(statement, false)
+    }
     /// Stops a session after looking once more whether it is still the same one. Uses a connection of its own.
     ///
     /// [`NotFound`](crate::stores::error::ErrorKind::NotFound): nobody, or somebody else, bears the id now; nothing was done.

@@ -241,7 +241,10 @@ async fn serve_link(
     if let Err(error) = connection.subscribe(*cursor, true).await {
         return Some(error);
     }
-    views.mark_changed();
+    // A new connection watches nothing: what is watched has to be said again.
+    if !views.borrow_and_update().is_empty() {
+        views.mark_changed();
+    }
     loop {
         let event = tokio::select! {
             frame = connection.next() => match frame {

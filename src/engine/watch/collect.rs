@@ -12,13 +12,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Longest time for one reading, connecting included. A server that is frozen answers nothing, not even an error.
-const READING_LIMIT: Duration = Duration::from_secs(15);
+const READING_LIMIT: Duration = Duration::from_secs(8);
 
 /// First pause after a failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Longest pause between two attempts on a store that does not answer.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 
 /// What is refused is asked again this rarely: each refusal is a line in the server's log.
 const REFUSED_PAUSE: Duration = Duration::from_secs(120);
@@ -104,7 +104,7 @@ async fn once(core: &CoreRef, store: &StoreRef, schedule: &mut Schedule) -> bool
     let outcome = match tokio::time::timeout(READING_LIMIT, collector.read(store)).await {
         Ok(None) => {
             let why = format!("{} has no {} to show", store.engine(), collector.name());
-            core.views.take(store.id(), collector.view(), Err(why), Utc::now());
+            core.views.lacks(store.id(), collector.view(), why, Utc::now());
             return false;
         }
         Ok(Some(Ok(subject))) => Ok(subject),

@@ -1,9 +1,11 @@
 //! What is known of the stores now, for clients that watch it.
 
+use crate::engine::watch::bound::bound;
+use crate::engine::watch::runway::Growth;
 use crate::model::ids::StoreId;
 use crate::model::observation::{ByStore, Observation};
-use crate::model::replication::Replication;
-use crate::model::session::Activity;
+use crate::model::replication::{Replication, ReplicationNow};
+use crate::model::session::{Activity, Session, SessionKey};
 use crate::model::view::{CollectorCost, View, ViewKind};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
@@ -20,7 +22,8 @@ pub struct Views {
 #[derive(Debug, Default)]
 struct Content {
     activity: ByStore<Activity>,
-    replication: ByStore<Replication>,
+    replication: ByStore<ReplicationNow>,
+    growth: BTreeMap<StoreId, Growth>,
     indexes: ByStore<crate::model::finding::Audit>,
     access: ByStore<crate::model::finding::Audit>,
     cost: BTreeMap<(StoreId, &'static str), CollectorCost>,
@@ -35,11 +38,48 @@ pub enum Subject {
 }
 
 impl Views {
+    /// Views of these stores, none of which was read yet: what is not read yet is shown, not left out.
+    pub fn new<'a>(stores: impl Iterator<Item = &'a StoreId>) -> Self {
+        let mut content = Content::default();
+        for store in stores {
+            content.activity.entry(store.clone()).or_default();
+            content.replication.entry(store.clone()).or_default();
+        }
+        Self { content: Mutex::new(content), versions: watch::Sender::default() }
+    }
+
+    /// A session as it was last seen, and when.
+    pub fn session(&self, store: &StoreId, key: &SessionKey) -> Option<(Session, DateTime<Utc>)> {
+        let content = self.content();
+        let read = content.activity.get(store)?.latest.as_ref()?;
+        let session = read.value.sessions.iter().find(|session| session.key == *key)?;
+        Some((session.clone(), read.at))
+    }
+
+    /// Notes that a store has no such thing.
+    pub fn lacks(&self, store: &StoreId, kind: ViewKind, why: String, at: DateTime<Utc>) {
+        let mut content = self.content();
+        match kind {
+            ViewKind::Activity => content.activity.entry(store.clone()).or_default().lacks(why, at),
+            ViewKind::Replication => content.replication.entry(store.clone()).or_default().lacks(why, at),
+            ViewKind::Indexes => content.indexes.entry(store.clone()).or_default().lacks(why, at),
+            ViewKind::Access => content.access.entry(store.clone()).or_default().lacks(why, at),
+            ViewKind::Cost => {}
+        }
+        drop(content);
+        self.changed(kind);
+    }
+
     /// A copy of one view.
     pub fn view(&self, kind: ViewKind) -> View {
         let content = self.content();
         match kind {
-            ViewKind::Activity => View::Activity(content.activity.clone()),
+            ViewKind::Activity => {
+                let mut view = content.activity.clone();
+                drop(content);
+                bound(&mut view);
+                View::Activity(view)
+            }
             ViewKind::Replication => View::Replication(content.replication.clone()),
             ViewKind::Indexes => View::Indexes(content.indexes.clone()),
             ViewKind::Access => View::Access(content.access.clone()),
@@ -58,6 +98,9 @@ impl Views {
         match (kind, outcome) {
             (_, Ok(Subject::Activity(read))) => content.activity.entry(store.clone()).or_default().take(Ok(read), at),
             (_, Ok(Subject::Replication(read))) => {
+                let growth = content.growth.entry(store.clone()).or_default();
+                let read_at = read.at;
+                let read = read.map(|reading| growth.take(reading, read_at));
                 content.replication.entry(store.clone()).or_default().take(Ok(read), at);
             }
             (ViewKind::Activity, Err(why)) => content.activity.entry(store.clone()).or_default().take(Err(why), at),

@@ -1,5 +1,6 @@
 //! Sessions, lock waits and tables in use, in one look.
 
+use crate::model::literal::without_literals;
 use crate::model::observation::{Missing, Observation};
 use crate::model::session::{Activity, Ending, Session, SessionKey, SessionKind, SessionState, TableTouch};
 use crate::stores::Result;
@@ -190,6 +191,10 @@ impl Sessions for PostgresStore {
         let pid = session.id.parse::<i32>().unwrap_or(0);
         let born = session.born.replace('\'', "''");
         format!("SELECT {function}(pid) FROM pg_stat_activity WHERE pid = {pid} AND backend_start = '{born}'")
+    }
+
+    fn without_values(&self, statement: &str) -> String {
+        without_literals(statement, true)
     }
 
     async fn end(&self, session: &SessionKey, how: Ending) -> Result<()> {

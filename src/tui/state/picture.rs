@@ -2,9 +2,13 @@
 
 use crate::model::event::Entry;
 use crate::model::fold::{Migration, PhaseRecord};
-use crate::model::ids::{Operator, PhaseId, Seq};
+use crate::model::ids::{Operator, PhaseId, Seq, StoreId};
+use crate::model::lock::{LockNode, tree};
+use crate::model::observation::ByStore;
+use crate::model::replication::ReplicationNow;
 use crate::model::role::Role;
 use crate::model::sample::Samples;
+use crate::model::session::Activity;
 use crate::model::view::{View, ViewKind};
 use crate::report::event::{sentence, subject};
 use crate::wire::client::Welcome;
@@ -58,6 +62,8 @@ pub struct Picture {
     pub samples: Samples,
     /// The views that the screens asked for, as they last came.
     pub views: BTreeMap<ViewKind, View>,
+    /// The lock trees of the last reading of sessions; stores where nobody waits are left out. Made when it arrives, not when it is drawn.
+    pub lock_trees: BTreeMap<StoreId, Vec<LockNode>>,
     /// The last journal rows, oldest first.
     pub lines: VecDeque<JournalLine>,
     /// The connection.
@@ -77,6 +83,7 @@ impl Picture {
             migration: Migration::default(),
             samples: Samples::default(),
             views: BTreeMap::new(),
+            lock_trees: BTreeMap::new(),
             lines: VecDeque::new(),
             link: LinkState::Connecting,
             welcome: None,
@@ -87,7 +94,30 @@ impl Picture {
 
     /// A view came.
     pub fn viewed(&mut self, view: View) {
+        if let View::Activity(stores) = &view {
+            self.lock_trees = stores
+                .iter()
+                .filter_map(|(store, reading)| Some((store.clone(), tree(&reading.latest.as_ref()?.value.waits))))
+                .filter(|(_, nodes)| !nodes.is_empty())
+                .collect();
+        }
         self.views.insert(view.kind(), view);
+    }
+
+    /// Sessions of the stores; `None`: they did not come yet.
+    pub fn activity(&self) -> Option<&ByStore<Activity>> {
+        match self.views.get(&ViewKind::Activity)? {
+            View::Activity(stores) => Some(stores),
+            _ => None,
+        }
+    }
+
+    /// Replication of the stores; `None`: it did not come yet.
+    pub fn replication(&self) -> Option<&ByStore<ReplicationNow>> {
+        match self.views.get(&ViewKind::Replication)? {
+            View::Replication(stores) => Some(stores),
+            _ => None,
+        }
     }
 
     /// Readings came. How many rows changed since a pass is a reading, so it is put beside the journaled result here.

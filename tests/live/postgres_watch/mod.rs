@@ -4,3 +4,4 @@ mod locks;
 mod monitoring;
 mod sessions;
 mod statistics;
+mod trouble;
