@@ -20,6 +20,7 @@
 //! Begin with [`model::phase`] (the words and the one transition function), then [`engine::executor`] (append before act) and
 //! [`engine::steps::switch`] (the cutover). `docs/architecture.md` is the long form.
 
+pub mod advice;
 pub mod cli;
 pub mod config;
 pub mod engine;
