@@ -199,8 +199,6 @@ mod tests {
         assert_eq!(uses[1].1.statement, "UPDATE t SET card = ? WHERE id = ?");
         assert_eq!(observed.of("a", "t"), Some((3, true)));
         assert_eq!(observed.of("b", "t"), None);
-        let text = serde_json::to_string(&observed).unwrap();
-        assert_eq!(serde_json::from_str::<ObservedAccess>(&text).unwrap(), observed);
     }
 
     #[test]
