@@ -13,6 +13,8 @@ mod relations;
 mod streams;
 mod surroundings;
 
+pub use logins::kinds_view;
+
 use crate::model::access::postgres::{PostgresFacts, Readable};
 use crate::model::access::reading::{AccessReading, EngineFacts};
 use crate::model::observation::{Missing, Observation};
