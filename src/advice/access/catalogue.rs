@@ -94,7 +94,7 @@ pub const RULES: [Rule; 59] = [
     own("OWN-02", High, "no login reads another service's tables without a declaration", foreign::reads),
     own("OWN-03", High, "no login belongs to two services", own_logins::shared),
     own("OWN-04", High, "no login reaches a database or schema in which it has nothing", reach::places),
-    own("OWN-05", Medium, "services' tables belong to roles that nobody logs in as", own_owners::tables),
+    own("OWN-05", Medium, "services' tables belong to roles that nobody logs in as", own_owners::tables_of),
     own("OWN-06", Critical, "nobody writes tables that have moved", foreign::moved),
     own("OWN-07", Critical, "nobody was seen using another service's tables", observed::foreign),
     own("OWN-08", Critical, "no foreign key between services", links::foreign_keys),
