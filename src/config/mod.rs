@@ -11,6 +11,7 @@ pub mod duration;
 pub mod ladder;
 mod load;
 mod names;
+mod ownership;
 pub mod problem;
 pub mod profile;
 mod raw;

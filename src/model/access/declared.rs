@@ -51,6 +51,12 @@ pub struct Waiver {
     pub why: String,
 }
 
+/// Ids of all rules of the access audit, of every engine: what a waiver may name.
+pub fn rule_ids() -> Vec<String> {
+    let families = [("PG", 35), ("MY", 28), ("MG", 18), ("RD", 18), ("OWN", 25)];
+    families.iter().flat_map(|(family, count)| (1..=*count).map(move |n| format!("{family}-{n:02}"))).collect()
+}
+
 /// The ownership map of one store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoreMap {
