@@ -1,7 +1,7 @@
 //! Words of PostgreSQL's statements.
 
 /// Words that must be quoted as names. PostgreSQL's reserved words, and those that may stand for a role.
-const RESERVED: [&str; 82] = [
+const RESERVED: &[&str] = &[
     "all", "analyse", "analyze", "and", "any", "array", "as", "asc", "asymmetric", "authorization", "binary", "both", "case", "cast",
     "check", "collate", "column", "constraint", "create", "cross", "current_role", "current_user", "default", "desc", "distinct", "do",
     "else", "end", "except", "false", "fetch", "for", "foreign", "freeze", "from", "full", "grant", "group", "having", "in", "inner",

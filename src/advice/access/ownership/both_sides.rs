@@ -3,6 +3,7 @@
 use super::foreign::tables;
 use crate::advice::access::case::Case;
 use crate::advice::access::wording::role;
+use crate::model::access::object::Object;
 use crate::model::access::right::Right;
 use crate::model::finding::{Finding, Severity, Verdict};
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ pub fn compare(source: &Case<'_>, target: &Case<'_>) -> Vec<Finding> {
         let Some((goal, _)) = there.iter().find(|(_, t)| t.logical == table.logical) else { continue };
         let Some(service) = target.map.services.iter().find(|service| service.id == table.service) else { continue };
         for account in &service.accounts {
-            let rights = |case: &Case<'_>, object| -> BTreeSet<Right> {
+            let rights = |case: &Case<'_>, object: &Object| -> BTreeSet<Right> {
                 case.reading.rights_of(account, object).map(|r| r.right).filter(|r| WORKING.contains(r)).collect()
             };
             let has = rights(source, object);

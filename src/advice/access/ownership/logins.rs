@@ -3,6 +3,7 @@
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
 use crate::advice::access::wording::role;
+use crate::model::access::object::ObjectKind;
 use crate::model::access::right::RightPath;
 use crate::model::ids::ServiceId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,8 +30,9 @@ pub fn shared(case: &Case<'_>) -> Judgement {
 
 /// OWN-23. Only roles that give rights on tables: a role without any is a label.
 pub fn shared_roles(case: &Case<'_>) -> Judgement {
+    let tables: BTreeSet<u64> = case.reading.of_kind(ObjectKind::Table).map(|table| table.group).collect();
     let mut members: BTreeMap<&str, BTreeMap<&ServiceId, BTreeSet<&str>>> = BTreeMap::new();
-    for right in case.reading.rights.iter().filter(|r| r.group >> 32 == 0) {
+    for right in case.reading.rights.iter().filter(|right| tables.contains(&right.group)) {
         let (RightPath::Granted { through } | RightPath::Owner { through }) = &right.path else { continue };
         let Some(service) = case.map.service_of(&right.login) else { continue };
         // After SET ROLE the role itself is one more step of the way.

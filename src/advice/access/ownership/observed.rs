@@ -33,7 +33,7 @@ pub fn foreign(case: &Case<'_>) -> Judgement {
         let is_own = services.iter().any(|service| service.id == table.service);
         let may_read = !used.writes && services.iter().any(|s| case.map.may_read(s, table, case.today));
         if is_residual || !(is_own || may_read) {
-            found.entry((&used.table, &used.login, is_residual)).or_default().push((used, seen));
+            found.entry((used.table.as_str(), used.login.as_str(), is_residual)).or_default().push((used, seen));
         }
     }
     let mut failures = Vec::new();

@@ -18,7 +18,7 @@ pub fn tables_of(case: &Case<'_>) -> Judgement {
     for (object, table) in tables {
         let logs_in = case.reading.login(&object.owner).is_some_and(|l| l.can_log_in && !l.is_unlimited);
         if logs_in && !case.is_set_apart(&object.owner) {
-            owned.entry((&table.service, &object.owner)).or_default().push(object);
+            owned.entry((&table.service, object.owner.as_str())).or_default().push(object);
         }
     }
     let failures = owned.into_iter().map(|((service, owner), objects)| {

@@ -18,7 +18,7 @@ pub fn objects(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         }
         let in_it = facts.relations.iter().filter(|r| r.schema == schema.name && r.owner != schema.owner);
         for relation in in_it.filter(|r| !r.is_partition && !r.is_owned_sequence) {
-            foreign.entry((&schema.name, &relation.owner)).or_default().push(relation);
+            foreign.entry((schema.name.as_str(), relation.owner.as_str())).or_default().push(relation);
         }
     }
     let owner_of = |name: &str| facts.schemas.iter().find(|s| s.name == name).map_or("", |s| s.owner.as_str());

@@ -8,6 +8,7 @@ use crate::model::access::object::{Link, LinkKind, Object, ObjectKind, plain};
 use crate::model::access::postgres::{EventTrigger, PgFunction, PgTrigger};
 use crate::stores::postgres::quote;
 use crate::stores::postgres::watch::Reader;
+use crate::stores::sanitise::clean;
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -53,7 +54,7 @@ fn functions_sql() -> String {
            FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN pg_language l ON l.oid = p.prolang
           WHERE {NOT_OURS} AND p.prokind <> 'a'
             AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-          ORDER BY 2 COLLATE \"C\""
+          ORDER BY n.nspname, p.proname, p.oid"
     )
 }
 
@@ -110,7 +111,7 @@ pub async fn read(reader: &mut Reader<'_>, relations: &Relations) -> Read<Code> 
             schema: text(&row, "schema")?,
             owner: text(&row, "owner")?,
             definer: row.try_get("definer")?,
-            search_path: row.try_get::<Option<String>, _>("search_path")?,
+            search_path: row.try_get::<Option<&str>, _>("search_path")?.map(clean),
             is_public: row.try_get("is_public")?,
             has_default_acl: row.try_get("is_default")?,
             callers: Vec::new(),
@@ -171,7 +172,7 @@ async fn links(reader: &mut Reader<'_>) -> Read<Vec<Link>> {
     }
     for row in reader.rows(sequences_sql()).await? {
         let (sequence, table) = (text(&row, "sequence")?, text(&row, "relation")?);
-        let belongs_to = row.try_get::<Option<&str>, _>("belongs_to")?.map_or(sequence.clone(), crate::stores::sanitise::clean);
+        let belongs_to = row.try_get::<Option<&str>, _>("belongs_to")?.map_or(sequence.clone(), clean);
         let undo = format!(
             "ALTER TABLE {table} ALTER COLUMN {} SET DEFAULT nextval({})",
             text(&row, "column_name")?,

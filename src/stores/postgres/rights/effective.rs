@@ -163,7 +163,7 @@ async fn held(reader: &mut Reader<'_>, known: &Known<'_>, roles: &[String]) -> R
         let groups = known.relations.groups.iter().filter(|(_, g)| wanted(g.is_sequence, g.has_columns));
         Relations::ids(groups.map(|(id, _)| id))
     };
-    let tables = match known.roles.is_empty() || reader.server().version() < 170_000 {
+    let tables = match reader.server().version() < 170_000 {
         true => "'SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER'",
         false => "'SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER','MAINTAIN'",
     };

@@ -75,12 +75,13 @@ pub async fn read(reader: &mut Reader<'_>) -> Read<Relations> {
             _ => RelationKind::Table,
         };
         let group = row.try_get::<i64, _>("grp")?.unsigned_abs();
+        let has_columns: bool = row.try_get("has_columns")?;
         let (schema, owner) = (text(&row, "schema")?, text(&row, "owner")?);
         relations.groups.entry(group).or_insert_with(|| Group {
             schema: schema.clone(),
             owner: owner.clone(),
             is_sequence: kind == RelationKind::Sequence,
-            has_columns: row.try_get("has_columns").unwrap_or(true),
+            has_columns,
         });
         relations.listed.push(PgRelation {
             name: text(&row, "name")?,

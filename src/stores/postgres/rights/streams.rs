@@ -12,7 +12,7 @@ pub struct Streams {
 }
 
 const PUBLICATIONS: &str = "SELECT quote_ident(p.pubname) AS name, p.puballtables AS all_tables,
-        array_agg(quote_ident(t.schemaname) || '.' || quote_ident(t.tablename) ORDER BY 1) FILTER (WHERE t.tablename IS NOT NULL AND NOT p.puballtables) AS tables
+        array_agg(quote_ident(t.schemaname) || '.' || quote_ident(t.tablename) ORDER BY t.schemaname, t.tablename) FILTER (WHERE t.tablename IS NOT NULL AND NOT p.puballtables) AS tables
    FROM pg_publication p LEFT JOIN pg_publication_tables t ON t.pubname = p.pubname AND NOT p.puballtables
   GROUP BY p.oid, p.pubname, p.puballtables ORDER BY p.pubname";
 
