@@ -6,9 +6,10 @@ use crate::postgres_control::lab::{Lab, SERVER_1};
 use chrono::{DateTime, NaiveDate, Utc};
 use godwit::advice::access::audit::audit;
 use godwit::advice::access::case::Case;
+use godwit::advice::access::ownership::both_sides::compare;
 use godwit::model::access::declared::{DeclaredService, DeclaredTable, StoreMap, Waiver};
 use godwit::model::access::observed::ObservedAccess;
-use godwit::model::access::reading::AccessReading;
+use godwit::model::access::reading::{AccessReading, EngineFacts, LiveLogin};
 use godwit::model::finding::{Finding, Verdict};
 use godwit::model::ids::StoreId;
 use godwit::model::monitor::MonitorRole;
@@ -262,6 +263,72 @@ async fn after_a_move_and_after_the_last_day_leftovers_are_told() {
     later.sort();
     assert_eq!(later, [shop.own("OWN-13 @_slot"), shop.own("OWN-20 @_mover"), "OWN-21 dual on orders.lines".to_owned()]);
     shop.run("SELECT pg_drop_replication_slot('@_slot')").await;
+    shop.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn what_a_loopback_server_cannot_have_is_judged_on_altered_facts() {
+    let mut shop = Shop::open().await;
+    // Nothing reloads the file: the server shows what it would read, and goes on with what it has read.
+    shop.run("COPY (SELECT 'host all all 10.0.0.0 255.0.0.0 trust' UNION ALL SELECT 'host shop app 10.1.0.0/16 scram-sha-256' UNION ALL SELECT 'hostssl shop app 0.0.0.0/0 scram-sha-256') TO PROGRAM 'cat >> \"$PGDATA/pg_hba.conf\" 2>/dev/null || cat >> pg_hba.conf'").await;
+    let mut reading = shop.look().await.value;
+    shop.run("COPY (SELECT 1) TO PROGRAM 'sed -i ''/ 10\\.[01]\\.0\\.0/d; / 0\\.0\\.0\\.0/d'' pg_hba.conf'").await;
+    let failing = |shop: &Shop, reading: &AccessReading, rule: &str| -> Vec<String> {
+        let findings = shop.judge(reading, &[]);
+        findings.into_iter().filter(|f| f.rule == rule && f.verdict == Verdict::Fail).map(|f| f.subject).collect()
+    };
+    assert_eq!(failing(&shop, &reading, "PG-21"), ["host all all 10.0.0.0 255.0.0.0 trust"]);
+    assert_eq!(failing(&shop, &reading, "PG-22"), ["host all all 10.0.0.0 255.0.0.0 trust", "hostssl shop app 0.0.0.0 0.0.0.0 scram-sha-256"]);
+    assert_eq!(failing(&shop, &reading, "PG-24"), Vec::<String>::new(), "it listens on this host only");
+    let live = |login: &str, client: &str, encrypted, replicates| LiveLogin {
+        login: shop.own(login),
+        application: "app".to_owned(),
+        client: client.to_owned(),
+        encrypted,
+        replicates,
+        sessions: 1,
+    };
+    reading.live = vec![
+        live("@_orders", "10.0.0.9", Some(false), false),
+        live("@_billing", "10.0.0.9", Some(true), true),
+        live("@_stock", "127.0.0.1", Some(false), false),
+    ];
+    let EngineFacts::Postgres(facts) = &mut reading.engine else { panic!("it is a PostgreSQL") };
+    for (name, value) in [("listen_addresses", "*"), ("ssl", "off"), ("ssl_min_protocol_version", "TLSv1.1"), ("log_connections", "off"), ("log_disconnections", "on"), ("log_line_prefix", "%m %u %d "), ("shared_preload_libraries", "pgaudit"), ("pgaudit.role", "auditor")] {
+        facts.settings.insert(name.to_owned(), value.to_owned());
+    }
+    assert_eq!(failing(&shop, &reading, "PG-23"), [shop.own("@_orders")]);
+    assert_eq!(failing(&shop, &reading, "PG-24"), ["ssl", "ssl_min_protocol_version"]);
+    assert_eq!(failing(&shop, &reading, "PG-25"), ["log_connections", "log_line_prefix"]);
+    assert_eq!(failing(&shop, &reading, "PG-26"), Vec::<String>::new());
+    assert_eq!(failing(&shop, &reading, "PG-33"), [shop.own("@_billing as app")]);
+    let account = shop.own("@_orders");
+    shop.map.services[1].accounts.push(account.clone());
+    assert_eq!(failing(&shop, &reading, "OWN-03"), [account]);
+    shop.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn rights_that_nobody_used_and_rights_that_the_target_lacks_are_told() {
+    let mut shop = Shop::open().await;
+    let start = DateTime::<Utc>::UNIX_EPOCH;
+    let unused = |shop: &Shop, reading: &AccessReading| -> Vec<String> {
+        shop.judge(reading, &[]).into_iter().filter(|f| f.rule == "OWN-22").map(|f| format!("{} {}", f.verdict.word(), f.subject)).collect()
+    };
+    let reading = shop.look().await.value;
+    shop.observed.take(&[], start);
+    assert_eq!(unused(&shop, &reading), ["not checkable lab"]);
+    shop.observed.take(&[], start + chrono::Duration::days(31));
+    assert_eq!(unused(&shop, &reading), [format!("fail {}", shop.own("@_billing on orders.lines"))]);
+    shop.run("REVOKE DELETE ON orders.orders FROM @_orders").await;
+    let target = shop.look().await.value;
+    let case = |reading| Case { store: &shop.store, reading, map: &shop.map, observed: &shop.observed, today: today() };
+    let lacking = compare(&case(&reading), &case(&target));
+    assert_eq!(lacking.len(), 1, "{lacking:?}");
+    assert_eq!(lacking[0].statement.as_deref(), Some(shop.own("GRANT DELETE ON orders.orders TO @_orders").as_str()));
+    assert_eq!(compare(&case(&target), &case(&target))[0].verdict, Verdict::Pass);
     shop.close().await;
 }
 
