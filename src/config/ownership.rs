@@ -11,19 +11,32 @@ impl Profile {
         let qualified = |name: &str| {
             let engine = self.stores.iter().find(|s| s.id == *store).map(|s| s.engine);
             // A name without a schema means `public`, as it does for pipelines.
-            if engine == Some(Engine::Postgres) && !name.contains('.') { format!("public.{name}") } else { name.to_owned() }
+            if engine == Some(Engine::Postgres) && !name.contains('.') {
+                format!("public.{name}")
+            } else {
+                name.to_owned()
+            }
         };
         let mut tables: Vec<DeclaredTable> = Vec::new();
         let mut add = |name: &str, service: &Service, logical: &str, moved_at, is_expected| {
             let name = qualified(name);
             if tables.iter().all(|table| table.name != name) {
-                tables.push(DeclaredTable { name, logical: logical.to_owned(), service: service.id.clone(), moved_at, is_expected });
+                tables.push(DeclaredTable {
+                    name,
+                    logical: logical.to_owned(),
+                    service: service.id.clone(),
+                    moved_at,
+                    is_expected,
+                });
             }
         };
         for pipeline in self.pipelines.iter().filter(|p| p.from == *store || p.to == *store) {
             let moved_at = moved(&pipeline.id);
             for rule in &pipeline.tables {
-                let Some((service, logical)) = self.owner_of(&[&rule.to, bare(&rule.to), &rule.from, bare(&rule.from)]) else { continue };
+                let Some((service, logical)) = self.owner_of(&[&rule.to, bare(&rule.to), &rule.from, bare(&rule.from)])
+                else {
+                    continue;
+                };
                 if pipeline.from == *store {
                     add(&rule.from, service, logical, moved_at, moved_at.is_none());
                 }
@@ -35,9 +48,11 @@ impl Profile {
         }
         for service in self.services.iter().filter(|service| service.store == *store) {
             for owned in &service.owns {
-                let is_moved_here = self.pipelines.iter().filter(|p| p.to == *store).flat_map(|p| &p.tables).any(|rule| {
-                    [rule.to.as_str(), bare(&rule.to), rule.from.as_str(), bare(&rule.from)].contains(&owned.as_str())
-                });
+                let is_moved_here =
+                    self.pipelines.iter().filter(|p| p.to == *store).flat_map(|p| &p.tables).any(|rule| {
+                        [rule.to.as_str(), bare(&rule.to), rule.from.as_str(), bare(&rule.from)]
+                            .contains(&owned.as_str())
+                    });
                 if !is_moved_here {
                     add(owned, service, owned, None, true);
                 }

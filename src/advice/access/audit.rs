@@ -28,7 +28,8 @@ fn judged(rule: &Rule, case: &Case<'_>) -> Vec<Finding> {
         Judge::Any(judge) => judge(case),
         Judge::Elsewhere(engines) => Judgement::absent(format!("this rule is about {engines}")),
     };
-    let mut findings: Vec<Finding> = judgement.failures.into_iter().map(|failure| failed(rule, case, failure)).collect();
+    let mut findings: Vec<Finding> =
+        judgement.failures.into_iter().map(|failure| failed(rule, case, failure)).collect();
     let whole = |verdict| {
         let mut finding = Finding::new(rule.id, rule.severity, case.store, case.store.as_str(), rule.holds);
         finding.cis = rule.cis.map(str::to_owned);

@@ -58,7 +58,10 @@ impl<'a> Case<'a> {
     pub fn window(&self) -> Option<Window> {
         self.observed.since.map(|since| Window {
             since,
-            proof: format!("{} looks at the tables in use; a statement shorter than the time between two is not seen", self.observed.looks),
+            proof: format!(
+                "{} looks at the tables in use; a statement shorter than the time between two is not seen",
+                self.observed.looks
+            ),
         })
     }
 }

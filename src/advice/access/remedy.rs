@@ -50,7 +50,11 @@ pub fn remedy(login: &str, object: &Object, rights: &[&EffectiveRight]) -> Remed
             RightPath::Granted { through } => match through.last() {
                 None => revoked.entry(role(login)).or_default().push(word),
                 Some(group) => {
-                    concern(format!("every member of {group} loses it; to end it for {login} alone: REVOKE {} FROM {}", role(through.first().unwrap_or(group)), role(login)));
+                    concern(format!(
+                        "every member of {group} loses it; to end it for {login} alone: REVOKE {} FROM {}",
+                        role(through.first().unwrap_or(group)),
+                        role(login)
+                    ));
                     revoked.entry(role(group)).or_default().push(word);
                 }
             },
@@ -59,7 +63,9 @@ pub fn remedy(login: &str, object: &Object, rights: &[&EffectiveRight]) -> Remed
                 revoked.entry("PUBLIC".to_owned()).or_default().push(word);
             }
             RightPath::Owner { through } if through.is_empty() => {
-                concern(format!("{login} owns it, and an owner can give itself every right again: give the object to a role that nobody logs in as"));
+                concern(format!(
+                    "{login} owns it, and an owner can give itself every right again: give the object to a role that nobody logs in as"
+                ));
                 revoked.entry(role(login)).or_default().push(word);
             }
             RightPath::Owner { through } | RightPath::Predefined { through } => {
@@ -109,12 +115,24 @@ mod tests {
         assert_eq!(statement(RightPath::Public), "REVOKE SELECT ON public.t FROM PUBLIC");
         assert_eq!(statement(RightPath::Granted { through: names(&["a", "b"]) }), "REVOKE SELECT ON public.t FROM b");
         assert_eq!(statement(RightPath::Owner { through: names(&["a", "o"]) }), "REVOKE o FROM a");
-        assert_eq!(statement(RightPath::Predefined { through: names(&["pg_read_all_data"]) }), "REVOKE pg_read_all_data FROM app");
+        assert_eq!(
+            statement(RightPath::Predefined { through: names(&["pg_read_all_data"]) }),
+            "REVOKE pg_read_all_data FROM app"
+        );
         assert_eq!(statement(RightPath::Unexplained), "");
-        let both = [right(Right::Insert, RightPath::Granted { through: vec![] }), right(Right::Delete, RightPath::Granted { through: vec![] })];
+        let both = [
+            right(Right::Insert, RightPath::Granted { through: vec![] }),
+            right(Right::Delete, RightPath::Granted { through: vec![] }),
+        ];
         let made = remedy("app", &table, &[&both[0], &both[1]]);
         assert_eq!(made.undo.as_deref(), Some("GRANT INSERT, DELETE ON public.t TO app"));
-        let column = EffectiveRight { columns: names(&["a", "b"]), ..right(Right::Update, RightPath::Granted { through: vec![] }) };
-        assert_eq!(remedy("app", &table, &[&column]).statement.as_deref(), Some("REVOKE UPDATE (a, b) ON public.t FROM app"));
+        let column = EffectiveRight {
+            columns: names(&["a", "b"]),
+            ..right(Right::Update, RightPath::Granted { through: vec![] })
+        };
+        assert_eq!(
+            remedy("app", &table, &[&column]).statement.as_deref(),
+            Some("REVOKE UPDATE (a, b) ON public.t FROM app")
+        );
     }
 }

@@ -24,7 +24,10 @@ pub(super) fn names(raw: &RawProfile, cx: Context<'_>) -> AccessNames {
         if body.is_empty() || body.contains('*') {
             cx.notes.add(
                 &pattern.place,
-                format!("`{}` is no name and no beginning of one: write \"rdsadmin\" or \"rds*\".", names::shown(&pattern.value)),
+                format!(
+                    "`{}` is no name and no beginning of one: write \"rdsadmin\" or \"rds*\".",
+                    names::shown(&pattern.value)
+                ),
             );
         }
     }
@@ -61,14 +64,24 @@ fn one(waiver: &RawWaiver, raw: &RawProfile, rules: &[String], cx: Context<'_>) 
     };
     let rule = needed(&waiver.rule, "rule", "A waiver needs `rule`: the id of a rule, such as \"PG-08\".");
     let store = needed(&waiver.store, "store", "A waiver needs `store`: where the finding is.");
-    let subject = needed(&waiver.subject, "subject", "A waiver needs `subject`: what the finding is about, as the audit prints it.");
+    let subject = needed(
+        &waiver.subject,
+        "subject",
+        "A waiver needs `subject`: what the finding is about, as the audit prints it.",
+    );
     let who = needed(&waiver.who, "who", "A waiver needs `who`: who answers for it.");
     let why = needed(&waiver.why, "why", "A waiver needs `why`.");
-    let until = waiver.until.required("until", cx.notes, &waiver.place, "A waiver needs `until`: its last day, such as \"2026-12-31\".");
+    let until = waiver.until.required(
+        "until",
+        cx.notes,
+        &waiver.place,
+        "A waiver needs `until`: its last day, such as \"2026-12-31\".",
+    );
     let rule = rule.filter(|rule| {
         let known = rules.contains(&rule.value);
         if !known {
-            let sentence = format!("There is no rule `{}`. docs/operator/access.md lists them.", names::shown(&rule.value));
+            let sentence =
+                format!("There is no rule `{}`. docs/operator/access.md lists them.", names::shown(&rule.value));
             cx.notes.add_near(&rule.place, sentence, &rule.value, rules.iter().map(String::as_str));
         }
         known

@@ -91,7 +91,13 @@ mod tests {
 
     #[test]
     fn the_shortest_chain_is_found_and_circles_end() {
-        let edges = [edge("a", "b", true), edge("b", "c", true), edge("c", "a", true), edge("a", "d", false), edge("d", "c", true)];
+        let edges = [
+            edge("a", "b", true),
+            edge("b", "c", true),
+            edge("c", "a", true),
+            edge("a", "d", false),
+            edge("d", "c", true),
+        ];
         assert_eq!(chain(&edges, "a", |m| m.inherit, |r| r == "c"), Some(vec!["b".to_owned(), "c".to_owned()]));
         assert_eq!(chain(&edges, "a", |m| m.inherit, |r| r == "d"), None);
         assert_eq!(chain(&edges, "a", |_| true, |r| r == "a"), Some(vec![]));

@@ -31,7 +31,8 @@ use sqlx::postgres::PgRow;
 type Read<T> = std::result::Result<T, sqlx::Error>;
 
 /// Schemas that are the server's or Godwit's own; `n` is the namespace.
-const NOT_OURS: &str = "n.nspname NOT IN ('pg_catalog', 'information_schema', 'godwit') AND n.nspname !~ '^pg_(toast|temp)'";
+const NOT_OURS: &str =
+    "n.nspname NOT IN ('pg_catalog', 'information_schema', 'godwit') AND n.nspname !~ '^pg_(toast|temp)'";
 
 /// A text column, made safe for a terminal.
 fn text(row: &PgRow, column: &str) -> Read<String> {

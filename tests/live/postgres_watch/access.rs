@@ -63,8 +63,16 @@ impl Shop {
             is_expected: true,
         };
         let map = StoreMap {
-            services: vec![service("orders", "lab", &[]), service("billing", "lab", &["lines"]), service("stock", "other", &[])],
-            tables: vec![table("orders.orders", "orders"), table("orders.lines", "orders"), table("billing.invoices", "billing")],
+            services: vec![
+                service("orders", "lab", &[]),
+                service("billing", "lab", &["lines"]),
+                service("stock", "other", &[]),
+            ],
+            tables: vec![
+                table("orders.orders", "orders"),
+                table("orders.lines", "orders"),
+                table("billing.invoices", "billing"),
+            ],
             break_glass: vec![format!("{name}_glass"), "postgres".to_owned()],
             migration: vec![format!("{name}_mover")],
             until: None,
@@ -101,13 +109,17 @@ impl Shop {
         let of_server = ["PG-21", "PG-22", "PG-24", "PG-25", "PG-26"];
         let other = |f: &Finding| {
             let role = f.subject.split(' ').next().unwrap_or_default();
-            role.starts_with("godwit_ctl_") && !role.starts_with(&format!("{}_", self.lab.name)) && role != self.lab.name
+            role.starts_with("godwit_ctl_")
+                && !role.starts_with(&format!("{}_", self.lab.name))
+                && role != self.lab.name
         };
         let rules_of_roles = ["PG-01", "PG-02", "PG-03", "PG-04", "PG-05", "PG-20", "PG-31", "PG-33"];
         findings
             .into_iter()
             .filter(|f| f.verdict == Verdict::Fail && !of_server.contains(&f.rule.as_str()))
-            .filter(|f| !other(f) && (!rules_of_roles.contains(&f.rule.as_str()) || f.subject.starts_with(&self.lab.name)))
+            .filter(|f| {
+                !other(f) && (!rules_of_roles.contains(&f.rule.as_str()) || f.subject.starts_with(&self.lab.name))
+            })
             .collect()
     }
 
@@ -115,7 +127,9 @@ impl Shop {
         let mut lab = self.lab;
         let name = lab.name.clone();
         lab.run("DROP OWNED BY CURRENT_USER CASCADE").await;
-        let sql = format!("SELECT string_agg(format('DROP OWNED BY %I CASCADE; DROP ROLE %I', rolname, rolname), '; ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '{name}\\_%'");
+        let sql = format!(
+            "SELECT string_agg(format('DROP OWNED BY %I CASCADE; DROP ROLE %I', rolname, rolname), '; ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '{name}\\_%'"
+        );
         let drop = lab.text(&sql).await;
         lab.run("SET client_min_messages = error").await;
         lab.run(&drop).await;
@@ -174,7 +188,11 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
             break;
         }
     }
-    println!("access audit on PostgreSQL: found {found} of {} planted, {mended} mended by their own statement, {} false", PLANTS.len(), wrong.len());
+    println!(
+        "access audit on PostgreSQL: found {found} of {} planted, {mended} mended by their own statement, {} false",
+        PLANTS.len(),
+        wrong.len()
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     shop.close().await;
 }
@@ -242,7 +260,11 @@ async fn access_of_another_service_is_seen_while_it_happens() {
     let finding = named(&failing, "OWN-07", &subject).unwrap_or_else(|| panic!("{:?}", told(&failing)));
     assert!(finding.statement.as_deref().unwrap().contains("REVOKE UPDATE ON orders.orders"), "{finding:?}");
     assert!(finding.window.is_some() && !format!("{finding:?}").contains("secret note"));
-    assert_eq!(failing.iter().filter(|f| f.rule == "OWN-07").count(), 1, "reading what it may read and using its own is no finding");
+    assert_eq!(
+        failing.iter().filter(|f| f.rule == "OWN-07").count(),
+        1,
+        "reading what it may read and using its own is no finding"
+    );
     drop(billing);
     shop.close().await;
 }
@@ -261,7 +283,10 @@ async fn after_a_move_and_after_the_last_day_leftovers_are_told() {
     let mut later = told(&shop.failing().await);
     later.retain(|f| f.starts_with("OWN-13") || f.starts_with("OWN-2"));
     later.sort();
-    assert_eq!(later, [shop.own("OWN-13 @_slot"), shop.own("OWN-20 @_mover"), "OWN-21 dual on orders.lines".to_owned()]);
+    assert_eq!(
+        later,
+        [shop.own("OWN-13 @_slot"), shop.own("OWN-20 @_mover"), "OWN-21 dual on orders.lines".to_owned()]
+    );
     shop.run("SELECT pg_drop_replication_slot('@_slot')").await;
     shop.close().await;
 }
@@ -279,7 +304,10 @@ async fn what_a_loopback_server_cannot_have_is_judged_on_altered_facts() {
         findings.into_iter().filter(|f| f.rule == rule && f.verdict == Verdict::Fail).map(|f| f.subject).collect()
     };
     assert_eq!(failing(&shop, &reading, "PG-21"), ["host all all 10.0.0.0 255.0.0.0 trust"]);
-    assert_eq!(failing(&shop, &reading, "PG-22"), ["host all all 10.0.0.0 255.0.0.0 trust", "hostssl shop app 0.0.0.0 0.0.0.0 scram-sha-256"]);
+    assert_eq!(
+        failing(&shop, &reading, "PG-22"),
+        ["host all all 10.0.0.0 255.0.0.0 trust", "hostssl shop app 0.0.0.0 0.0.0.0 scram-sha-256"]
+    );
     assert_eq!(failing(&shop, &reading, "PG-24"), Vec::<String>::new(), "it listens on this host only");
     let live = |login: &str, client: &str, encrypted, replicates| LiveLogin {
         login: shop.own(login),
@@ -295,7 +323,16 @@ async fn what_a_loopback_server_cannot_have_is_judged_on_altered_facts() {
         live("@_stock", "127.0.0.1", Some(false), false),
     ];
     let EngineFacts::Postgres(facts) = &mut reading.engine else { panic!("it is a PostgreSQL") };
-    for (name, value) in [("listen_addresses", "*"), ("ssl", "off"), ("ssl_min_protocol_version", "TLSv1.1"), ("log_connections", "off"), ("log_disconnections", "on"), ("log_line_prefix", "%m %u %d "), ("shared_preload_libraries", "pgaudit"), ("pgaudit.role", "auditor")] {
+    for (name, value) in [
+        ("listen_addresses", "*"),
+        ("ssl", "off"),
+        ("ssl_min_protocol_version", "TLSv1.1"),
+        ("log_connections", "off"),
+        ("log_disconnections", "on"),
+        ("log_line_prefix", "%m %u %d "),
+        ("shared_preload_libraries", "pgaudit"),
+        ("pgaudit.role", "auditor"),
+    ] {
         facts.settings.insert(name.to_owned(), value.to_owned());
     }
     assert_eq!(failing(&shop, &reading, "PG-23"), [shop.own("@_orders")]);
@@ -315,7 +352,11 @@ async fn rights_that_nobody_used_and_rights_that_the_target_lacks_are_told() {
     let mut shop = Shop::open().await;
     let start = DateTime::<Utc>::UNIX_EPOCH;
     let unused = |shop: &Shop, reading: &AccessReading| -> Vec<String> {
-        shop.judge(reading, &[]).into_iter().filter(|f| f.rule == "OWN-22").map(|f| format!("{} {}", f.verdict.word(), f.subject)).collect()
+        shop.judge(reading, &[])
+            .into_iter()
+            .filter(|f| f.rule == "OWN-22")
+            .map(|f| format!("{} {}", f.verdict.word(), f.subject))
+            .collect()
     };
     let reading = shop.look().await.value;
     shop.observed.take(&[], start);
@@ -355,7 +396,11 @@ async fn a_waiver_holds_until_its_day_and_audits_are_alike() {
     assert_eq!(state(&[waiver(today())]).0, "waived");
     assert_eq!(state(&[waiver(today().pred_opt().unwrap())]), ("fail", 1));
     let again = shop.look().await.value;
-    assert_eq!(told(&shop.judge(&again, &[])), told(&shop.judge(&reading, &[])), "two audits can be compared line by line");
+    assert_eq!(
+        told(&shop.judge(&again, &[])),
+        told(&shop.judge(&reading, &[])),
+        "two audits can be compared line by line"
+    );
     assert!(shop.judge(&reading, &[]).iter().map(|f| &f.rule).collect::<std::collections::BTreeSet<_>>().len() >= 59);
     shop.close().await;
 }
@@ -379,6 +424,8 @@ async fn two_thousand_tables_are_read_without_a_write_and_the_time_is_printed() 
     }
     costs.sort_unstable();
     let (server_us, elapsed_us, statements) = costs[costs.len() / 2];
-    println!("access audit of 2,000 tables: {server_us} us by the server's clock (our pauses included), {elapsed_us} us elapsed, {statements} statements, median of 7");
+    println!(
+        "access audit of 2,000 tables: {server_us} us by the server's clock (our pauses included), {elapsed_us} us elapsed, {statements} statements, median of 7"
+    );
     shop.close().await;
 }

@@ -15,7 +15,8 @@ const WORKING: [Right; 4] = [Right::Read, Right::Insert, Right::Update, Right::D
 /// finding; one that passes where nothing is missing.
 pub fn compare(source: &Case<'_>, target: &Case<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let finding = |subject: String, sentence: String| Finding::new("OWN-25", Severity::Info, target.store, subject, sentence);
+    let finding =
+        |subject: String, sentence: String| Finding::new("OWN-25", Severity::Info, target.store, subject, sentence);
     let there = tables(target);
     for (object, table) in tables(source) {
         let Some((goal, _)) = there.iter().find(|(_, t)| t.logical == table.logical) else { continue };
@@ -43,7 +44,8 @@ pub fn compare(source: &Case<'_>, target: &Case<'_>) -> Vec<Finding> {
         }
     }
     if findings.is_empty() {
-        let mut pass = finding(target.store.to_string(), "services have on the target what they have on the source".to_owned());
+        let mut pass =
+            finding(target.store.to_string(), "services have on the target what they have on the source".to_owned());
         pass.verdict = Verdict::Pass;
         findings.push(pass);
     }

@@ -29,7 +29,10 @@ pub fn tables(case: &Case<'_>) -> Judgement {
     }
     let here: BTreeSet<&str> = found(case).into_iter().map(|(_, table)| table.name.as_str()).collect();
     for table in case.map.tables.iter().filter(|t| t.is_expected && !here.contains(t.name.as_str())) {
-        failures.push(Failure::new(&table.name, format!("service {} declares {}, which is not here", table.service, table.name)));
+        failures.push(Failure::new(
+            &table.name,
+            format!("service {} declares {}, which is not here", table.service, table.name),
+        ));
     }
     Judgement::of(failures)
 }

@@ -18,16 +18,23 @@ pub fn callable(case: &Case<'_>) -> Judgement {
         for table in owned {
             for caller in &function.callers {
                 let services: Vec<_> = case.map.services_of(caller).collect();
-                let is_known = services.iter().any(|s| s.id == table.service || case.map.may_read(s, table, case.today));
+                let is_known =
+                    services.iter().any(|s| s.id == table.service || case.map.may_read(s, table, case.today));
                 let Some(service) = services.first().filter(|_| !is_known) else { continue };
                 let (keyword, name) = (&function.keyword, &function.name);
                 let whom = if function.is_public { "PUBLIC".to_owned() } else { role(caller) };
                 let mut failure = Failure::new(
                     format!("{caller} through {name} to {}", table.name),
-                    format!("{caller} of service {} reaches {} of service {} through {name}", service.id, table.name, table.service),
+                    format!(
+                        "{caller} of service {} reaches {} of service {} through {name}",
+                        service.id, table.name, table.service
+                    ),
                 )
                 .fact(format!("it runs with the rights of {}", function.owner))
-                .mended(format!("REVOKE EXECUTE ON {keyword} {name} FROM {whom}"), format!("GRANT EXECUTE ON {keyword} {name} TO {whom}"))
+                .mended(
+                    format!("REVOKE EXECUTE ON {keyword} {name} FROM {whom}"),
+                    format!("GRANT EXECUTE ON {keyword} {name} TO {whom}"),
+                )
                 .but("if it is meant as the service's interface, declare the table in allowed_reads");
                 failure.confidence = Some(Confidence::Estimated);
                 failures.push(failure);

@@ -49,7 +49,12 @@ fn foreign(case: &Case<'_>, concerns: impl Fn(Right) -> bool, allows_reads: bool
                 continue;
             }
             let service = services.first().map_or("", |service| service.id.as_str());
-            let sentence = format!("{account} of service {service} may {verb} {} of service {}: {}", object.name, table.service, words(&rights));
+            let sentence = format!(
+                "{account} of service {service} may {verb} {} of service {}: {}",
+                object.name,
+                table.service,
+                words(&rights)
+            );
             failures.push(over(account, object, &rights, sentence));
         }
     }
@@ -84,7 +89,8 @@ pub fn moved(case: &Case<'_>) -> Judgement {
                 continue;
             }
             let at = table.moved_at.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
-            let sentence = format!("{} may still write {}, which moved on {at}: {}", login.name, object.name, words(&rights));
+            let sentence =
+                format!("{} may still write {}, which moved on {at}: {}", login.name, object.name, words(&rights));
             failures.push(over(&login.name, object, &rights, sentence));
         }
     }

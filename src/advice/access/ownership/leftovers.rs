@@ -13,7 +13,9 @@ pub fn logins(case: &Case<'_>) -> Judgement {
     if !case.map.is_over(case.today) {
         return Judgement::absent(NOT_OVER);
     }
-    let Some(facts) = case.reading.postgres() else { return Judgement::absent("this engine's powers are judged by rules of its own") };
+    let Some(facts) = case.reading.postgres() else {
+        return Judgement::absent("this engine's powers are judged by rules of its own");
+    };
     let mut failures = Vec::new();
     for login in facts.roles.iter().filter(|r: &&PgRole| r.login && case.map.migration.contains(&r.name)) {
         let all = [
@@ -41,8 +43,15 @@ pub fn logins(case: &Case<'_>) -> Judgement {
             undo.push(format!("ALTER ROLE {name} SET session_replication_role = replica"));
         }
         failures.push(
-            Failure::new(&login.name, format!("{} worked for the migration, which is over, and still has {}", login.name, if powers.is_empty() { "session_replication_role".to_owned() } else { powers.join(", ") }))
-                .mended(statement.join("; "), undo.join("; ")),
+            Failure::new(
+                &login.name,
+                format!(
+                    "{} worked for the migration, which is over, and still has {}",
+                    login.name,
+                    if powers.is_empty() { "session_replication_role".to_owned() } else { powers.join(", ") }
+                ),
+            )
+            .mended(statement.join("; "), undo.join("; ")),
         );
     }
     Judgement::of(failures)

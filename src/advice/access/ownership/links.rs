@@ -43,7 +43,8 @@ pub fn code(case: &Case<'_>) -> Judgement {
     let kinds = |kind| matches!(kind, LinkKind::View | LinkKind::Trigger | LinkKind::Function);
     let mut by_code: BTreeMap<(LinkKind, String), Vec<&Link>> = BTreeMap::new();
     for link in case.reading.links.iter().filter(|l| kinds(l.kind) && l.is_enabled) {
-        let name = if link.kind == LinkKind::Trigger { format!("{} on {}", link.name, link.from) } else { link.name.clone() };
+        let name =
+            if link.kind == LinkKind::Trigger { format!("{} on {}", link.name, link.from) } else { link.name.clone() };
         by_code.entry((link.kind, name)).or_default().push(link);
     }
     let mut failures = Vec::new();
@@ -98,11 +99,14 @@ pub fn sequences(case: &Case<'_>) -> Judgement {
     shared
         .map(|(sequence, services)| {
             let names: Vec<&str> = services.keys().map(|service| service.as_str()).collect();
-            let mut failure = Failure::new(sequence, format!("services {} take numbers from {sequence}", names.join(" and ")))
-                .but("give each its own sequence, set past the highest number with a gap");
+            let mut failure =
+                Failure::new(sequence, format!("services {} take numbers from {sequence}", names.join(" and ")))
+                    .but("give each its own sequence, set past the highest number with a gap");
             failure.evidence = services
                 .iter()
-                .map(|(service, tables)| format!("{service}: {}", tables.iter().copied().collect::<Vec<_>>().join(", ")))
+                .map(|(service, tables)| {
+                    format!("{service}: {}", tables.iter().copied().collect::<Vec<_>>().join(", "))
+                })
                 .collect();
             failure
         })
@@ -121,9 +125,15 @@ pub fn servers(case: &Case<'_>) -> Judgement {
     let servers = case.reading.of_kind(ObjectKind::ForeignServer).filter(|s| !case.map.migration.contains(&s.owner));
     servers
         .map(|server| {
-            Failure::new(&server.name, format!("a service's database is linked to server {} ({})", server.name, wrapper(&server.name)))
-                .fact(format!("owned by {}", role(&server.owner)))
-                .mended_for_good(format!("DROP SERVER {} CASCADE", server.name), "its options and foreign tables are not kept: note them first")
+            Failure::new(
+                &server.name,
+                format!("a service's database is linked to server {} ({})", server.name, wrapper(&server.name)),
+            )
+            .fact(format!("owned by {}", role(&server.owner)))
+            .mended_for_good(
+                format!("DROP SERVER {} CASCADE", server.name),
+                "its options and foreign tables are not kept: note them first",
+            )
         })
         .collect()
 }

@@ -19,10 +19,14 @@ pub fn shared(case: &Case<'_>) -> Judgement {
         if services.len() < 2 {
             continue;
         }
-        let mut failure = Failure::new(account, format!("{account} is the login of {}: who did what cannot be told", services.join(" and ")))
-            .but("make a login for each service, move the clients over, then drop the shared one");
+        let mut failure = Failure::new(
+            account,
+            format!("{account} is the login of {}: who did what cannot be told", services.join(" and ")),
+        )
+        .but("make a login for each service, move the clients over, then drop the shared one");
         let live = case.reading.live.iter().filter(|live| live.login == account);
-        failure.evidence = live.map(|l| format!("{} sessions of {} from {}", l.sessions, l.application, l.client)).collect();
+        failure.evidence =
+            live.map(|l| format!("{} sessions of {} from {}", l.sessions, l.application, l.client)).collect();
         failures.push(failure);
     }
     Judgement::of(failures)
@@ -44,11 +48,19 @@ pub fn shared_roles(case: &Case<'_>) -> Judgement {
     shared
         .map(|(group, services)| {
             let names: Vec<&str> = services.keys().map(|service| service.as_str()).collect();
-            let mut failure = Failure::new(group, format!("services {} have rights on tables through the same role {group}", names.join(" and ")))
-                .but(format!("make a role for each service with what it needs, then REVOKE {} from the logins", role(group)));
+            let mut failure = Failure::new(
+                group,
+                format!("services {} have rights on tables through the same role {group}", names.join(" and ")),
+            )
+            .but(format!(
+                "make a role for each service with what it needs, then REVOKE {} from the logins",
+                role(group)
+            ));
             failure.evidence = services
                 .iter()
-                .map(|(service, logins)| format!("{service}: {}", logins.iter().copied().collect::<Vec<_>>().join(", ")))
+                .map(|(service, logins)| {
+                    format!("{service}: {}", logins.iter().copied().collect::<Vec<_>>().join(", "))
+                })
                 .collect();
             failure
         })
@@ -67,15 +79,21 @@ pub fn unlimited(case: &Case<'_>) -> Judgement {
     for live in &case.reading.live {
         let is_unlimited = case.reading.login(&live.login).is_some_and(|login| login.is_unlimited);
         if is_unlimited && !live.replicates && !case.is_set_apart(&live.login) {
-            by_login.entry(&live.login).or_default().push(format!("{} sessions of {} from {}", live.sessions, live.application, live.client));
+            by_login
+                .entry(&live.login)
+                .or_default()
+                .push(format!("{} sessions of {} from {}", live.sessions, live.application, live.client));
         }
     }
     by_login
         .into_iter()
         .map(|(login, evidence)| {
-            let mut failure = Failure::new(login, format!("{login}, for whom no right is asked, works in this database"));
+            let mut failure =
+                Failure::new(login, format!("{login}, for whom no right is asked, works in this database"));
             failure.evidence = evidence;
-            failure.but("find out who it is; name it in [access] break_glass or migration, or stop it and change its password")
+            failure.but(
+                "find out who it is; name it in [access] break_glass or migration, or stop it and change its password",
+            )
         })
         .collect()
 }

@@ -53,11 +53,19 @@ pub fn foreign(case: &Case<'_>) -> Judgement {
         failure.severity = Some(if writes { Severity::Critical } else { Severity::High });
         failure.window = case.window();
         for (used, seen) in uses {
-            let times = format!("first {}, last {}", seen.first.format("%Y-%m-%d %H:%M:%SZ"), seen.last.format("%Y-%m-%d %H:%M:%SZ"));
-            failure.evidence.push(format!("{} from {}: {} looks, {times}: {}", used.application, used.client, seen.looks, seen.statement));
+            let times = format!(
+                "first {}, last {}",
+                seen.first.format("%Y-%m-%d %H:%M:%SZ"),
+                seen.last.format("%Y-%m-%d %H:%M:%SZ")
+            );
+            failure.evidence.push(format!(
+                "{} from {}: {} looks, {times}: {}",
+                used.application, used.client, seen.looks, seen.statement
+            ));
         }
         if let Some(object) = case.reading.of_kind(ObjectKind::Table).find(|object| object.name == table) {
-            let rights: Vec<&EffectiveRight> = case.reading.rights_of(login, object).filter(|r| !writes || r.right.writes()).collect();
+            let rights: Vec<&EffectiveRight> =
+                case.reading.rights_of(login, object).filter(|r| !writes || r.right.writes()).collect();
             let end = remedy(login, object, &rights);
             (failure.statement, failure.undo, failure.why_not) = (end.statement, end.undo, end.why_not);
             failure.why_not.push("somebody uses it: find out for what before the right goes".to_owned());
@@ -69,7 +77,8 @@ pub fn foreign(case: &Case<'_>) -> Judgement {
 
 /// OWN-22. Advice only: what runs once a quarter was not seen in a month.
 pub fn unused(case: &Case<'_>) -> Judgement {
-    let cells: Vec<_> = matrix(case).into_iter().filter(|cell| cell.declared != Declared::Own && !cell.granted.is_empty()).collect();
+    let cells: Vec<_> =
+        matrix(case).into_iter().filter(|cell| cell.declared != Declared::Own && !cell.granted.is_empty()).collect();
     if cells.is_empty() {
         return Judgement::absent("no login has rights on another service's tables");
     }
@@ -79,11 +88,16 @@ pub fn unused(case: &Case<'_>) -> Judgement {
         return Judgement::hidden(format!("the tables in use were looked at for {days} of {DAYS} days"));
     }
     if observed.forgotten > 0 {
-        return Judgement::hidden(format!("{} uses were forgotten for want of room, so that no use cannot be proved", observed.forgotten));
+        return Judgement::hidden(format!(
+            "{} uses were forgotten for want of room, so that no use cannot be proved",
+            observed.forgotten
+        ));
     }
     let mut failures = Vec::new();
     for cell in cells.into_iter().filter(|cell| cell.looks == 0) {
-        let Some(object) = case.reading.of_kind(ObjectKind::Table).find(|object| object.name == cell.table) else { continue };
+        let Some(object) = case.reading.of_kind(ObjectKind::Table).find(|object| object.name == cell.table) else {
+            continue;
+        };
         let rights: Vec<&EffectiveRight> = case.reading.rights_of(&cell.login, object).collect();
         let mut failure = Failure::new(
             format!("{} on {}", cell.login, cell.table),

@@ -24,8 +24,13 @@ pub fn tables_of(case: &Case<'_>) -> Judgement {
     let failures = owned.into_iter().map(|((service, owner), objects)| {
         let new_owner = role(&format!("{}_owner", service.as_str().replace('-', "_")));
         let names: Vec<&str> = objects.iter().map(|o| o.name.as_str()).collect();
-        let to = |owner: &str| names.iter().map(|name| format!("ALTER TABLE {name} OWNER TO {owner}")).collect::<Vec<_>>().join("; ");
-        let grants: Vec<String> = names.iter().map(|name| format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {}", role(owner))).collect();
+        let to = |owner: &str| {
+            names.iter().map(|name| format!("ALTER TABLE {name} OWNER TO {owner}")).collect::<Vec<_>>().join("; ")
+        };
+        let grants: Vec<String> = names
+            .iter()
+            .map(|name| format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {name} TO {}", role(owner)))
+            .collect();
         let mut statement = vec![to(&new_owner)];
         if case.reading.login(new_owner.trim_matches('"')).is_none() {
             statement.insert(0, format!("CREATE ROLE {new_owner} NOLOGIN"));
@@ -42,4 +47,3 @@ pub fn tables_of(case: &Case<'_>) -> Judgement {
     });
     failures.collect()
 }
-

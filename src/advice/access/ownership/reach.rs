@@ -21,7 +21,8 @@ pub fn places(case: &Case<'_>) -> Judgement {
         let has_something = |schema: Option<&str>| {
             tables.iter().any(|(object, table)| {
                 let is_there = schema.is_none_or(|schema| schema_of(&object.name) == plain(schema));
-                let is_its_own = services.iter().any(|s| s.id == table.service || case.map.may_read(s, table, case.today));
+                let is_its_own =
+                    services.iter().any(|s| s.id == table.service || case.map.may_read(s, table, case.today));
                 is_there && (is_its_own || case.reading.rights_of(account, object).next().is_some())
             })
         };
@@ -34,7 +35,8 @@ pub fn places(case: &Case<'_>) -> Judgement {
             }
         }
         let services_schemas = case.reading.of_kind(ObjectKind::Schema).filter(|schema| {
-            tables.iter().any(|(object, _)| schema_of(&object.name) == plain(&schema.name)) && !has_something(Some(&schema.name))
+            tables.iter().any(|(object, _)| schema_of(&object.name) == plain(&schema.name))
+                && !has_something(Some(&schema.name))
         });
         for schema in services_schemas {
             let is_default = |right: &EffectiveRight| schema.name == "public" && right.path == RightPath::Public;

@@ -20,8 +20,11 @@ pub fn publications(case: &Case<'_>) -> Judgement {
         let name = &publication.name;
         if publication.all_tables {
             failures.push(
-                Failure::new(name, format!("publication {name} carries all tables, those of every service and those to come"))
-                    .but(format!("DROP PUBLICATION {name} and create it again FOR TABLE with what its readers need")),
+                Failure::new(
+                    name,
+                    format!("publication {name} carries all tables, those of every service and those to come"),
+                )
+                .but(format!("DROP PUBLICATION {name} and create it again FOR TABLE with what its readers need")),
             );
             continue;
         }
@@ -36,12 +39,17 @@ pub fn publications(case: &Case<'_>) -> Judgement {
         }
         let services: Vec<&str> = by_service.keys().map(|s| s.as_str()).collect();
         let all = publication.tables.join(", ");
-        let mut failure = Failure::new(name, format!("publication {name} carries tables of {}", services.join(" and ")));
-        failure.evidence = by_service.iter().map(|(service, tables)| format!("{service}: {}", tables.join(", "))).collect();
+        let mut failure =
+            Failure::new(name, format!("publication {name} carries tables of {}", services.join(" and ")));
+        failure.evidence =
+            by_service.iter().map(|(service, tables)| format!("{service}: {}", tables.join(", "))).collect();
         // The first service keeps the publication: which one is meant, the operator knows.
         if let Some(kept) = by_service.values().next() {
             failure = failure
-                .mended(format!("ALTER PUBLICATION {name} SET TABLE {}", kept.join(", ")), format!("ALTER PUBLICATION {name} SET TABLE {all}"))
+                .mended(
+                    format!("ALTER PUBLICATION {name} SET TABLE {}", kept.join(", ")),
+                    format!("ALTER PUBLICATION {name} SET TABLE {all}"),
+                )
                 .but("choose the service that keeps it, and make another one for the rest");
         }
         failures.push(failure);

@@ -14,7 +14,10 @@ pub fn languages(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let languages = facts.untrusted_languages.iter();
     languages
         .map(|name| {
-            let failure = Failure::new(name, format!("the untrusted language {name} is installed: its functions do what the server's account can"));
+            let failure = Failure::new(
+                name,
+                format!("the untrusted language {name} is installed: its functions do what the server's account can"),
+            );
             match facts.extensions.contains(name) {
                 true => failure.mended(format!("DROP EXTENSION {name}"), format!("CREATE EXTENSION {name}")),
                 false => failure.mended_for_good(format!("DROP LANGUAGE {name}"), "how it was made is not kept"),
@@ -49,14 +52,16 @@ pub fn mappings(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
                 (Some(_), Some(true)) => format!("the mapping of {who} to {name} holds a password"),
                 (Some(_), Some(false)) => continue,
                 (Some(_), None) => {
-                    judgement.hidden = Some(format!("whether the mapping of {who} to {name} holds a password is shown to superusers only"));
+                    judgement.hidden = Some(format!(
+                        "whether the mapping of {who} to {name} holds a password is shown to superusers only"
+                    ));
                     continue;
                 }
             };
-            judgement.failures.push(
-                Failure::new(format!("{who} on {name}"), sentence)
-                    .mended_for_good(format!("DROP USER MAPPING FOR {who} SERVER {name}"), "its options are not kept: note them first"),
-            );
+            judgement.failures.push(Failure::new(format!("{who} on {name}"), sentence).mended_for_good(
+                format!("DROP USER MAPPING FOR {who} SERVER {name}"),
+                "its options are not kept: note them first",
+            ));
         }
     }
     judgement
@@ -73,14 +78,23 @@ pub fn event_triggers(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         let name = &trigger.name;
         let is_dba = facts.role(&trigger.owner).is_some_and(|r| r.superuser) || case.is_set_apart(&trigger.owner);
         if !is_dba {
-            let mut failure = Failure::new(name, format!("event trigger {name} belongs to {}, who is no superuser: it runs in everybody's statements", trigger.owner));
+            let mut failure = Failure::new(
+                name,
+                format!(
+                    "event trigger {name} belongs to {}, who is no superuser: it runs in everybody's statements",
+                    trigger.owner
+                ),
+            );
             failure.severity = Some(Severity::High);
             failures.push(failure.mended_for_good(format!("DROP EVENT TRIGGER {name}"), "note its definition first"));
         } else if !trigger.enabled {
-            failures.push(Failure::new(name, format!("event trigger {name} is disabled: what it was to prevent goes through")).mended(
-                format!("ALTER EVENT TRIGGER {name} ENABLE"),
-                format!("ALTER EVENT TRIGGER {name} DISABLE"),
-            ));
+            failures.push(
+                Failure::new(name, format!("event trigger {name} is disabled: what it was to prevent goes through"))
+                    .mended(
+                        format!("ALTER EVENT TRIGGER {name} ENABLE"),
+                        format!("ALTER EVENT TRIGGER {name} DISABLE"),
+                    ),
+            );
         }
     }
     Judgement::of(failures)

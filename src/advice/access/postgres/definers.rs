@@ -15,7 +15,11 @@ pub fn search_path(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         .filter(open)
         .map(|f| {
             let (keyword, name) = (&f.keyword, &f.name);
-            Failure::new(name, format!("{name} runs with the rights of {} and with the search path of whoever calls it", f.owner)).mended(
+            Failure::new(
+                name,
+                format!("{name} runs with the rights of {} and with the search path of whoever calls it", f.owner),
+            )
+            .mended(
                 format!("ALTER {keyword} {name} SET search_path = pg_catalog, {}, pg_temp", f.schema),
                 format!("ALTER {keyword} {name} RESET search_path"),
             )
@@ -45,7 +49,9 @@ pub fn public_functions(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         return Judgement::absent("no schema of this database holds a declared table");
     }
     let mut by_schema: BTreeMap<&str, Vec<&PgFunction>> = BTreeMap::new();
-    for function in facts.functions.iter().filter(|f| f.is_public && !f.is_trigger && services.contains(f.schema.as_str())) {
+    for function in
+        facts.functions.iter().filter(|f| f.is_public && !f.is_trigger && services.contains(f.schema.as_str()))
+    {
         by_schema.entry(&function.schema).or_default().push(function);
     }
     let failures = by_schema.into_iter().map(|(schema, functions)| {
@@ -53,7 +59,12 @@ pub fn public_functions(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         let defaults = |verb: &str, way: &str| {
             let each: Vec<String> = owners
                 .iter()
-                .map(|owner| format!("ALTER DEFAULT PRIVILEGES FOR ROLE {} {verb} EXECUTE ON FUNCTIONS {way} PUBLIC", role(owner)))
+                .map(|owner| {
+                    format!(
+                        "ALTER DEFAULT PRIVILEGES FOR ROLE {} {verb} EXECUTE ON FUNCTIONS {way} PUBLIC",
+                        role(owner)
+                    )
+                })
                 .collect();
             each.join("; ")
         };

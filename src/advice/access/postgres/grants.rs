@@ -13,10 +13,15 @@ pub fn grant_options(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
             let Some(holder) = grant.grantee.as_deref().filter(|name| !case.is_set_apart(name)) else { continue };
             let (rights, name) = (grant.grantable.join(", "), role(holder));
             failures.push(
-                Failure::new(format!("{holder} on {subject}"), format!("{holder} passes {rights} on {subject} on to others")).mended(
+                Failure::new(
+                    format!("{holder} on {subject}"),
+                    format!("{holder} passes {rights} on {subject} on to others"),
+                )
+                .mended(
                     format!("REVOKE GRANT OPTION FOR {rights} ON {object} FROM {name} CASCADE"),
                     format!("GRANT {rights} ON {object} TO {name} WITH GRANT OPTION"),
-                ).but("CASCADE takes what the login passed on as well"),
+                )
+                .but("CASCADE takes what the login passed on as well"),
             );
         }
     };
@@ -28,7 +33,9 @@ pub fn grant_options(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     for relation in &facts.relations {
         let object = match relation.kind {
             RelationKind::Sequence => format!("SEQUENCE {}", relation.name),
-            RelationKind::Table | RelationKind::View | RelationKind::MaterialisedView | RelationKind::ForeignTable => relation.name.clone(),
+            RelationKind::Table | RelationKind::View | RelationKind::MaterialisedView | RelationKind::ForeignTable => {
+                relation.name.clone()
+            }
         };
         look(&object, &relation.name, facts.grants_on(relation));
     }
@@ -54,8 +61,14 @@ pub fn columns(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         };
         let rights = on(&column.grant.all());
         failures.push(
-            Failure::new(format!("{name} on {}.{}", column.relation, column.column), format!("{name} has {rights} on {}", column.relation))
-                .mended(format!("REVOKE {rights} ON {} FROM {name}", column.relation), format!("GRANT {rights} ON {} TO {name}", column.relation)),
+            Failure::new(
+                format!("{name} on {}.{}", column.relation, column.column),
+                format!("{name} has {rights} on {}", column.relation),
+            )
+            .mended(
+                format!("REVOKE {rights} ON {} FROM {name}", column.relation),
+                format!("GRANT {rights} ON {} TO {name}", column.relation),
+            ),
         );
     }
     Judgement::of(failures)

@@ -54,7 +54,8 @@ pub fn wide(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let has_all = |names: &[String]| names.iter().any(|name| name == "all");
     let open = lines.iter().filter(|line| is_network(line));
     open.filter_map(|line| {
-        let everywhere = matches!((line.address.as_str(), line.mask.as_str()), ("all", _) | ("0.0.0.0", "0.0.0.0") | ("::", "::"));
+        let everywhere =
+            matches!((line.address.as_str(), line.mask.as_str()), ("all", _) | ("0.0.0.0", "0.0.0.0") | ("::", "::"));
         let everybody = has_all(&line.databases) && has_all(&line.users);
         match (everywhere, everybody) {
             (true, _) => Some(failure(line, "lets in from every address")),

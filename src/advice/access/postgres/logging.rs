@@ -20,13 +20,20 @@ pub fn connections(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         }
     }
     if let Some(prefix) = facts.settings.get("log_line_prefix") {
-        let lacking: Vec<&str> =
-            [("%u", "user"), ("%d", "database"), ("%a", "application")].iter().filter(|(code, _)| !prefix.contains(code)).map(|(_, what)| *what).collect();
+        let lacking: Vec<&str> = [("%u", "user"), ("%d", "database"), ("%a", "application")]
+            .iter()
+            .filter(|(code, _)| !prefix.contains(code))
+            .map(|(_, what)| *what)
+            .collect();
         if !lacking.is_empty() {
-            failures.push(Failure::new("log_line_prefix", format!("log lines do not tell the {}", lacking.join(", "))).mended(
-                "ALTER SYSTEM SET log_line_prefix = '%m [%p] %u@%d %a '",
-                format!("ALTER SYSTEM SET log_line_prefix = {}", literal(prefix)),
-            ).but("programs that read the log must know the new form"));
+            failures.push(
+                Failure::new("log_line_prefix", format!("log lines do not tell the {}", lacking.join(", ")))
+                    .mended(
+                        "ALTER SYSTEM SET log_line_prefix = '%m [%p] %u@%d %a '",
+                        format!("ALTER SYSTEM SET log_line_prefix = {}", literal(prefix)),
+                    )
+                    .but("programs that read the log must know the new form"),
+            );
         }
     }
     Judgement::of(failures)
@@ -44,7 +51,9 @@ pub fn pgaudit(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         ]);
     }
     match facts.settings.get("pgaudit.role").map(String::as_str) {
-        None | Some("") => Judgement::of(vec![Failure::new("pgaudit.role", "pgaudit is loaded without a role for object audit")]),
+        None | Some("") => {
+            Judgement::of(vec![Failure::new("pgaudit.role", "pgaudit is loaded without a role for object audit")])
+        }
         Some(_) => Judgement::default(),
     }
 }

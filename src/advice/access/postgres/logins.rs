@@ -29,10 +29,12 @@ pub fn expiry(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         let name = role(&login.name);
         let in_a_year = case.today + Duration::days(365);
         match login.valid_until {
-            None => failures.push(Failure::new(&login.name, format!("the password of {} never expires", login.name)).mended(
-                format!("ALTER ROLE {name} VALID UNTIL '{in_a_year}'"),
-                format!("ALTER ROLE {name} VALID UNTIL 'infinity'"),
-            )),
+            None => failures.push(
+                Failure::new(&login.name, format!("the password of {} never expires", login.name)).mended(
+                    format!("ALTER ROLE {name} VALID UNTIL '{in_a_year}'"),
+                    format!("ALTER ROLE {name} VALID UNTIL 'infinity'"),
+                ),
+            ),
             Some(at) if at.date_naive() < case.today => failures.push(
                 Failure::new(&login.name, format!("the password of {} expired on {}", login.name, at.date_naive()))
                     .fact("sessions that are open stay; new ones are refused where a password is asked for"),
@@ -52,11 +54,12 @@ pub fn connection_limit(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let open = accounts.into_iter().filter(|r| r.connection_limit < 0);
     open.map(|r| {
         let name = role(&r.name);
-        Failure::new(&r.name, format!("{} may take every connection of the server", r.name)).mended(
-            format!("ALTER ROLE {name} CONNECTION LIMIT {PROPOSED_CONNECTIONS}"),
-            format!("ALTER ROLE {name} CONNECTION LIMIT -1"),
-        )
-        .but("set the number to what the service's pools need")
+        Failure::new(&r.name, format!("{} may take every connection of the server", r.name))
+            .mended(
+                format!("ALTER ROLE {name} CONNECTION LIMIT {PROPOSED_CONNECTIONS}"),
+                format!("ALTER ROLE {name} CONNECTION LIMIT -1"),
+            )
+            .but("set the number to what the service's pools need")
     })
     .collect()
 }

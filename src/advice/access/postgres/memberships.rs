@@ -13,8 +13,14 @@ pub fn admin(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let with = case.reading.memberships.iter().filter(|m| m.admin && applications.contains(m.member.as_str()));
     with.map(|m| {
         let (group, member) = (role(&m.group), role(&m.member));
-        Failure::new(format!("{} in {}", m.member, m.group), format!("{} makes others members of {}", m.member, m.group))
-            .mended(format!("REVOKE ADMIN OPTION FOR {group} FROM {member}"), format!("GRANT {group} TO {member} WITH ADMIN OPTION"))
+        Failure::new(
+            format!("{} in {}", m.member, m.group),
+            format!("{} makes others members of {}", m.member, m.group),
+        )
+        .mended(
+            format!("REVOKE ADMIN OPTION FOR {group} FROM {member}"),
+            format!("GRANT {group} TO {member} WITH ADMIN OPTION"),
+        )
     })
     .collect()
 }

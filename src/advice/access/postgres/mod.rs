@@ -1,8 +1,8 @@
 //! PG-01 to PG-35: what is judged of a PostgreSQL whoever owns what in it.
 
 pub mod code;
-pub mod definers;
 pub mod defaults;
+pub mod definers;
 pub mod grants;
 pub mod hba;
 pub mod logging;

@@ -25,13 +25,19 @@ pub fn objects(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let failures = foreign.into_iter().map(|((schema, owner), relations)| {
         let names: Vec<&str> = relations.iter().map(|r| r.name.as_str()).collect();
         let to = |owner: &str| {
-            let each: Vec<String> =
-                relations.iter().map(|r| format!("ALTER {} {} OWNER TO {}", r.kind.keyword(), r.name, role(owner))).collect();
+            let each: Vec<String> = relations
+                .iter()
+                .map(|r| format!("ALTER {} {} OWNER TO {}", r.kind.keyword(), r.name, role(owner)))
+                .collect();
             each.join("; ")
         };
         Failure::new(
             format!("{owner} in {schema}"),
-            format!("{owner} owns {} in schema {schema}, which belongs to {}", counted(relations.len(), "object"), owner_of(schema)),
+            format!(
+                "{owner} owns {} in schema {schema}, which belongs to {}",
+                counted(relations.len(), "object"),
+                owner_of(schema)
+            ),
         )
         .fact(listed(&names))
         .mended(to(owner_of(schema)), to(owner))

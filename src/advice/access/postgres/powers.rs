@@ -58,8 +58,10 @@ pub fn attributes(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     with.map(|(r, powers)| {
         let name = role(&r.name);
         let without: Vec<String> = powers.iter().map(|word| format!("NO{word}")).collect();
-        let mut failure = Failure::new(&r.name, format!("{} has {}", r.name, powers.join(", ")))
-            .mended(format!("ALTER ROLE {name} {}", without.join(" ")), format!("ALTER ROLE {name} {}", powers.join(" ")));
+        let mut failure = Failure::new(&r.name, format!("{} has {}", r.name, powers.join(", "))).mended(
+            format!("ALTER ROLE {name} {}", without.join(" ")),
+            format!("ALTER ROLE {name} {}", powers.join(" ")),
+        );
         if r.create_role && facts.version < 160_000 {
             failure = failure.fact("before PostgreSQL 16 CREATEROLE can give itself nearly every other role");
         }

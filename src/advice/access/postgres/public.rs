@@ -18,20 +18,26 @@ pub fn database(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let (name, rights) = (&facts.database.name, rights.join(", "));
     Judgement::of(vec![
         Failure::new(name, format!("PUBLIC has {rights} on database {name}"))
-            .mended(format!("REVOKE {rights} ON DATABASE {name} FROM PUBLIC"), format!("GRANT {rights} ON DATABASE {name} TO PUBLIC"))
+            .mended(
+                format!("REVOKE {rights} ON DATABASE {name} FROM PUBLIC"),
+                format!("GRANT {rights} ON DATABASE {name} TO PUBLIC"),
+            )
             .but("logins that have the right by no other way cannot connect any more: grant it to them first"),
     ])
 }
 
 /// PG-07. The default before 15, which an upgrade carries along.
 pub fn schemas(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
-    let open = facts.schemas.iter().filter(|schema| {
-        schema.grants.iter().any(|grant| grant.grantee.is_none() && grant.all().contains(&"CREATE"))
-    });
+    let open = facts
+        .schemas
+        .iter()
+        .filter(|schema| schema.grants.iter().any(|grant| grant.grantee.is_none() && grant.all().contains(&"CREATE")));
     open.map(|schema| {
         let name = &schema.name;
-        Failure::new(name, format!("everybody makes objects in schema {name}"))
-            .mended(format!("REVOKE CREATE ON SCHEMA {name} FROM PUBLIC"), format!("GRANT CREATE ON SCHEMA {name} TO PUBLIC"))
+        Failure::new(name, format!("everybody makes objects in schema {name}")).mended(
+            format!("REVOKE CREATE ON SCHEMA {name} FROM PUBLIC"),
+            format!("GRANT CREATE ON SCHEMA {name} TO PUBLIC"),
+        )
     })
     .collect()
 }

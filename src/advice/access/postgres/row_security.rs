@@ -18,7 +18,11 @@ pub fn forced(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let open = tables(facts).filter(|t| t.row_security && !t.row_security_forced && is_application(&t.owner));
     open.map(|t| {
         let name = &t.name;
-        Failure::new(name, format!("policies of {name} do not hold for its owner {}, which applications log in as", t.owner)).mended(
+        Failure::new(
+            name,
+            format!("policies of {name} do not hold for its owner {}, which applications log in as", t.owner),
+        )
+        .mended(
             format!("ALTER TABLE {name} FORCE ROW LEVEL SECURITY"),
             format!("ALTER TABLE {name} NO FORCE ROW LEVEL SECURITY"),
         )
@@ -51,17 +55,25 @@ pub fn views(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     for view in facts.of_kind(RelationKind::View).filter(|v| !v.security_invoker) {
         let passes = facts.role(&view.owner).is_some_and(|r| r.superuser || r.bypass_row_security);
         let reads = case.reading.links.iter().filter(|l| l.kind == LinkKind::View && l.from == view.name);
-        let table = reads.filter_map(|l| tables(facts).find(|t| t.name == l.to)).find(|t| {
-            t.row_security && (passes || (t.owner == view.owner && !t.row_security_forced))
-        });
+        let table = reads
+            .filter_map(|l| tables(facts).find(|t| t.name == l.to))
+            .find(|t| t.row_security && (passes || (t.owner == view.owner && !t.row_security_forced)));
         let Some(table) = table else { continue };
         let name = &view.name;
-        let failure = Failure::new(name, format!("{name} shows {} to everybody who may read the view: it works with the rights of {}, for whom no policy holds", table.name, view.owner));
+        let failure = Failure::new(
+            name,
+            format!(
+                "{name} shows {} to everybody who may read the view: it works with the rights of {}, for whom no policy holds",
+                table.name, view.owner
+            ),
+        );
         failures.push(match facts.version >= 150_000 {
-            true => failure.mended(
-                format!("ALTER VIEW {name} SET (security_invoker = true)"),
-                format!("ALTER VIEW {name} RESET (security_invoker)"),
-            ).but("callers then need rights on the table itself"),
+            true => failure
+                .mended(
+                    format!("ALTER VIEW {name} SET (security_invoker = true)"),
+                    format!("ALTER VIEW {name} RESET (security_invoker)"),
+                )
+                .but("callers then need rights on the table itself"),
             false => failure.but("before PostgreSQL 15 the view has to belong to a role for which the policies hold"),
         });
     }

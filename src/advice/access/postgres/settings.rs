@@ -12,7 +12,9 @@ fn weakness(setting: &RoleSetting, facts: &PostgresFacts) -> Option<String> {
         "row_security" if matches!(value.as_str(), "off" | "false" | "no" | "0") => {
             Some("queries that policies would filter fail, and dumps pass policies by".to_owned())
         }
-        "session_replication_role" if value != "origin" => Some("triggers and foreign keys do not fire in its sessions".to_owned()),
+        "session_replication_role" if value != "origin" => {
+            Some("triggers and foreign keys do not fire in its sessions".to_owned())
+        }
         "statement_timeout" if matches!(value.as_str(), "0" | "0s" | "0ms" | "0min") => {
             Some("the server's limit for a statement does not hold for it".to_owned())
         }
@@ -34,13 +36,17 @@ pub fn roles(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     for login in facts.roles.iter().filter(|r| !r.superuser && !case.is_set_apart(&r.name)) {
         for setting in &login.settings {
             let Some(why) = weakness(setting, facts) else { continue };
-            let database = if setting.in_database { format!(" IN DATABASE {}", facts.database.name) } else { String::new() };
+            let database =
+                if setting.in_database { format!(" IN DATABASE {}", facts.database.name) } else { String::new() };
             let alter = format!("ALTER ROLE {}{database}", role(&login.name));
             // A search path is a list of names: quoted as a whole it would be one name.
             let value = if setting.name == "search_path" { setting.value.clone() } else { literal(&setting.value) };
             failures.push(
-                Failure::new(format!("{} {}", login.name, setting.name), format!("{} has {} = {}: {why}", login.name, setting.name, setting.value))
-                    .mended(format!("{alter} RESET {}", setting.name), format!("{alter} SET {} = {value}", setting.name)),
+                Failure::new(
+                    format!("{} {}", login.name, setting.name),
+                    format!("{} has {} = {}: {why}", login.name, setting.name, setting.value),
+                )
+                .mended(format!("{alter} RESET {}", setting.name), format!("{alter} SET {} = {value}", setting.name)),
             );
         }
     }

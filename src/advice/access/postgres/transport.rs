@@ -17,7 +17,9 @@ pub fn sessions(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     }
     let mut open: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for live in case.reading.live.iter().filter(|l| l.encrypted == Some(false) && !is_local(&l.client)) {
-        open.entry(&live.login).or_default().push(format!("{} sessions of {} from {}", live.sessions, live.application, live.client));
+        open.entry(&live.login)
+            .or_default()
+            .push(format!("{} sessions of {} from {}", live.sessions, live.application, live.client));
     }
     open.into_iter()
         .map(|(login, evidence)| {
@@ -47,12 +49,10 @@ pub fn settings(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
         ),
     }
     if let Some(least @ ("TLSv1" | "TLSv1.1" | "")) = setting("ssl_min_protocol_version") {
-        failures.push(
-            Failure::new("ssl_min_protocol_version", "the server accepts outdated versions of TLS").mended(
-                "ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1.2'",
-                format!("ALTER SYSTEM SET ssl_min_protocol_version = {}", literal(least)),
-            ),
-        );
+        failures.push(Failure::new("ssl_min_protocol_version", "the server accepts outdated versions of TLS").mended(
+            "ALTER SYSTEM SET ssl_min_protocol_version = 'TLSv1.2'",
+            format!("ALTER SYSTEM SET ssl_min_protocol_version = {}", literal(least)),
+        ));
     }
     Judgement::of(failures)
 }

@@ -39,8 +39,7 @@ impl Code {
 const TEXT_CHARS: u32 = 50_000;
 
 /// `p` is the function, `n` its schema.
-const FUNCTION_NAME: &str =
-    "quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')'";
+const FUNCTION_NAME: &str = "quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')'";
 
 /// Functions that no extension made. Their text is read for names and goes no further.
 fn functions_sql() -> String {
@@ -72,7 +71,8 @@ const EVENT_TRIGGERS: &str = "SELECT quote_ident(e.evtname) AS name, pg_get_user
    FROM pg_event_trigger e ORDER BY e.evtname";
 
 /// Partitions have the key of their parent; theirs are left out.
-const FOREIGN_KEYS: &str = "SELECT quote_ident(k.conname) AS name, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS child,
+const FOREIGN_KEYS: &str =
+    "SELECT quote_ident(k.conname) AS name, quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS child,
         quote_ident(pn.nspname) || '.' || quote_ident(p.relname) AS parent, pg_get_constraintdef(k.oid) AS definition
    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
    JOIN pg_class p ON p.oid = k.confrelid JOIN pg_namespace pn ON pn.oid = p.relnamespace
@@ -341,7 +341,10 @@ mod tests {
     fn relations_are_found_where_sql_expects_them() {
         let found = |text| names().in_text(text);
         assert_eq!(found("BEGIN INSERT INTO Orders(id) VALUES (NEW.id); RETURN NEW; END"), ["public.orders"]);
-        assert_eq!(found("select * from stock.item, x join \"Weird\".\"a b\" on true"), ["\"Weird\".\"a b\"", "stock.item"]);
+        assert_eq!(
+            found("select * from stock.item, x join \"Weird\".\"a b\" on true"),
+            ["\"Weird\".\"a b\"", "stock.item"]
+        );
         assert!(found("-- from orders\n/* from orders */ RAISE 'from orders'; orders := 1; from item").is_empty());
     }
 }

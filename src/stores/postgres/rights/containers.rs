@@ -56,7 +56,8 @@ pub const ENTRY: &str = "CASE WHEN a.grantee <> 0 THEN pg_get_userbyid(a.grantee
 
 /// An entry of [`ENTRY`]; `None`: the row stands for an object without entries.
 pub fn grant(row: &PgRow) -> Read<Option<Grant>> {
-    let words = |column| -> Read<Vec<String>> { Ok(row.try_get::<Option<Vec<String>>, _>(column)?.unwrap_or_default()) };
+    let words =
+        |column| -> Read<Vec<String>> { Ok(row.try_get::<Option<Vec<String>>, _>(column)?.unwrap_or_default()) };
     let (rights, grantable) = (words("rights")?, words("grantable")?);
     if rights.is_empty() && grantable.is_empty() {
         return Ok(None);

@@ -61,7 +61,10 @@ pub fn whom(
     reader.lacks(Missing {
         id: "postgres.access.many".to_owned(),
         what: format!("rights in effect of {} logins that the profile does not declare", left.len()),
-        why: format!("{} logins on {groups} groups of tables with different grants would cost too much", wanted.len() + left.len()),
+        why: format!(
+            "{} logins on {groups} groups of tables with different grants would cost too much",
+            wanted.len() + left.len()
+        ),
         enable: None,
         price: "declare the logins that matter in [services.NAME] accounts: those are always asked".to_owned(),
     });
@@ -102,7 +105,9 @@ pub async fn read(reader: &mut Reader<'_>, known: &Known<'_>, asked: &Asked) -> 
         }
         let mut add = |held: &Held, becomes: Option<&str>, without: Option<&Held>| {
             for ((group, right), columns) in &held.rights {
-                if without.is_some_and(|own| own.rights.get(&(*group, *right)).is_some_and(|c| c.is_empty() || c == columns)) {
+                if without
+                    .is_some_and(|own| own.rights.get(&(*group, *right)).is_some_and(|c| c.is_empty() || c == columns))
+                {
                     continue;
                 }
                 // A table in a schema that one may not use cannot be named.
@@ -142,7 +147,11 @@ fn target<'a>(known: &'a Known<'a>, group: u64) -> Target<'a> {
             true => known.relations.listed.iter().find(|r| r.group == group).map_or("", |r| r.name.as_str()),
             false => "",
         };
-        return Target { owner: &relations.owner, grants, columns: known.columns.iter().filter(|c| c.relation == columns).collect() };
+        return Target {
+            owner: &relations.owner,
+            grants,
+            columns: known.columns.iter().filter(|c| c.relation == columns).collect(),
+        };
     }
     let containers = known.containers;
     if group == database_group(containers.database.0) {
@@ -173,7 +182,12 @@ async fn held(reader: &mut Reader<'_>, known: &Known<'_>, roles: &[String]) -> R
         ("has_table_privilege", tables, ids(&|is_sequence, _| !is_sequence), 0),
         ("has_sequence_privilege", "'USAGE','SELECT','UPDATE'", ids(&|is_sequence, _| is_sequence), 0),
         ("has_schema_privilege", "'USAGE','CREATE'", Relations::ids(schemas.iter()), schema_group(0)),
-        ("has_database_privilege", "'CONNECT','CREATE','TEMPORARY'", Relations::ids(database.iter()), database_group(0)),
+        (
+            "has_database_privilege",
+            "'CONNECT','CREATE','TEMPORARY'",
+            Relations::ids(database.iter()),
+            database_group(0),
+        ),
     ];
     for (function, words, ids, kind) in questions {
         // One row for each role and set of rights, however many groups have it.

@@ -122,7 +122,9 @@ const PASSWORD_KIND: &str = "CASE WHEN rolpassword IS NULL THEN 'none' WHEN rolp
 
 /// The statement that makes the leak-free view.
 pub fn kinds_view() -> String {
-    format!("CREATE VIEW public.godwit_password_kinds AS SELECT rolname AS role, {PASSWORD_KIND} AS kind FROM pg_authid")
+    format!(
+        "CREATE VIEW public.godwit_password_kinds AS SELECT rolname AS role, {PASSWORD_KIND} AS kind FROM pg_authid"
+    )
 }
 
 /// Who is connected to this database, and who streams the log.

@@ -26,7 +26,11 @@ impl<'a> Paths<'a> {
     pub fn of(&self, role: &str, right: Right, target: &Target<'_>, columns: &[String]) -> RightPath {
         let granted_to = |grantee: Option<&str>| {
             let fits = |grant: &Grant| grant.grantee.as_deref() == grantee && grant.all().contains(&right.word());
-            if columns.is_empty() { target.grants.iter().any(fits) } else { target.columns.iter().any(|c| fits(&c.grant)) }
+            if columns.is_empty() {
+                target.grants.iter().any(fits)
+            } else {
+                target.columns.iter().any(|c| fits(&c.grant))
+            }
         };
         if role == target.owner {
             return RightPath::Owner { through: Vec::new() };
@@ -48,7 +52,13 @@ impl<'a> Paths<'a> {
             Right::Read | Right::Usage => "pg_read_all_data",
             Right::Insert | Right::Update | Right::Delete => "pg_write_all_data",
             Right::Maintain => "pg_maintain",
-            Right::Truncate | Right::References | Right::Trigger | Right::Create | Right::Connect | Right::Temporary | Right::Execute => "",
+            Right::Truncate
+            | Right::References
+            | Right::Trigger
+            | Right::Create
+            | Right::Connect
+            | Right::Temporary
+            | Right::Execute => "",
         };
         for server_role in [predefined, "pg_write_all_data", "pg_database_owner"] {
             if let Some(through) = up(&|group| group == server_role) {

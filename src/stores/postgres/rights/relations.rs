@@ -33,7 +33,12 @@ impl Relations {
             RelationKind::MaterialisedView => ObjectKind::MaterialisedView,
             RelationKind::Sequence => ObjectKind::Sequence,
         };
-        let object = |r: &PgRelation| Object { kind: kind(r.kind), name: r.name.clone(), owner: r.owner.clone(), group: r.group };
+        let object = |r: &PgRelation| Object {
+            kind: kind(r.kind),
+            name: r.name.clone(),
+            owner: r.owner.clone(),
+            group: r.group,
+        };
         self.listed.iter().map(object).collect()
     }
 
