@@ -10,9 +10,9 @@
 //!
 //! ```text
 //! main -> cli -> everything below
-//! engine -> journal stores pipelines verify config model, and its own end of wire
+//! engine -> journal stores pipelines verify advice config model, and its own end of wire
 //! pipelines, verify -> stores model
-//! stores, journal, wire, report -> model
+//! stores, advice, journal, wire, report -> model
 //! tui -> model wire::client config report
 //! model -> std, serde, chrono only
 //! ```

@@ -8,6 +8,7 @@ mod code;
 mod containers;
 mod effective;
 mod logins;
+mod mentions;
 mod paths;
 mod relations;
 mod streams;

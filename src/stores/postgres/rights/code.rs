@@ -2,9 +2,10 @@
 
 use super::containers::function_group;
 use super::effective::Asked;
+use super::mentions::Mentions;
 use super::relations::Relations;
 use super::{NOT_OURS, Read, text, texts};
-use crate::model::access::object::{Link, LinkKind, Object, ObjectKind, plain};
+use crate::model::access::object::{Link, LinkKind, Object, ObjectKind};
 use crate::model::access::postgres::{EventTrigger, PgFunction, PgTrigger};
 use crate::stores::postgres::quote;
 use crate::stores::postgres::watch::Reader;
@@ -101,7 +102,7 @@ fn sequences_sql() -> String {
 
 /// All of it.
 pub async fn read(reader: &mut Reader<'_>, relations: &Relations) -> Read<Code> {
-    let names = Names::new(relations);
+    let mentions = Mentions::new(relations);
     let (mut functions, mut ids) = (Vec::new(), Vec::new());
     for row in reader.rows(functions_sql()).await? {
         let source: Option<&str> = row.try_get("source")?;
@@ -115,7 +116,7 @@ pub async fn read(reader: &mut Reader<'_>, relations: &Relations) -> Read<Code> 
             is_public: row.try_get("is_public")?,
             has_default_acl: row.try_get("is_default")?,
             callers: Vec::new(),
-            relations: source.map(|source| names.in_text(source)).unwrap_or_default(),
+            relations: source.map(|source| mentions.in_text(source)).unwrap_or_default(),
             keyword: text(&row, "keyword")?,
             is_trigger: row.try_get("is_trigger")?,
         });
@@ -242,109 +243,4 @@ pub async fn callers(reader: &mut Reader<'_>, functions: &mut [PgFunction], aske
         function.callers = found.remove(&function.name).unwrap_or_default();
     }
     Ok(())
-}
-
-/// Names of relations, for finding them in a text.
-struct Names {
-    qualified: BTreeMap<String, String>,
-    /// By the last part; only where one relation has it.
-    bare: BTreeMap<String, Option<String>>,
-}
-
-/// Words after which a relation's name stands.
-const BEFORE_A_NAME: [&str; 8] = ["from", "join", "into", "update", "table", "only", "truncate", "using"];
-
-impl Names {
-    fn new(relations: &Relations) -> Self {
-        let mut names = Self { qualified: BTreeMap::new(), bare: BTreeMap::new() };
-        for relation in &relations.listed {
-            let name = plain(&relation.name);
-            let bare = name.rsplit_once('.').map_or(name.as_str(), |(_, bare)| bare).to_owned();
-            let only = names.bare.contains_key(&bare);
-            names.bare.insert(bare, if only { None } else { Some(relation.name.clone()) });
-            names.qualified.insert(name, relation.name.clone());
-        }
-        names
-    }
-
-    /// Relations that the text names where SQL expects a relation, sorted. Comments and strings are no names.
-    fn in_text(&self, text: &str) -> Vec<String> {
-        let mut found = BTreeSet::new();
-        let mut before = String::new();
-        for word in words(text) {
-            if BEFORE_A_NAME.contains(&before.as_str()) {
-                let known = self.qualified.get(&word).or_else(|| self.bare.get(&word)?.as_ref());
-                found.extend(known.cloned());
-            }
-            before = word;
-        }
-        found.into_iter().collect()
-    }
-}
-
-/// Names and keywords of SQL, unquoted ones in lower case; a qualified name is one word.
-fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        match c {
-            '"' => {
-                while let Some(inner) = chars.next() {
-                    if inner == '"' && chars.next_if_eq(&'"').is_none() {
-                        break;
-                    }
-                    word.push(inner);
-                }
-                continue;
-            }
-            c if c.is_alphanumeric() || matches!(c, '_' | '.' | '$') => {
-                word.extend(c.to_lowercase());
-                continue;
-            }
-            '\'' => while chars.next().is_some_and(|c| c != '\'') {},
-            '-' if chars.peek() == Some(&'-') => while chars.next().is_some_and(|c| c != '\n') {},
-            '/' if chars.peek() == Some(&'*') => {
-                let mut last = ' ';
-                for c in chars.by_ref() {
-                    if last == '*' && c == '/' {
-                        break;
-                    }
-                    last = c;
-                }
-            }
-            _ => {}
-        }
-        if !word.is_empty() {
-            words.push(std::mem::take(&mut word));
-        }
-    }
-    words.push(word);
-    words
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names() -> Names {
-        let (mut qualified, mut bare) = (BTreeMap::new(), BTreeMap::new());
-        for name in ["public.orders", "public.item", "stock.item", "\"Weird\".\"a b\""] {
-            qualified.insert(plain(name), name.to_owned());
-        }
-        bare.insert("orders".to_owned(), Some("public.orders".to_owned()));
-        bare.insert("item".to_owned(), None);
-        Names { qualified, bare }
-    }
-
-    #[test]
-    fn relations_are_found_where_sql_expects_them() {
-        let found = |text| names().in_text(text);
-        assert_eq!(found("BEGIN INSERT INTO Orders(id) VALUES (NEW.id); RETURN NEW; END"), ["public.orders"]);
-        assert_eq!(
-            found("select * from stock.item, x join \"Weird\".\"a b\" on true"),
-            ["\"Weird\".\"a b\"", "stock.item"]
-        );
-        assert!(found("-- from orders\n/* from orders */ RAISE 'from orders'; orders := 1; from item").is_empty());
-    }
 }
