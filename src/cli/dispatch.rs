@@ -5,8 +5,8 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{self, Output};
 use crate::cli::{
-    activity, approve, assess, attach, check, demo, down, engine, gates, grants, lag, log, pause, plan, progress,
-    report, resume, retry, rollback, run, skip, status, throttle, up, verify, withdraw,
+    access, activity, approve, assess, attach, check, demo, down, engine, gates, grants, lag, log, pause, plan,
+    progress, report, resume, retry, rollback, run, skip, status, throttle, up, verify, withdraw,
 };
 use clap::Parser;
 
@@ -43,6 +43,7 @@ async fn carry_out(cli: Cli) -> Outcome {
         Command::Status(args) => status::run(args, out(args.json)).await,
         Command::Lag(args) => lag::run(args, out(args.json)).await,
         Command::Progress(args) => progress::run(args, out(args.json)).await,
+        Command::Access(args) => access::run(args, out(args.reading.json)).await,
         Command::Activity(args) => activity::run(args, out(args.reading.json)).await,
         Command::Locks(args) => activity::run_locks(args, out(args.reading.json)).await,
         Command::Gates(args) => gates::run(args, out(args.json)).await,
