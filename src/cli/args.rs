@@ -1,5 +1,6 @@
 //! The command line: every command and option, with the help that `--help` prints.
 
+use crate::model::finding::Severity;
 use crate::model::monitor::MonitorRole;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -54,6 +55,8 @@ pub enum Command {
     Cancel(EndArgs),
     /// End a store's session; its open transaction is rolled back.
     Kill(EndArgs),
+    /// Who may do what against what is declared: the findings of the access audit.
+    Access(AccessArgs),
     /// The gates of phases that are not finished, with their evidence.
     Gates(ReadArgs),
     /// The journal.
@@ -260,6 +263,29 @@ pub struct ActivityArgs {
     pub reading: ReadArgs,
 }
 
+/// `access`.
+#[derive(Args, Debug)]
+pub struct AccessArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Also rules that hold, that could not be looked at, and that have nothing to judge.
+    #[arg(long)]
+    pub all: bool,
+    /// Only findings that are at least this bad: info, low, medium, high or critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub severity: Option<Severity>,
+    /// Only rules whose id begins so: OWN, PG-08.
+    #[arg(long, value_name = "ID")]
+    pub rule: Option<String>,
+    /// Only findings in whose subject or sentence this text occurs.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
 /// `grants`.
 #[derive(Args, Debug)]
 pub struct GrantsArgs {
@@ -450,6 +476,14 @@ pub struct ReportArgs {
     /// Which migration.
     #[command(flatten)]
     pub which: Which,
+}
+
+/// The word of a severity.
+fn severity(word: &str) -> Result<Severity, String> {
+    let all = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+    all.into_iter()
+        .find(|severity| severity.word() == word)
+        .ok_or_else(|| "it is info, low, medium, high or critical".to_owned())
 }
 
 /// `watch`, `audit`, `act`.

@@ -5,7 +5,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{self, Output};
 use crate::cli::{
-    activity, approve, assess, attach, check, demo, down, ending, engine, gates, grants, lag, log, pause, plan,
+    access, activity, approve, assess, attach, check, demo, down, ending, engine, gates, grants, lag, log, pause, plan,
     progress, replication, report, resume, retry, rollback, run, skip, status, throttle, up, verify, withdraw,
 };
 use crate::model::session::Ending;
@@ -44,6 +44,7 @@ async fn carry_out(cli: Cli) -> Outcome {
         Command::Status(args) => status::run(args, out(args.reading.json)).await,
         Command::Lag(args) => lag::run(args, out(args.json)).await,
         Command::Progress(args) => progress::run(args, out(args.json)).await,
+        Command::Access(args) => access::run(args, out(args.reading.json)).await,
         Command::Activity(args) => activity::run(args, out(args.reading.json)).await,
         Command::Locks(args) => activity::run_locks(args, out(args.reading.json)).await,
         Command::Replication(args) => replication::run(args, out(args.reading.json)).await,

@@ -1,5 +1,6 @@
 //! The command line: arguments, one file per command, plain and JSON output.
 
+pub mod access;
 pub mod act;
 pub mod activity;
 pub mod approve;

@@ -12,6 +12,7 @@ mod form;
 pub mod ladder;
 mod load;
 mod names;
+mod ownership;
 pub mod problem;
 pub mod profile;
 mod raw;

@@ -1,5 +1,6 @@
 //! Pure words of the domain: no I/O, no clock, nothing but std, serde and chrono.
 
+pub mod access;
 pub mod change;
 pub mod check;
 pub mod command;

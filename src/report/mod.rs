@@ -1,5 +1,6 @@
 //! What a person or a program reads outside the cockpit: every screen has a headless twin here.
 
+pub mod access;
 pub mod activity;
 pub mod checks;
 pub mod columns;

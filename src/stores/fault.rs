@@ -8,7 +8,7 @@ mod wrapped;
 
 pub use script::{Armed, FaultScript, When};
 
-use super::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
+use super::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use super::{
     Access, Activity, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Checksum,
     ChunkLoader, ChunkPlan, Environment, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide,
@@ -118,6 +118,10 @@ impl Store for FaultStore {
 
     fn indexes(&self) -> Option<&dyn IndexStats> {
         self.inner.indexes()
+    }
+
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
+        self.inner.access_facts()
     }
 
     fn monitoring(&self) -> Option<&dyn Monitoring> {

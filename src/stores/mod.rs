@@ -36,7 +36,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use error::StoreError;
-use observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
+use observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -100,6 +100,10 @@ pub trait Store: Send + Sync {
     }
     /// Indexes with their use; `None`: the engine has none.
     fn indexes(&self) -> Option<&dyn IndexStats> {
+        None
+    }
+    /// Who may do what; `None`: the engine has no accounts, or they cannot be read yet.
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
         None
     }
     /// Monitoring roles; `None`: the engine has no accounts.

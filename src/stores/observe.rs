@@ -6,6 +6,7 @@
 //! - every text from the server passes [`clean`](crate::stores::sanitise::clean); no method returns a password, a hash or a key;
 //! - a statistic is never reset.
 
+use crate::model::access::reading::AccessReading;
 use crate::model::index::{Indexes, WhatIf};
 use crate::model::literal::without_literals;
 use crate::model::monitor::{GrantStatement, MonitorRole};
@@ -61,6 +62,16 @@ pub trait IndexStats: Send + Sync {
     /// What the planner would do with a normalised statement if indexes made by `candidates` (full statements) were there.
     /// [`Unsupported`](crate::stores::error::ErrorKind::Unsupported) where nothing can tell.
     async fn what_if(&self, statement: &str, candidates: &[String]) -> Result<WhatIf>;
+}
+
+/// Who may do what.
+#[async_trait]
+pub trait AccessFacts: Send + Sync {
+    /// Accounts, rights as they take effect, owners, links, and what only this engine has, in one look that writes nothing.
+    ///
+    /// The rights of all logins are worked out if that is cheap; else those of `logins` only, and `missing` says so. What the
+    /// monitoring account may not read is `missing` with its reason, and the facts say that it was not read: never "none there".
+    async fn access_facts(&self, logins: &[String]) -> Result<Observation<AccessReading>>;
 }
 
 /// Monitoring roles.

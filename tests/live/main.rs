@@ -8,13 +8,13 @@ mod driver;
 mod lab;
 
 #[cfg(test)]
-mod migration;
-#[cfg(test)]
-mod pooler;
-#[cfg(test)]
 mod mariadb;
 #[cfg(test)]
+mod migration;
+#[cfg(test)]
 mod mongodb;
+#[cfg(test)]
+mod pooler;
 #[cfg(test)]
 mod postgres_control;
 #[cfg(test)]

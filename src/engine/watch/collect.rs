@@ -1,6 +1,7 @@
 //! The collectors of one store: which is due, asked one after the other over the store's one looking connection.
 
 use crate::engine::core::CoreRef;
+use crate::engine::watch::access;
 use crate::engine::watch::pace::Pace;
 use crate::engine::watch::views::Subject;
 use crate::model::observation::Cost;
@@ -28,15 +29,17 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(120);
 enum Collector {
     Activity,
     Replication,
+    Access,
 }
 
 impl Collector {
-    const ALL: [Self; 2] = [Self::Activity, Self::Replication];
+    const ALL: [Self; 3] = [Self::Activity, Self::Replication, Self::Access];
 
     fn name(self) -> &'static str {
         match self {
             Self::Activity => "activity",
             Self::Replication => "replication",
+            Self::Access => "access",
         }
     }
 
@@ -44,6 +47,7 @@ impl Collector {
         match self {
             Self::Activity => ViewKind::Activity,
             Self::Replication => ViewKind::Replication,
+            Self::Access => ViewKind::Access,
         }
     }
 
@@ -52,14 +56,16 @@ impl Collector {
         match self {
             Self::Activity => Duration::from_secs(2),
             Self::Replication => Duration::from_secs(5),
+            Self::Access => Duration::from_secs(900),
         }
     }
 
     /// What the store answers; `None`: the engine has no such thing.
-    async fn read(self, store: &StoreRef) -> Option<Result<Subject, StoreError>> {
+    async fn read(self, core: &CoreRef, store: &StoreRef) -> Option<Result<Subject, StoreError>> {
         match self {
             Self::Activity => Some(store.sessions()?.activity().await.map(Subject::Activity)),
             Self::Replication => Some(store.replicas()?.replication().await.map(Subject::Replication)),
+            Self::Access => Some(access::audit(core, store).await?.map(Subject::Access)),
         }
     }
 }
@@ -101,7 +107,7 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
 /// One reading. False: the engine has no such thing, and is not asked again.
 async fn once(core: &CoreRef, store: &StoreRef, schedule: &mut Schedule) -> bool {
     let collector = schedule.collector;
-    let outcome = match tokio::time::timeout(READING_LIMIT, collector.read(store)).await {
+    let outcome = match tokio::time::timeout(READING_LIMIT, collector.read(core, store)).await {
         Ok(None) => {
             let why = format!("{} has no {} to show", store.engine(), collector.name());
             core.views.lacks(store.id(), collector.view(), why, Utc::now());
@@ -154,6 +160,7 @@ impl Subject {
         match self {
             Self::Activity(read) => read.cost,
             Self::Replication(read) => read.cost,
+            Self::Access(read) => read.cost,
         }
     }
 }

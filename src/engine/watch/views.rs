@@ -2,7 +2,9 @@
 
 use crate::engine::watch::bound::bound;
 use crate::engine::watch::runway::Growth;
-use crate::model::ids::StoreId;
+use crate::model::access::observed::ObservedAccess;
+use crate::model::finding::Audit;
+use crate::model::ids::{PipelineId, StoreId};
 use crate::model::observation::{ByStore, Observation};
 use crate::model::replication::{Replication, ReplicationNow};
 use crate::model::session::{Activity, Session, SessionKey};
@@ -24,8 +26,12 @@ struct Content {
     activity: ByStore<Activity>,
     replication: ByStore<ReplicationNow>,
     growth: BTreeMap<StoreId, Growth>,
-    indexes: ByStore<crate::model::finding::Audit>,
-    access: ByStore<crate::model::finding::Audit>,
+    indexes: ByStore<Audit>,
+    access: ByStore<Audit>,
+    /// Which logins were seen using which tables since the engine started.
+    observed: BTreeMap<StoreId, ObservedAccess>,
+    /// Since when a pipeline's traffic is known to be on its target.
+    moved: BTreeMap<PipelineId, DateTime<Utc>>,
     cost: BTreeMap<(StoreId, &'static str), CollectorCost>,
 }
 
@@ -35,6 +41,8 @@ pub enum Subject {
     Activity(Observation<Activity>),
     /// See [`ViewKind::Replication`].
     Replication(Observation<Replication>),
+    /// See [`ViewKind::Access`].
+    Access(Observation<Audit>),
 }
 
 impl Views {
@@ -96,7 +104,11 @@ impl Views {
     pub fn take(&self, store: &StoreId, kind: ViewKind, outcome: Result<Subject, String>, at: DateTime<Utc>) {
         let mut content = self.content();
         match (kind, outcome) {
-            (_, Ok(Subject::Activity(read))) => content.activity.entry(store.clone()).or_default().take(Ok(read), at),
+            (_, Ok(Subject::Activity(read))) => {
+                content.observed.entry(store.clone()).or_default().take(&read.value.touches, read.at);
+                content.activity.entry(store.clone()).or_default().take(Ok(read), at);
+            }
+            (_, Ok(Subject::Access(read))) => content.access.entry(store.clone()).or_default().take(Ok(read), at),
             (_, Ok(Subject::Replication(read))) => {
                 let growth = content.growth.entry(store.clone()).or_default();
                 let read_at = read.at;
@@ -113,6 +125,22 @@ impl Views {
         }
         drop(content);
         self.changed(kind);
+    }
+
+    /// Which logins were seen using which tables of a store.
+    pub fn observed(&self, store: &StoreId) -> ObservedAccess {
+        self.content().observed.get(store).cloned().unwrap_or_default()
+    }
+
+    /// When a pipeline's traffic went to its target, at the latest: the first time that this is asked after it did.
+    /// `None`: the source serves.
+    pub fn moved_at(&self, pipeline: &PipelineId, target_serves: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let mut content = self.content();
+        if !target_serves {
+            content.moved.remove(pipeline);
+            return None;
+        }
+        Some(*content.moved.entry(pipeline.clone()).or_insert(now))
     }
 
     /// Notes what a collector costs.

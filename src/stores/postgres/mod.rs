@@ -36,6 +36,7 @@ pub mod preflight;
 pub mod quote;
 pub mod relation;
 pub mod replication;
+pub mod rights;
 pub mod row_hash;
 pub mod schema;
 pub mod sequences;

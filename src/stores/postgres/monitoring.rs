@@ -2,6 +2,7 @@
 
 use crate::model::monitor::{GrantStatement, MonitorRole};
 use crate::stores::observe::Monitoring;
+use crate::stores::postgres::rights::kinds_view;
 use crate::stores::postgres::store::PostgresStore;
 
 fn grant(why: &str, statement: impl Into<String>, undo: impl Into<String>) -> GrantStatement {
@@ -45,6 +46,11 @@ impl Monitoring for PostgresStore {
                     format!("ALTER ROLE {account} RESET pg_stat_statements.track"),
                 ));
                 if role == MonitorRole::Audit {
+                    statements.push(optional(
+                        "PG-20 reads how passwords are kept through this view, which shows no hash; without it the rule is not checkable; in each database",
+                        format!("{}; REVOKE ALL ON public.godwit_password_kinds FROM PUBLIC; GRANT SELECT ON public.godwit_password_kinds TO {account}", kinds_view()),
+                        "DROP VIEW public.godwit_password_kinds",
+                    ));
                     statements.push(optional(
                         "PG-21 and PG-22 read pg_hba.conf through it; without it they are not checkable",
                         format!("GRANT SELECT ON pg_hba_file_rules TO {account}; GRANT EXECUTE ON FUNCTION pg_hba_file_rules() TO {account}"),

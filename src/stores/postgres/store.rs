@@ -2,7 +2,7 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
-use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
+use crate::stores::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::connect::Connector;
@@ -146,6 +146,10 @@ impl Store for PostgresStore {
     }
 
     fn indexes(&self) -> Option<&dyn IndexStats> {
+        Some(self)
+    }
+
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
         Some(self)
     }
 
