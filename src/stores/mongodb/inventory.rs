@@ -93,4 +93,13 @@ impl Inventory for MongoStore {
             self.connector().error(Operation::Inspect, ErrorKind::Denied, why)
         })
     }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        Ok(self.tables().await?.into_iter().map(|table| table.name).collect())
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        let why = "Godwit lists only collections of this engine yet";
+        Err(self.connector().error(Operation::Inspect, ErrorKind::Unsupported, why))
+    }
 }

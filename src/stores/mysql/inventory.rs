@@ -21,7 +21,7 @@ fn tables_sql(condition: &str) -> String {
 
 fn columns_sql(condition: &str) -> String {
     format!(
-        "SELECT TABLE_SCHEMA AS db, TABLE_NAME AS tbl, COLUMN_NAME AS name, COLUMN_TYPE AS kind, IS_NULLABLE AS nullable, EXTRA AS extra
+        "SELECT TABLE_SCHEMA AS db, TABLE_NAME AS tbl, COLUMN_NAME AS name, COLUMN_TYPE AS kind, IS_NULLABLE AS nullable, COLUMN_DEFAULT IS NOT NULL AS has_default, EXTRA AS extra
            FROM information_schema.columns WHERE {condition} ORDER BY 1, 2, ORDINAL_POSITION"
     )
 }
@@ -72,6 +72,7 @@ fn assemble(tables: &[Line], columns: &[Line], keys: &[Line]) -> Vec<Table> {
             name: row.text("name"),
             type_name: row.text("kind"),
             nullable: row.is_set("nullable"),
+            has_default: row.is_set("has_default"),
             // DEFAULT_GENERATED marks an expression as a default, not a computed column.
             generation: match () {
                 () if extra.contains("VIRTUAL")
@@ -138,6 +139,15 @@ impl Inventory for MysqlStore {
         connector.close(connection).await;
         let found = found.map_err(|error| connector.failed(Operation::Inspect)(error).about(name.to_string()))?;
         Ok(found.first().is_some_and(|row| row.is_set("found")))
+    }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        Ok(self.tables().await?.into_iter().map(|table| table.name).collect())
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        let why = "Godwit lists only tables of this engine yet";
+        Err(self.connector().error(Operation::Inspect, ErrorKind::Unsupported, why))
     }
 }
 

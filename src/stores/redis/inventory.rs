@@ -36,6 +36,15 @@ impl Inventory for RedisStore {
     async fn has_rows(&self, name: &TableName) -> Result<bool> {
         Ok(self.tables().await?.iter().any(|table| table.name == *name && table.estimated_rows != Some(0)))
     }
+
+    async fn names(&self) -> Result<Vec<TableName>> {
+        Ok(self.tables().await?.into_iter().map(|table| table.name).collect())
+    }
+
+    async fn others(&self) -> Result<Vec<String>> {
+        let why = "Godwit lists only databases of this engine yet";
+        Err(self.connector().error(Operation::Inspect, ErrorKind::Unsupported, why))
+    }
 }
 
 #[cfg(test)]
