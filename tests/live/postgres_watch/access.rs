@@ -113,20 +113,18 @@ impl Shop {
                 && !role.starts_with(&format!("{}_", self.lab.name))
                 && role != self.lab.name
         };
+        let own = format!("{}_", self.lab.name);
         let rules_of_roles = ["PG-01", "PG-02", "PG-03", "PG-04", "PG-05", "PG-20", "PG-31", "PG-33"];
         findings
             .into_iter()
             .filter(|f| f.verdict == Verdict::Fail && !of_server.contains(&f.rule.as_str()))
-            .filter(|f| {
-                !other(f) && (!rules_of_roles.contains(&f.rule.as_str()) || f.subject.starts_with(&self.lab.name))
-            })
+            .filter(|f| !other(f) && (!rules_of_roles.contains(&f.rule.as_str()) || f.subject.starts_with(&own)))
             .collect()
     }
 
     pub async fn close(self) {
         let mut lab = self.lab;
         let name = lab.name.clone();
-        lab.run("DROP OWNED BY CURRENT_USER CASCADE").await;
         let sql = format!(
             "SELECT string_agg(format('DROP OWNED BY %I CASCADE; DROP ROLE %I', rolname, rolname), '; ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '{name}\\_%'"
         );
@@ -276,7 +274,8 @@ async fn after_a_move_and_after_the_last_day_leftovers_are_told() {
     shop.map.tables[0].moved_at = Some(DateTime::<Utc>::UNIX_EPOCH);
     shop.run("CREATE ROLE @_mover LOGIN REPLICATION").await;
     shop.run("SET ROLE @_owner; CREATE TABLE orders.outbox (id int); CREATE FUNCTION orders.f() RETURNS trigger LANGUAGE plpgsql SET search_path = orders AS 'BEGIN INSERT INTO billing.invoices VALUES (1); RETURN NULL; END'; CREATE TRIGGER dual AFTER INSERT ON orders.lines FOR EACH ROW EXECUTE FUNCTION orders.f(); RESET ROLE").await;
-    shop.run("DROP TABLE orders.outbox; SELECT pg_create_logical_replication_slot('@_slot', 'pgoutput')").await;
+    shop.run("DROP TABLE orders.outbox").await;
+    shop.run("SELECT pg_create_logical_replication_slot('@_slot', 'pgoutput')").await;
     let now = told(&shop.failing().await);
     assert_eq!(now, [shop.own("OWN-06 @_orders on orders.orders"), "OWN-09 dual on orders.lines".to_owned()]);
     shop.map.until = Some(today().pred_opt().unwrap());
@@ -296,7 +295,7 @@ async fn after_a_move_and_after_the_last_day_leftovers_are_told() {
 async fn what_a_loopback_server_cannot_have_is_judged_on_altered_facts() {
     let mut shop = Shop::open().await;
     // Nothing reloads the file: the server shows what it would read, and goes on with what it has read.
-    shop.run("COPY (SELECT 'host all all 10.0.0.0 255.0.0.0 trust' UNION ALL SELECT 'host shop app 10.1.0.0/16 scram-sha-256' UNION ALL SELECT 'hostssl shop app 0.0.0.0/0 scram-sha-256') TO PROGRAM 'cat >> \"$PGDATA/pg_hba.conf\" 2>/dev/null || cat >> pg_hba.conf'").await;
+    shop.run("COPY (SELECT 'host all all 10.0.0.0 255.0.0.0 trust' UNION ALL SELECT 'host shop app 10.1.0.0/16 scram-sha-256' UNION ALL SELECT 'hostssl shop app 0.0.0.0/0 scram-sha-256') TO PROGRAM 'cat >> pg_hba.conf'").await;
     let mut reading = shop.look().await.value;
     shop.run("COPY (SELECT 1) TO PROGRAM 'sed -i ''/ 10\\.[01]\\.0\\.0/d; / 0\\.0\\.0\\.0/d'' pg_hba.conf'").await;
     let failing = |shop: &Shop, reading: &AccessReading, rule: &str| -> Vec<String> {
@@ -407,14 +406,12 @@ async fn a_waiver_holds_until_its_day_and_audits_are_alike() {
 
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run tests/run"]
-async fn two_thousand_tables_are_read_without_a_write_and_the_time_is_printed() {
+async fn two_thousand_tables_are_read_and_the_time_is_printed() {
     let mut shop = Shop::open().await;
     // A transaction for each hundred: a single one would take more locks than the server has room for.
     for part in 0..20 {
         shop.run(&format!("DO $$ BEGIN FOR n IN {}..{} LOOP EXECUTE format('CREATE TABLE orders.t%s (id int PRIMARY KEY, a text, b text)', n); EXECUTE format('ALTER TABLE orders.t%s OWNER TO @_owner', n); EXECUTE format('GRANT SELECT, INSERT ON orders.t%s TO @_orders', n); END LOOP; END $$", part * 100, part * 100 + 99)).await;
     }
-    let written = "SELECT pg_current_wal_insert_lsn() IS NOT NULL, xact_commit >= 0 FROM pg_stat_database WHERE datname = current_database()";
-    shop.run(written).await;
     shop.look().await;
     let mut costs = Vec::new();
     for _ in 0..7 {

@@ -247,9 +247,9 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "OWN-01",
         "@_billing on orders.orders",
-        "GRANT UPDATE ON orders.orders TO @_idle; GRANT TRUNCATE ON billing.invoices TO @_orders",
+        "GRANT USAGE ON SCHEMA orders TO @_idle; GRANT UPDATE ON orders.orders TO @_idle; GRANT TRUNCATE ON billing.invoices TO @_orders",
         "ALTER ROLE @_billing NOINHERIT; GRANT @_idle TO @_billing",
-        "REVOKE @_idle FROM @_billing; ALTER ROLE @_billing INHERIT; REVOKE UPDATE ON orders.orders FROM @_idle; REVOKE TRUNCATE ON billing.invoices FROM @_orders",
+        "REVOKE @_idle FROM @_billing; ALTER ROLE @_billing INHERIT; REVOKE USAGE ON SCHEMA orders FROM @_idle; REVOKE UPDATE ON orders.orders FROM @_idle; REVOKE TRUNCATE ON billing.invoices FROM @_orders",
     ),
     plant(
         "OWN-02",
