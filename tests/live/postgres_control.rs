@@ -3,7 +3,6 @@
 mod checksum;
 mod freeze;
 mod inspect;
-mod lab;
 pub mod lab;
 mod meanwhile;
 mod preflight;
