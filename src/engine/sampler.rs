@@ -249,7 +249,9 @@ fn standing_route(
     }
     let captured = match record.stage {
         Stage::Idle => return None,
-        Stage::Copy | Stage::CatchUp | Stage::Live | Stage::Frozen => Traffic::Source,
+        Stage::Copy | Stage::CatchUp | Stage::Live => Traffic::Source,
+        // Writers are held on the side that still serves, and that side is captured.
+        Stage::Frozen => record.traffic,
         Stage::Reverse => Traffic::Target,
     };
     core.route(id, captured, record.tables.as_ref()?).ok()

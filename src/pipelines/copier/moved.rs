@@ -12,7 +12,7 @@ use crate::model::value::Key;
 use crate::pipelines::copier::route::CopierRoute;
 use crate::stores::MapSide;
 use crate::stores::error::StoreError;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 /// Keys of updates that leave columns out, by table. Tables without a key are copied as a whole and have no such rows.
 pub fn incomplete(changes: &[RowChange], tables: &[TableMap]) -> BTreeMap<usize, Vec<Key>> {
@@ -45,7 +45,8 @@ pub async fn read(route: &CopierRoute, keys: BTreeMap<usize, Vec<Key>>) -> Resul
     let mut changes = Vec::new();
     for (table, mut keys) in keys {
         let Some(map) = route.apply.tables.get(table) else { continue };
-        keys.dedup();
+        let mut seen = HashSet::new();
+        keys.retain(|key| seen.insert(key.clone()));
         let rows = route.source.checksum().rows(map, MapSide::Source, &keys).await?;
         changes.extend(
             rows.into_iter()

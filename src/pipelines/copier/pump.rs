@@ -5,7 +5,7 @@ use crate::model::value::Key;
 use crate::pipelines::copier::control::{Control, Wish};
 use crate::pipelines::copier::moved;
 use crate::pipelines::copier::route::CopierRoute;
-use crate::pipelines::copier::status::CopierStatus;
+use crate::pipelines::copier::status::{CopierStatus, StatusData};
 use crate::stores::error::{ErrorKind, Operation, StoreError};
 use crate::stores::{ChangeApplier, ChangeStream};
 use chrono::Utc;
@@ -115,7 +115,7 @@ impl Pump<'_> {
                 if self.schema_changed.load(Ordering::Relaxed) {
                     return Ok(PumpEnd::SchemaChanged);
                 }
-                if self.until.is_some_and(|token| self.status.read().marker(token).is_some()) {
+                if self.until.is_some_and(|token| self.status.ask(|s| s.marker(token).is_some())) {
                     return Ok(PumpEnd::Passed);
                 }
             }
@@ -190,9 +190,10 @@ impl Pump<'_> {
             }
         }
         // Only while a resumed copy catches up can a row be missing that nobody removed.
-        let incomplete = match self.status.read().is_consistent() {
-            true => BTreeMap::new(),
-            false => moved::incomplete(&changes, &self.route.apply.tables),
+        let incomplete = if self.status.ask(StatusData::is_consistent) {
+            BTreeMap::new()
+        } else {
+            moved::incomplete(&changes, &self.route.apply.tables)
         };
         let applied = run.applier.push(changes).await?;
         run.uncommitted = true;

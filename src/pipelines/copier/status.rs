@@ -86,6 +86,11 @@ impl CopierStatus {
         self.data.send_modify(change);
     }
 
+    /// Answers one question about the readings without copying them: for what is asked with every batch.
+    pub fn ask<T>(&self, question: impl FnOnce(&StatusData) -> T) -> T {
+        question(&self.data.borrow())
+    }
+
     /// The readings now.
     pub fn read(&self) -> StatusData {
         self.data.borrow().clone()

@@ -12,7 +12,8 @@ use godwit::stores::postgres::wire::link::Link;
 use godwit::stores::postgres::wire::query::Answer;
 use godwit::stores::postgres::wire::startup::Purpose;
 use godwit::stores::{
-    Applied, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, OpenOptions, Snapshot, Target,
+    Applied, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Chunk, OpenOptions, Snapshot,
+    Target,
 };
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -190,21 +191,25 @@ impl Pair {
     }
 }
 
-/// Copies every table of a snapshot with one reader and one loader.
+/// Copies every table of a snapshot.
 pub async fn copy_tables(snapshot: &dyn Snapshot, target: &PgTarget, spec: &ApplySpec, chunk_bytes: u64) {
-    let mut reader = snapshot.reader().await.unwrap();
-    let mut loader = target.loader(spec).await.unwrap();
     for table in 0..spec.tables.len() {
         let plan = snapshot.plan(table, chunk_bytes).await.unwrap();
         target.save_plan(spec, table, &plan).await.unwrap();
-        for chunk in &plan.chunks {
-            reader.start(chunk).await.unwrap();
-            loader.start(chunk).await.unwrap();
-            while let Some(data) = reader.next().await.unwrap() {
-                loader.push(data).await.unwrap();
-            }
-            loader.finish().await.unwrap();
+        load(snapshot, target, spec, &plan.chunks).await;
+    }
+}
+
+/// Copies chunks with one reader and one loader.
+pub async fn load(snapshot: &dyn Snapshot, target: &PgTarget, spec: &ApplySpec, chunks: &[Chunk]) {
+    let (mut reader, mut loader) = (snapshot.reader().await.unwrap(), target.loader(spec).await.unwrap());
+    for chunk in chunks {
+        reader.start(chunk).await.unwrap();
+        loader.start(chunk).await.unwrap();
+        while let Some(data) = reader.next().await.unwrap() {
+            loader.push(data).await.unwrap();
         }
+        loader.finish().await.unwrap();
     }
 }
 

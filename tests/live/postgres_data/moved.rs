@@ -1,11 +1,11 @@
 //! Rows that moved between the two snapshots of a resumed copy, with values that the log leaves out.
 
-use super::lab::{Database, Pair};
+use super::lab::{Database, Pair, load};
 use godwit::pipelines::copier::control::channel;
 use godwit::pipelines::copier::pump::{Pump, PumpEnd};
 use godwit::pipelines::copier::route::CopierRoute;
 use godwit::pipelines::copier::status::CopierStatus;
-use godwit::stores::{Capture, Chunk, OpenOptions, Snapshot, StoreRef, Target, registry};
+use godwit::stores::{Capture, OpenOptions, StoreRef, Target, registry};
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
@@ -19,19 +19,6 @@ fn store(variable: &str, database: &Database) -> StoreRef {
         connect_timeout: Duration::from_secs(10),
     };
     registry::open("postgres", options, url.as_str()).unwrap()
-}
-
-async fn load(snapshot: &dyn Snapshot, pair: &Pair, chunks: &[Chunk]) {
-    let target = pair.target.target();
-    let (mut reader, mut loader) = (snapshot.reader().await.unwrap(), target.loader(&pair.apply_spec).await.unwrap());
-    for chunk in chunks {
-        reader.start(chunk).await.unwrap();
-        loader.start(chunk).await.unwrap();
-        while let Some(data) = reader.next().await.unwrap() {
-            loader.push(data).await.unwrap();
-        }
-        loader.finish().await.unwrap();
-    }
 }
 
 #[tokio::test]
@@ -51,7 +38,7 @@ async fn a_row_that_moved_into_a_copied_chunk_comes_back_with_its_toast() {
     assert!(plan.chunks.len() >= 3, "{plan:?}");
     target.save_plan(&pair.apply_spec, 0, &plan).await.unwrap();
     let (last, others) = plan.chunks.split_last().unwrap();
-    load(first.as_ref(), &pair, std::slice::from_ref(last)).await;
+    load(first.as_ref(), &target, &pair.apply_spec, std::slice::from_ref(last)).await;
     drop(first);
 
     // New versions go to the end of the table, which is copied already. One row then changes its key, one goes, one changes the long value.
@@ -60,7 +47,7 @@ async fn a_row_that_moved_into_a_copied_chunk_comes_back_with_its_toast() {
     pair.source.sql("UPDATE t SET v = 1 WHERE id <= 40").await;
     assert_ne!(pair.source.sql(page).await.value("page"), Some(before.as_str()), "the rows must have moved");
     let (second_origin, second) = capture.snapshot(&pair.capture_spec).await.unwrap();
-    load(second.as_ref(), &pair, others).await;
+    load(second.as_ref(), &target, &pair.apply_spec, others).await;
     drop(second);
     target.remove_duplicates(&pair.apply_spec, 0).await.unwrap();
     target.save_consistent_from(&pair.apply_spec, second_origin.position).await.unwrap();

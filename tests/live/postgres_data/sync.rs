@@ -1,7 +1,7 @@
 //! Copy, capture and apply together.
 
 use super::copy::{ALL_ROWS, ALL_TYPES, ALL_VALUES};
-use super::lab::Pair;
+use super::lab::{Pair, load};
 use godwit::model::change::{Cell, Position, RowChange};
 use godwit::model::value::Value;
 use godwit::stores::error::ErrorKind;
@@ -221,23 +221,6 @@ async fn a_copy_resumes_with_a_second_snapshot() {
     assert_eq!(target.state(&pair.apply_spec).await.unwrap().consistent_from, Some(second_origin.position));
     drop(pump);
     pair.drop().await;
-}
-
-async fn load(
-    snapshot: &dyn godwit::stores::Snapshot,
-    target: &impl Target,
-    spec: &godwit::stores::ApplySpec,
-    chunks: &[godwit::stores::Chunk],
-) {
-    let (mut reader, mut loader) = (snapshot.reader().await.unwrap(), target.loader(spec).await.unwrap());
-    for chunk in chunks {
-        reader.start(chunk).await.unwrap();
-        loader.start(chunk).await.unwrap();
-        while let Some(data) = reader.next().await.unwrap() {
-            loader.push(data).await.unwrap();
-        }
-        loader.finish().await.unwrap();
-    }
 }
 
 #[tokio::test]
