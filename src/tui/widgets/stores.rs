@@ -29,7 +29,7 @@ struct Note {
     words: String,
 }
 
-/// Draws the lines into at most `room` rows and returns the rows used. `link` says why no view came yet.
+/// Draws the lines into at most `room` rows and returns the rows used. `waiting` says why no view came yet.
 pub fn draw<T>(
     canvas: &mut Canvas<'_>,
     area: Rect,
