@@ -1,6 +1,7 @@
 //! Hot spots: statements by what they cost over an interval, under a name that is the same on every store.
 
-use crate::model::ids::ServiceId;
+use crate::model::ids::{PipelineId, ServiceId, StoreId};
+use crate::model::observation::ByStore;
 use crate::model::statement::{Coverage, Percentiles, StatementSource};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -220,4 +221,52 @@ pub struct CrossService {
     pub spot: HotSpot,
     /// Its tables with their owners, sorted.
     pub tables: Vec<(String, ServiceId)>,
+}
+
+/// When a store's counters were last seen to begin anew.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CountersReset {
+    /// When it was noticed.
+    pub at: DateTime<Utc>,
+    /// What shows it.
+    pub why: String,
+}
+
+/// The statements of one store as the engine knows them now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StoreHotSpots {
+    /// Counted or sampled statements, by the time of all executions.
+    pub spots: HotSpots,
+    /// A second list from another source, never to be added to the first. `None`: there is none.
+    pub beside: Option<HotSpots>,
+    /// Statements that touch tables of more than one service, heaviest first.
+    pub crossing: Vec<CrossService>,
+    /// The last time that the counters began anew since the engine started.
+    pub reset: Option<CountersReset>,
+}
+
+/// A pipeline's two sides, statement by statement.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SidesCompared {
+    /// The pipeline whose tables move.
+    pub pipeline: PipelineId,
+    /// The side that serves before the move.
+    pub source: StoreId,
+    /// The side that serves after it.
+    pub target: StoreId,
+    /// Begin and end of the interval on the source; it may lie before the target's, since both sides seldom serve at once.
+    pub source_interval: (DateTime<Utc>, DateTime<Utc>),
+    /// Begin and end of the interval on the target.
+    pub target_interval: (DateTime<Utc>, DateTime<Utc>),
+    /// Statement by statement.
+    pub comparison: Comparison,
+}
+
+/// Hot spots of all stores, and of the two sides of each move.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HotSpotsNow {
+    /// By store.
+    pub stores: ByStore<StoreHotSpots>,
+    /// By pipeline; only those with readings of both sides.
+    pub sides: Vec<SidesCompared>,
 }

@@ -1,6 +1,7 @@
 //! Views: what a client may watch of the stores. Each is sent only to clients that asked for it, and only when it changed.
 
 use crate::model::finding::Audit;
+use crate::model::hotspot::HotSpotsNow;
 use crate::model::observation::{ByStore, Cost};
 use crate::model::replication::ReplicationNow;
 use crate::model::session::Activity;
@@ -15,6 +16,8 @@ pub enum ViewKind {
     Activity,
     /// Replication and logs of the stores themselves.
     Replication,
+    /// Statements by what they cost.
+    HotSpots,
     /// Index advice.
     Indexes,
     /// Access audit.
@@ -25,7 +28,8 @@ pub enum ViewKind {
 
 impl ViewKind {
     /// All.
-    pub const ALL: [Self; 5] = [Self::Activity, Self::Replication, Self::Indexes, Self::Access, Self::Cost];
+    pub const ALL: [Self; 6] =
+        [Self::Activity, Self::Replication, Self::HotSpots, Self::Indexes, Self::Access, Self::Cost];
 }
 
 /// A view with its content.
@@ -36,6 +40,8 @@ pub enum View {
     Activity(ByStore<Activity>),
     /// See [`ViewKind::Replication`].
     Replication(ByStore<ReplicationNow>),
+    /// See [`ViewKind::HotSpots`].
+    HotSpots(HotSpotsNow),
     /// See [`ViewKind::Indexes`].
     Indexes(ByStore<Audit>),
     /// See [`ViewKind::Access`].
@@ -50,6 +56,7 @@ impl View {
         match self {
             Self::Activity(_) => ViewKind::Activity,
             Self::Replication(_) => ViewKind::Replication,
+            Self::HotSpots(_) => ViewKind::HotSpots,
             Self::Indexes(_) => ViewKind::Indexes,
             Self::Access(_) => ViewKind::Access,
             Self::Cost(_) => ViewKind::Cost,

@@ -4,6 +4,7 @@ use crate::engine::watch::bound::bound;
 use crate::engine::watch::runway::Growth;
 use crate::model::access::observed::ObservedAccess;
 use crate::model::finding::Audit;
+use crate::model::hotspot::HotSpotsNow;
 use crate::model::ids::{PipelineId, StoreId};
 use crate::model::observation::{ByStore, Observation};
 use crate::model::replication::{Replication, ReplicationNow};
@@ -26,6 +27,7 @@ struct Content {
     activity: ByStore<Activity>,
     replication: ByStore<ReplicationNow>,
     growth: BTreeMap<StoreId, Growth>,
+    hot_spots: HotSpotsNow,
     indexes: ByStore<Audit>,
     access: ByStore<Audit>,
     /// Which logins were seen using which tables since the engine started.
@@ -70,6 +72,7 @@ impl Views {
         match kind {
             ViewKind::Activity => content.activity.entry(store.clone()).or_default().lacks(why, at),
             ViewKind::Replication => content.replication.entry(store.clone()).or_default().lacks(why, at),
+            ViewKind::HotSpots => content.hot_spots.stores.entry(store.clone()).or_default().lacks(why, at),
             ViewKind::Indexes => content.indexes.entry(store.clone()).or_default().lacks(why, at),
             ViewKind::Access => content.access.entry(store.clone()).or_default().lacks(why, at),
             ViewKind::Cost => {}
@@ -89,6 +92,7 @@ impl Views {
                 View::Activity(view)
             }
             ViewKind::Replication => View::Replication(content.replication.clone()),
+            ViewKind::HotSpots => View::HotSpots(content.hot_spots.clone()),
             ViewKind::Indexes => View::Indexes(content.indexes.clone()),
             ViewKind::Access => View::Access(content.access.clone()),
             ViewKind::Cost => View::Cost(content.cost.values().cloned().collect()),
@@ -118,6 +122,9 @@ impl Views {
             (ViewKind::Activity, Err(why)) => content.activity.entry(store.clone()).or_default().take(Err(why), at),
             (ViewKind::Replication, Err(why)) => {
                 content.replication.entry(store.clone()).or_default().take(Err(why), at);
+            }
+            (ViewKind::HotSpots, Err(why)) => {
+                content.hot_spots.stores.entry(store.clone()).or_default().take(Err(why), at);
             }
             (ViewKind::Indexes, Err(why)) => content.indexes.entry(store.clone()).or_default().take(Err(why), at),
             (ViewKind::Access, Err(why)) => content.access.entry(store.clone()).or_default().take(Err(why), at),
