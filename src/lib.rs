@@ -10,9 +10,9 @@
 //!
 //! ```text
 //! main -> cli -> everything below
-//! engine -> journal stores pipelines verify config model, and its own end of wire
+//! engine -> journal stores pipelines verify advice config model, and its own end of wire
 //! pipelines, verify -> stores model
-//! stores, journal, wire, report -> model
+//! stores, advice, journal, wire, report -> model
 //! tui -> model wire::client config report
 //! model -> std, serde, chrono only
 //! ```
@@ -20,6 +20,7 @@
 //! Begin with [`model::phase`] (the words and the one transition function), then [`engine::executor`] (append before act) and
 //! [`engine::steps::switch`] (the cutover). `docs/architecture.md` is the long form.
 
+pub mod advice;
 pub mod cli;
 pub mod config;
 pub mod engine;

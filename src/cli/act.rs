@@ -69,12 +69,13 @@ fn print_answer(answer: &Answer, out: Output) -> Result<Option<Seq>, Failure> {
                 plan.short_hash()
             )
         }
+        Answer::Ending { ending } => report::ending::text(ending),
         Answer::Checked { checks } => report::checks::checks(checks.clone()).text(),
         Answer::Rejected { why } => why.clone(),
     })?;
     Ok(match answer {
         Answer::Accepted { seq, .. } => Some(*seq),
         Answer::Planned { seq, .. } => *seq,
-        Answer::Rejected { .. } | Answer::Checked { .. } => None,
+        Answer::Rejected { .. } | Answer::Checked { .. } | Answer::Ending { .. } => None,
     })
 }

@@ -1,5 +1,7 @@
 //! The command line: every command and option, with the help that `--help` prints.
 
+use crate::model::finding::Severity;
+use crate::model::monitor::MonitorRole;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,12 +39,24 @@ pub enum Command {
     Engine(EngineArgs),
     /// Validate the profile, connect, and run the named pre-flight checks.
     Check(CheckArgs),
-    /// Phases and pipelines.
-    Status(ReadArgs),
+    /// Phases and pipelines; with --cost, what looking at the stores costs them.
+    Status(StatusArgs),
     /// How far each target is behind its source, and how long the source keeps its log.
     Lag(ReadArgs),
     /// How far the copies are.
     Progress(ReadArgs),
+    /// Sessions of every store: who is connected, what they do, and what they wait for.
+    Activity(ActivityArgs),
+    /// Who waits for whom: the lock tree of every store.
+    Locks(ActivityArgs),
+    /// Replication of the stores themselves: links, the logs they keep, and how long those last.
+    Replication(ReplicationArgs),
+    /// Cancel the statement of a store's session.
+    Cancel(EndArgs),
+    /// End a store's session; its open transaction is rolled back.
+    Kill(EndArgs),
+    /// Who may do what against what is declared: the findings of the access audit.
+    Access(AccessArgs),
     /// The gates of phases that are not finished, with their evidence.
     Gates(ReadArgs),
     /// The journal.
@@ -71,6 +85,8 @@ pub enum Command {
     Throttle(ThrottleArgs),
     /// List a store's tables with rows, sizes and keys; needs no engine.
     Assess(AssessArgs),
+    /// Print the statements that make a monitoring account on a store, and nothing more; needs no engine.
+    Grants(GrantsArgs),
     /// Write a report of phases, steps and verification; .txt, .json or .html.
     Report(ReportArgs),
     /// The demo's applications, run by the demo as a process of their own.
@@ -183,6 +199,109 @@ pub struct ReadArgs {
     pub watch: bool,
 }
 
+/// `status`.
+#[derive(Args, Debug)]
+pub struct StatusArgs {
+    /// What looking costs each store: by collector, with its share of a core and whether it backed off.
+    #[arg(long)]
+    pub cost: bool,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `replication`.
+#[derive(Args, Debug)]
+pub struct ReplicationArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Only links that do not move, and logs with a problem.
+    #[arg(long)]
+    pub trouble: bool,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `cancel`, `kill`.
+#[derive(Args, Debug)]
+pub struct EndArgs {
+    /// The store's name.
+    pub store: String,
+    /// The session, as `activity` prints it.
+    pub session: String,
+    /// What tells the session from another that got its number later (`born` in `activity --json`). Default: as it is in the reading
+    /// when the command starts.
+    #[arg(long, value_name = "TEXT")]
+    pub born: Option<String>,
+    /// Do not ask.
+    #[arg(long)]
+    pub yes: bool,
+    /// How.
+    #[command(flatten)]
+    pub acting: Acting,
+}
+
+/// `activity`, `locks`.
+#[derive(Args, Debug)]
+pub struct ActivityArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Also idle sessions, the server's own and Godwit's.
+    #[arg(long)]
+    pub all: bool,
+    /// Only sessions in whose login, application, client, database or statement this text occurs.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// Leave statements out: they may hold personal data.
+    #[arg(long)]
+    pub mask: bool,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `access`.
+#[derive(Args, Debug)]
+pub struct AccessArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Also rules that hold, that could not be looked at, and that have nothing to judge.
+    #[arg(long)]
+    pub all: bool,
+    /// Only findings that are at least this bad: info, low, medium, high or critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub severity: Option<Severity>,
+    /// Only rules whose id begins so: OWN, PG-08.
+    #[arg(long, value_name = "ID")]
+    pub rule: Option<String>,
+    /// Only findings in whose subject or sentence this text occurs.
+    #[arg(long, value_name = "TEXT")]
+    pub filter: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `grants`.
+#[derive(Args, Debug)]
+pub struct GrantsArgs {
+    /// The store's name in the profile.
+    pub store: String,
+    /// What the account is for: watch, audit or act.
+    #[arg(long, value_name = "ROLE", default_value = "watch", value_parser = monitor_role)]
+    pub role: MonitorRole,
+    /// The migration's profile.
+    #[arg(short = 'p', long, value_name = "FILE")]
+    pub profile: PathBuf,
+    /// One JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `log`.
 #[derive(Args, Debug)]
 pub struct LogArgs {
@@ -228,7 +347,7 @@ pub struct Acting {
     /// The journal row on which you decided; the engine refuses if the target changed after it. Default: the last row when the command starts.
     #[arg(long, value_name = "ROW")]
     pub expect_seq: Option<u64>,
-    /// The name that a production profile asks for: the phase's, or the migration's where there is no phase.
+    /// The name that a production profile asks for: the phase's, the session's number, or else the migration's.
     #[arg(long, value_name = "NAME")]
     pub confirm: Option<String>,
     /// Wait for the end of what was asked; the exit code tells how it ended.
@@ -357,6 +476,20 @@ pub struct ReportArgs {
     /// Which migration.
     #[command(flatten)]
     pub which: Which,
+}
+
+/// The word of a severity.
+fn severity(word: &str) -> Result<Severity, String> {
+    let all = [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
+    all.into_iter()
+        .find(|severity| severity.word() == word)
+        .ok_or_else(|| "it is info, low, medium, high or critical".to_owned())
+}
+
+/// `watch`, `audit`, `act`.
+fn monitor_role(text: &str) -> Result<MonitorRole, String> {
+    let role = MonitorRole::ALL.into_iter().find(|role| role.word() == text);
+    role.ok_or_else(|| format!("`{text}` is no monitoring role; there are watch, audit and act"))
 }
 
 /// `90`, `90s`, `5m`, `2h`, `250ms`.

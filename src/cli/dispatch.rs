@@ -5,9 +5,10 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{self, Output};
 use crate::cli::{
-    approve, assess, attach, check, demo, down, engine, gates, lag, log, pause, plan, progress, report, resume, retry,
-    rollback, run, skip, status, throttle, up, verify, withdraw,
+    access, activity, approve, assess, attach, check, demo, down, ending, engine, gates, grants, lag, log, pause, plan,
+    progress, replication, report, resume, retry, rollback, run, skip, status, throttle, up, verify, withdraw,
 };
+use crate::model::session::Ending;
 use clap::Parser;
 
 /// Reads the command line, carries it out, and says how it ended.
@@ -40,9 +41,15 @@ async fn carry_out(cli: Cli) -> Outcome {
         Command::Attach(args) => Box::pin(attach::run(args, out(false))).await,
         Command::Engine(args) => Box::pin(engine::run(args)).await,
         Command::Check(args) => Box::pin(check::run(args, out(args.json))).await,
-        Command::Status(args) => status::run(args, out(args.json)).await,
+        Command::Status(args) => status::run(args, out(args.reading.json)).await,
         Command::Lag(args) => lag::run(args, out(args.json)).await,
         Command::Progress(args) => progress::run(args, out(args.json)).await,
+        Command::Access(args) => access::run(args, out(args.reading.json)).await,
+        Command::Activity(args) => activity::run(args, out(args.reading.json)).await,
+        Command::Locks(args) => activity::run_locks(args, out(args.reading.json)).await,
+        Command::Replication(args) => replication::run(args, out(args.reading.json)).await,
+        Command::Cancel(args) => ending::run(args, Ending::Cancel, out(args.acting.json)).await,
+        Command::Kill(args) => ending::run(args, Ending::Kill, out(args.acting.json)).await,
         Command::Gates(args) => gates::run(args, out(args.json)).await,
         Command::Log(args) => log::run(args, out(args.json)).await,
         Command::Plan(args) => plan::run(args, out(args.json)).await,
@@ -57,6 +64,7 @@ async fn carry_out(cli: Cli) -> Outcome {
         Command::Verify(args) => verify::run(args, out(args.acting.json)).await,
         Command::Throttle(args) => throttle::run(args, out(args.acting.json)).await,
         Command::Assess(args) => Box::pin(assess::run(args, out(args.json))).await,
+        Command::Grants(args) => grants::run(args, out(args.json)),
         Command::Report(args) => report::run(args, out(false)).await,
     }
 }

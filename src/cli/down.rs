@@ -42,7 +42,7 @@ pub async fn stop(session: &Session, confirm: Option<String>) -> Result<String, 
     match session.ask(Command { expected_seq, confirm, action: Action::Down }).await {
         Ok(Answer::Accepted { message, .. }) => Ok(message),
         Ok(Answer::Rejected { why }) => Err(Failure::new(Exit::Rejected, why)),
-        Ok(Answer::Planned { .. } | Answer::Checked { .. }) => {
+        Ok(Answer::Planned { .. } | Answer::Checked { .. } | Answer::Ending { .. }) => {
             Err(Failure::new(Exit::ConnectionLost, "the engine answered a stop with something else"))
         }
         // An engine that ends at once may take its answer with it; whether it is gone is looked at next.

@@ -50,6 +50,7 @@ pub async fn reach(session: &mut Session, since: Seq, out: Output, goal: &Goal) 
                     comparison.note(entry);
                 }
             }
+            Update::View(_) => {}
             Update::Samples => {
                 if let Goal::Verified(pipelines) = goal {
                     for line in comparison.progress(pipelines, session.samples.as_ref(), Instant::now()) {

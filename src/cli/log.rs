@@ -61,7 +61,10 @@ async fn from_engine(mut connection: Connection, args: &LogArgs, out: Output) ->
                 return Err(Failure::new(Exit::ConnectionLost, format!("the engine is stopping: {why}")));
             }
             ServerFrame::Refused { why } => return Err(Failure::new(Exit::Rejected, why)),
-            ServerFrame::Hello(_) | ServerFrame::Samples { .. } | ServerFrame::Answer { .. } => {}
+            ServerFrame::Hello(_)
+            | ServerFrame::Samples { .. }
+            | ServerFrame::View { .. }
+            | ServerFrame::Answer { .. } => {}
         }
     }
     Ok(Exit::Ok)

@@ -1,6 +1,8 @@
 //! The command line: arguments, one file per command, plain and JSON output.
 
+pub mod access;
 pub mod act;
+pub mod activity;
 pub mod approve;
 pub mod args;
 pub mod assess;
@@ -12,11 +14,13 @@ pub mod consent;
 pub mod demo;
 pub mod dispatch;
 pub mod down;
+pub mod ending;
 pub mod engine;
 pub mod exit;
 pub mod failure;
 pub mod gates;
 pub mod goal;
+pub mod grants;
 pub mod history;
 pub mod lag;
 pub mod launch;
@@ -27,6 +31,7 @@ pub mod plan;
 pub mod progress;
 pub mod prompt;
 pub mod reading;
+pub mod replication;
 pub mod report;
 pub mod resume;
 pub mod retry;
@@ -38,4 +43,5 @@ pub mod status;
 pub mod throttle;
 pub mod up;
 pub mod verify;
+pub mod watching;
 pub mod withdraw;

@@ -30,7 +30,7 @@ pub async fn fetch(session: &Session, phase: &PhaseId, direction: Direction) -> 
     match session.inquire(Action::Plan { phase: phase.clone(), direction }).await? {
         Answer::Planned { plan, .. } => Ok(plan),
         Answer::Rejected { why } => Err(Failure::new(Exit::Rejected, why)),
-        Answer::Accepted { .. } | Answer::Checked { .. } => {
+        Answer::Accepted { .. } | Answer::Checked { .. } | Answer::Ending { .. } => {
             Err(Failure::new(Exit::ConnectionLost, "the engine answered a question about a plan with something else"))
         }
     }

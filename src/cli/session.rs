@@ -8,6 +8,7 @@ use crate::model::event::Entry;
 use crate::model::fold::Migration;
 use crate::model::ids::Seq;
 use crate::model::sample::Samples;
+use crate::model::view::{View, ViewKind};
 use crate::wire::client::Connection;
 use crate::wire::frame::{ServerFrame, Welcome};
 use std::path::{Path, PathBuf};
@@ -27,6 +28,8 @@ pub enum Update {
     Entries(Vec<Entry>),
     /// Readings; already in [`Session::samples`].
     Samples,
+    /// A watched view.
+    View(Box<View>),
 }
 
 /// A subscription that has caught up with the journal.
@@ -92,6 +95,7 @@ impl Session {
                     self.samples = Some(*samples);
                     return Ok(Update::Samples);
                 }
+                ServerFrame::View { view } => return Ok(Update::View(view)),
                 ServerFrame::Stopping { why } => {
                     return Err(Failure::new(Exit::ConnectionLost, format!("the engine is stopping: {why}")));
                 }
@@ -116,6 +120,14 @@ impl Session {
             .await
             .map_err(|_| silent(&format!("sent no readings within {} s", SAMPLES_TIMEOUT.as_secs())))??;
         Ok(self.samples.clone().unwrap_or_default())
+    }
+
+    /// Watches a view: it arrives as [`Update::View`], now and whenever it changes.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    pub async fn watch(&mut self, kind: ViewKind) -> Result<(), Failure> {
+        Ok(self.connection.watch(vec![kind]).await?)
     }
 
     /// Asks on a connection of its own, so that rows which arrive meanwhile are not lost.

@@ -8,9 +8,11 @@
 //! a profile at once. Secrets are only named here; [`secret`] reads them at the moment they are used.
 
 pub mod duration;
+mod form;
 pub mod ladder;
 mod load;
 mod names;
+mod ownership;
 pub mod problem;
 pub mod profile;
 mod raw;

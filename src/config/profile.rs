@@ -1,8 +1,10 @@
 //! A validated profile: every name in it resolves, every secret source is named but not yet read.
 
+use crate::model::access::declared::Waiver;
 use crate::model::ids::{PhaseId, PipelineId, ServiceId, StoreId};
 use crate::model::phase::PhaseKind;
 pub use crate::model::schema_change::SchemaChangePolicy;
+use chrono::NaiveDate;
 use secrecy::SecretString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +26,10 @@ pub struct Profile {
     pub services: Vec<Service>,
     /// `[pipelines.*]`, in file order.
     pub pipelines: Vec<Pipeline>,
+    /// `[access]`.
+    pub access: AccessNames,
+    /// `[[waivers]]`, in file order.
+    pub waivers: Vec<Waiver>,
     /// The ladder in execution order: the default one, or `[ladder] order = [...]`.
     pub phases: Vec<Phase>,
 }
@@ -73,15 +79,57 @@ pub enum Engine {
     Postgres,
     /// SQLite 3 in WAL mode.
     Sqlite,
+    /// MariaDB 10.6 and newer. Watched only.
+    Mariadb,
+    /// MySQL 8.0 and newer. Watched only.
+    Mysql,
+    /// MongoDB 5 and newer. Watched only.
+    Mongodb,
+    /// Redis 6 and newer. Watched only.
+    Redis,
+    /// Valkey. Watched only.
+    Valkey,
 }
 
 impl Engine {
+    /// All engines, in the order in which they are listed to the operator.
+    pub const ALL: [Self; 7] =
+        [Self::Postgres, Self::Sqlite, Self::Mariadb, Self::Mysql, Self::Mongodb, Self::Redis, Self::Valkey];
+
     /// The word used in profiles.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Postgres => "postgres",
             Self::Sqlite => "sqlite",
+            Self::Mariadb => "mariadb",
+            Self::Mysql => "mysql",
+            Self::Mongodb => "mongodb",
+            Self::Redis => "redis",
+            Self::Valkey => "valkey",
         }
+    }
+
+    /// The product's name, for sentences.
+    pub fn product(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Sqlite => "SQLite",
+            Self::Mariadb => "MariaDB",
+            Self::Mysql => "MySQL",
+            Self::Mongodb => "MongoDB",
+            Self::Redis => "Redis",
+            Self::Valkey => "Valkey",
+        }
+    }
+
+    /// True when data can be moved out of and into its stores; the others are watched.
+    pub fn moves_data(self) -> bool {
+        matches!(self, Self::Postgres | Self::Sqlite)
+    }
+
+    /// The engine that a profile's word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.as_str() == word)
     }
 }
 
@@ -120,8 +168,25 @@ pub struct Service {
     pub store: StoreId,
     /// Logical table names that belong to it.
     pub owns: Vec<String>,
-    /// Logins of the service in its store.
+    /// Its logins, on every store.
     pub accounts: Vec<String>,
+    /// Tables of other services that it may read, as their owners spell them.
+    pub allowed_reads: Vec<String>,
+    /// Last day on which it may; `None`: for good.
+    pub until: Option<NaiveDate>,
+}
+
+/// `[access]`: logins that belong to no service.
+#[derive(Clone, Debug, Default)]
+pub struct AccessNames {
+    /// For emergencies: they may be superusers.
+    pub break_glass: Vec<String>,
+    /// With which the migration works.
+    pub migration: Vec<String>,
+    /// Roles of a managed service: names, or beginnings followed by `*`.
+    pub ignore: Vec<String>,
+    /// Last day of the migration.
+    pub until: Option<NaiveDate>,
 }
 
 /// Pacing limits; `None`: not limited.

@@ -2,13 +2,16 @@
 //!
 //! Invariant: these structs and `docs/operator/profile.md` have the same keys; a test compares them.
 
+mod access;
 mod phase;
 
+pub(super) use access::{RawAccess, RawWaiver};
 pub(super) use phase::{RawAction, RawGates, RawPgBouncer, RawPhase, RawRoute, RawStep};
 
 use super::problem::{Notebook, Place};
 use super::profile::SchemaChangePolicy;
 use super::table::{Field, Item, Placed, Table};
+use chrono::NaiveDate;
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
@@ -28,6 +31,8 @@ pub(super) struct RawProfile {
     pub pipelines: Vec<RawPipeline>,
     pub phases: Vec<RawPhase>,
     pub ladder: Option<RawLadder>,
+    pub access: Option<RawAccess>,
+    pub waivers: Vec<RawWaiver>,
 }
 
 impl RawProfile {
@@ -44,6 +49,8 @@ impl RawProfile {
                 .collect(),
             phases: named("phases", "a phase").into_iter().map(|(name, t)| RawPhase::read(name, t)).collect(),
             ladder: root.table("ladder", "[ladder]").map(RawLadder::read),
+            access: root.table("access", "[access]").map(RawAccess::read),
+            waivers: root.one_or_more_tables("waivers", "a waiver").into_iter().map(RawWaiver::read).collect(),
         };
         root.finish();
         raw
@@ -116,11 +123,21 @@ pub(super) struct RawService {
     pub store: Field<String>,
     pub owns: Texts,
     pub accounts: Texts,
+    pub allowed_reads: Texts,
+    pub until: Field<NaiveDate>,
 }
 
 impl RawService {
     fn read(name: String, t: Table<'_>) -> Self {
-        Self { name, store: t.text("store"), owns: t.texts("owns"), accounts: t.texts("accounts"), place: t.finish() }
+        Self {
+            name,
+            store: t.text("store"),
+            owns: t.texts("owns"),
+            accounts: t.texts("accounts"),
+            allowed_reads: t.texts("allowed_reads"),
+            until: access::until(&t),
+            place: t.finish(),
+        }
     }
 }
 

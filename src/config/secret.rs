@@ -7,6 +7,7 @@ mod command;
 
 pub use command::COMMAND_TIMEOUT;
 
+use super::form;
 use super::names;
 use super::profile::{SecretSource, StoreConfig};
 use super::template::{self, Lookup, Piece, TemplateProblem};
@@ -131,7 +132,7 @@ fn resolve_store_url_with(store: &StoreConfig, lookup: Lookup<'_>) -> Result<Sec
     let text = secret.expose_secret();
     let unusable =
         |sentence: String| SecretProblem::NotAUrl { store: store.id.to_string(), origin: origin(&store.url), sentence };
-    url::check_form(store.engine, text).map_err(unusable)?;
+    form::check(store.engine, text).map_err(unusable)?;
     // A profile's own relative paths were made absolute; the engine's working directory means nothing to an operator.
     match url::sqlite_path(text) {
         Some(path) if !Path::new(path).is_absolute() => {

@@ -1,5 +1,6 @@
 //! Where a secret comes from, as written: `${NAME}` templates, `file:`, `command:`.
 
+use super::form;
 use super::profile::{Engine, SecretSource};
 use super::template::{self, Lookup};
 use super::url;
@@ -57,10 +58,10 @@ pub(super) fn store_url(text: &str, engine: Engine, around: Surroundings<'_>) ->
         return Ok(source);
     }
     let outline = template::outline(template).map_err(|problem| problem.to_string())?;
-    url::check_form(engine, &outline)?;
+    form::check(engine, &outline)?;
     Ok(match engine {
-        Engine::Postgres => source,
         Engine::Sqlite => SecretSource::Template(absolute_sqlite(template, around.base)),
+        _ => source,
     })
 }
 

@@ -74,6 +74,47 @@ fn the_shop_is_read_as_written() {
 }
 
 #[test]
+fn each_store_has_its_ownership_map() {
+    let text = SHOP.replace(
+        "accounts = [\"customers_app\"]",
+        "accounts = [\"customers_app\"]\nallowed_reads = [\"orders\"]\nuntil = \"2026-12-31\"",
+    );
+    let waived = "\n[access]\nmigration = [\"godwit\"]\n[[waivers]]\nrule = \"PG-08\"\nstore = \"legacy\"\nsubject = \"public.clients\"\nwho = \"mina\"\nuntil = \"2026-12-31\"\nwhy = \"later\"\n";
+    let shop = read(&(text + waived)).unwrap();
+    assert_eq!((shop.waivers.len(), shop.access.migration.as_slice()), (1, ["godwit".to_owned()].as_slice()));
+    let moved = chrono::DateTime::<chrono::Utc>::UNIX_EPOCH;
+    let map =
+        |store: &str| shop.ownership_of(&store.into(), |pipeline| (pipeline.as_str() == "customers").then_some(moved));
+    let told = |store: &str| -> Vec<String> {
+        let tables = map(store).tables;
+        tables
+            .iter()
+            .map(|t| format!("{} {} of {} {:?} {}", t.name, t.logical, t.service, t.moved_at.is_some(), t.is_expected))
+            .collect()
+    };
+    assert_eq!(
+        told("legacy"),
+        [
+            "public.orders orders of orders false true",
+            "public.order_lines order_lines of orders false true",
+            "public.clients customers of customers true false"
+        ]
+    );
+    assert_eq!(
+        told("orders-db"),
+        ["public.orders orders of orders false false", "public.order_lines order_lines of orders false false"]
+    );
+    assert_eq!(told("customers-db"), ["public.customers customers of customers false true"]);
+    let legacy = map("legacy");
+    let customers = legacy.service_of("customers_app").unwrap();
+    let day = |text: &str| text.parse::<chrono::NaiveDate>().unwrap();
+    let orders = legacy.table("\"public\".orders").unwrap();
+    assert!(
+        legacy.may_read(customers, orders, day("2026-12-31")) && !legacy.may_read(customers, orders, day("2027-01-01"))
+    );
+}
+
+#[test]
 fn variables_in_paths_are_expanded() {
     let demo = read(DEMO).unwrap();
     let cutover = demo.phases.iter().find(|phase| phase.kind == PhaseKind::Cutover).unwrap();
@@ -182,7 +223,7 @@ fn nothing_secret_is_shown_by_debug() {
 #[test]
 fn the_reference_has_every_key() {
     let reference = include_str!("../../docs/operator/profile.md");
-    let readers = [include_str!("raw.rs"), include_str!("raw/phase.rs")].concat();
+    let readers = [include_str!("raw.rs"), include_str!("raw/access.rs"), include_str!("raw/phase.rs")].concat();
     let mut keys = 0;
     for call in [
         "text",
@@ -201,7 +242,9 @@ fn the_reference_has_every_key() {
     ] {
         for rest in readers.split(&format!("t.{call}(\"")).skip(1) {
             let key = rest.split('"').next().unwrap();
-            let explained = [format!("`{key}`"), format!("`[{key}]`")].iter().any(|form| reference.contains(form));
+            let explained = [format!("`{key}`"), format!("`[{key}]`"), format!("`[[{key}]]`")]
+                .iter()
+                .any(|form| reference.contains(form));
             assert!(explained, "docs/operator/profile.md does not explain `{key}`");
             keys += 1;
         }

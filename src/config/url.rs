@@ -1,8 +1,7 @@
-//! URLs of stores and routes: where secrets hide in them, how they are shown without, and whether one fits its engine.
+//! URLs of stores and routes: where secrets hide in them, how they are shown without, and what place they name.
 //!
 //! Invariant: no sentence made here repeats any part of a URL that could be a secret.
 
-use super::profile::Engine;
 use super::template;
 use std::ops::Range;
 
@@ -24,24 +23,6 @@ const SECRET_KEYS: [&str; 12] = [
     "access_token",
     "apikey",
     "api_key",
-];
-
-/// Schemes that people write; only these are repeated in a sentence.
-const SCHEMES: [&str; 14] = [
-    "postgres",
-    "postgresql",
-    "psql",
-    "pg",
-    "mysql",
-    "mariadb",
-    "mongodb",
-    "redis",
-    "valkey",
-    "sqlite",
-    "sqlite3",
-    "jdbc",
-    "http",
-    "https",
 ];
 
 /// The URL with every secret in it replaced by `***`, for screens, logs and errors. Takes any text, also what is not a URL,
@@ -171,67 +152,6 @@ fn decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
-/// Whether a URL, with its variables replaced (see `template::outline`), has the form that its engine needs. The error is a sentence.
-pub(super) fn check_form(engine: Engine, url: &str) -> Result<(), String> {
-    match engine {
-        Engine::Postgres => {
-            let rest = url.strip_prefix("postgres://").or_else(|| url.strip_prefix("postgresql://"));
-            check_postgres(
-                rest.ok_or_else(|| {
-                    wrong_scheme(url, "A postgres store's URL", "\"postgres://USER@HOST:PORT/DATABASE\"")
-                })?,
-            )
-        }
-        Engine::Sqlite => match sqlite_path(url) {
-            None => Err(wrong_scheme(url, "A sqlite store's URL", "\"sqlite:/path/to/file.db\"")),
-            Some(_) if url.starts_with("sqlite://") && !url.starts_with("sqlite:///") => {
-                Err("An SQLite URL has no host: write \
-                     \"sqlite:dir/file.db\" or \"sqlite:/path/to/file.db\"."
-                    .to_owned())
-            }
-            Some(_) if url.contains('?') => {
-                Err("An SQLite URL takes no parameters: leave out what begins with `?`.".to_owned())
-            }
-            Some("") => Err("The URL names no file: write \"sqlite:/path/to/file.db\".".to_owned()),
-            Some(":memory:") => Err("A database in memory has only one connection, but a store needs several: \
-                                     name a file, \"sqlite:/path/to/file.db\"."
-                .to_owned()),
-            Some(_) => Ok(()),
-        },
-    }
-}
-
-fn check_postgres(rest: &str) -> Result<(), String> {
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let parameter =
-        |key: &str| query.split('&').any(|p| p.split_once('=').is_some_and(|(k, v)| k == key && !v.is_empty()));
-    let authority = rest.split('/').next().unwrap_or("");
-    let (login, place) = authority.rsplit_once('@').unwrap_or(("", authority));
-    if login.split(':').next().unwrap_or("").is_empty() && !parameter("user") {
-        return Err("The URL names no user: write \"postgres://USER@HOST:PORT/DATABASE\".".to_owned());
-    }
-    let port = match place.strip_prefix('[') {
-        Some(v6) => v6.split_once(']').map_or("", |(_, rest)| rest.trim_start_matches(':')),
-        None => place.rsplit_once(':').map_or("", |(_, port)| port),
-    };
-    match port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0) {
-        true => Ok(()),
-        false => Err(
-            "What stands between the host and the database is not a port (1 to 65535). If it is part of a password, \
-                      the password needs percent-encoding; better, let it come from ${NAME}."
-                .to_owned(),
-        ),
-    }
-}
-
-fn wrong_scheme(url: &str, what: &str, form: &str) -> String {
-    let scheme = url.split(':').next().unwrap_or("").to_lowercase();
-    match SCHEMES.contains(&scheme.as_str()) {
-        true => format!("{what} has the form {form}; this one begins with `{scheme}:`."),
-        false => format!("{what} has the form {form}, or is \"${{NAME}}\", \"file:/path\" or \"command:prog args\"."),
-    }
-}
-
 /// Whether a URL, with its variables replaced, can be called. The error is a sentence.
 pub(super) fn check_http(url: &str) -> Result<(), String> {
     match url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")) {
@@ -264,9 +184,20 @@ pub(super) fn place_of(url: &str) -> String {
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
     let (authority, database) = rest.split_once('/').unwrap_or((rest, ""));
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place).to_lowercase();
-    let port = if place.is_empty() || place.ends_with(']') || !place.contains(':') { ":5432" } else { "" };
+    let scheme = url.split(':').next().unwrap_or("");
+    let port = if place.is_empty() || place.ends_with(']') || !place.contains(':') { usual_port(scheme) } else { "" };
     let socket = query.split('&').find(|p| p.starts_with("host=")).unwrap_or("");
     format!("{place}{port}/{database}?{socket}")
+}
+
+/// The port that a URL without one means.
+fn usual_port(scheme: &str) -> &'static str {
+    match scheme {
+        "mysql" | "mariadb" => ":3306",
+        "mongodb" => ":27017",
+        "redis" | "rediss" | "valkey" | "valkeys" => ":6379",
+        _ => ":5432",
+    }
 }
 
 #[cfg(test)]
@@ -323,6 +254,8 @@ mod tests {
     #[test]
     fn the_same_database_is_seen_behind_different_logins() {
         assert_eq!(place_of("postgres://a@Db/x"), place_of("postgresql://b:${P}@db:5432/x?sslmode=require"));
+        assert_eq!(place_of("mysql://a@db/x"), place_of("mariadb://b@db:3306/x"));
+        assert_ne!(place_of("mysql://a@db/x"), place_of("postgres://a@db/x"));
         assert_eq!(place_of("sqlite:///srv/a.db"), place_of("sqlite:/srv/a.db?mode=rw"));
         assert_ne!(place_of("postgres://a@db/x"), place_of("postgres://a@db/y"));
         assert_ne!(place_of("postgres://a@db:5433/x"), place_of("postgres://a@db/x"));

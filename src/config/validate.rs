@@ -1,6 +1,7 @@
 //! From the profile as written to a profile in which every name resolves. One file per noun; what is wrong is noted and
 //! the rest is still looked at.
 
+mod access;
 mod migration;
 mod moves;
 mod phase;
@@ -65,6 +66,8 @@ pub(super) fn profile(
     let roles = role::validate(raw.roles.as_ref(), cx);
     let stores = store::validate(raw, cx);
     let services = service::validate(raw, cx);
+    let access = access::names(raw, cx);
+    let waivers = access::waivers(raw, cx);
     let pipelines = pipeline::validate(raw, &stores, cx);
     moves::check(raw, &stores, cx);
     let budget = migration.as_ref().map_or(migration::DOWNTIME_BUDGET, |m| m.downtime_budget);
@@ -74,7 +77,8 @@ pub(super) fn profile(
     phase::check_order(raw, &phases, cx);
     match (notes.is_empty(), migration) {
         (true, Some(migration)) => {
-            Some(Profile { path: path.to_owned(), digest, migration, roles, stores, services, pipelines, phases })
+            let path = path.to_owned();
+            Some(Profile { path, digest, migration, roles, stores, services, pipelines, access, waivers, phases })
         }
         _ => None,
     }

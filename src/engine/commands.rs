@@ -4,6 +4,7 @@ use crate::engine::checks;
 use crate::engine::comparison;
 use crate::engine::core::CoreRef;
 use crate::engine::dispatcher::{AppendError, Guard};
+use crate::engine::ending;
 use crate::engine::executor;
 use crate::engine::gate;
 use crate::engine::knobs;
@@ -48,7 +49,7 @@ const HASH_PREFIX: usize = 12;
 /// Carries one command out. Refusals of acting commands are journaled: who tried what.
 pub async fn answer(core: &CoreRef, by: &Operator, role: Role, command: Command) -> Answer {
     let typed = command.action.as_typed();
-    let reads = matches!(command.action, Action::Plan { .. } | Action::Check);
+    let reads = command.action.only_reads();
     match carry_out(core, by, role, command).await {
         Ok(answer) => answer,
         Err(Refusal(why)) => {
@@ -101,6 +102,8 @@ async fn carry_out(core: &CoreRef, by: &Operator, role: Role, command: Command) 
         (Action::PausePipeline { pipeline }, _) => pause_pipeline(core, &pipeline).await,
         (Action::ResumePipeline { pipeline }, _) => resume_pipeline(core, &pipeline).await,
         (Action::Throttle { pipeline, knob, value }, _) => knobs::turn(core, by, &pipeline, &knob, &value).await,
+        (Action::ShowEnding { store, session, how }, _) => ending::show(core, &store, &session, how),
+        (Action::EndSession { store, session, how }, _) => ending::end(core, by, &store, &session, how).await,
         (Action::Check, _) => Ok(Answer::Checked { checks: checks::run(&core.profile, &core.stores).await }),
         (Action::Down, _) => {
             let seq = core.dispatcher.state().head;
@@ -119,13 +122,11 @@ fn confirmed(core: &CoreRef, command: &Command) -> Result<()> {
     if !core.profile.migration.is_production() || !command.action.is_dangerous() {
         return Ok(());
     }
-    let wanted = command.action.phase().map_or(core.profile.migration.name.as_str(), PhaseId::as_str);
+    let wanted = command.action.typed_name(&core.profile.migration.name);
     if command.confirm.as_deref() == Some(wanted) {
         return Ok(());
     }
-    Err(Refusal(format!(
-        "this is production: confirm by typing the name `{wanted}` (on the command line: --confirm {wanted})"
-    )))
+    Err(Refusal(format!("this is production: confirm by typing `{wanted}` (on the command line: --confirm {wanted})")))
 }
 
 /// The phase's record, unless it changed after what the operator saw.

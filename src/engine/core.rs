@@ -5,6 +5,7 @@ use crate::engine::dispatcher::Dispatcher;
 use crate::engine::error::EngineError;
 use crate::engine::fleet::Fleet;
 use crate::engine::steps::switch::SwitchSession;
+use crate::engine::watch::views::Views;
 use crate::model::event::Event;
 use crate::model::ids::{PipelineId, StoreId};
 use crate::model::pipeline::{PipelineEvent, PipelineRecord, Traffic};
@@ -33,6 +34,8 @@ pub struct Core {
     pub fleet: Fleet,
     /// Published readings.
     pub samples: watch::Sender<Samples>,
+    /// What is known of the stores, for clients that watch it.
+    pub views: Views,
     /// The phase in work: its controller. `None`: no phase is being carried out or taken back.
     pub active: watch::Sender<Option<Controller>>,
     /// Held writers of a switch in work. An async mutex because guards are used across awaits.

@@ -8,9 +8,11 @@ use crate::model::event::Entry;
 use crate::model::ids::{Operator, Seq};
 use crate::model::role::Role;
 use crate::model::sample::{Presence, Samples};
+use crate::model::view::{View, ViewKind};
 use crate::wire::server::Backend;
 use async_trait::async_trait;
 use chrono::Utc;
+use std::collections::BTreeMap;
 use tokio::sync::watch;
 
 /// Adapter from [`Backend`] to the core.
@@ -59,6 +61,14 @@ impl Backend for EngineLink {
 
     fn samples(&self) -> watch::Receiver<Samples> {
         self.core.samples.subscribe()
+    }
+
+    fn view_versions(&self) -> watch::Receiver<BTreeMap<ViewKind, u64>> {
+        self.core.views.versions()
+    }
+
+    fn view(&self, kind: ViewKind) -> View {
+        self.core.views.view(kind)
     }
 
     async fn answer(&self, by: &Operator, role: Role, command: Command) -> Answer {

@@ -9,6 +9,7 @@ pub mod commands;
 pub mod comparison;
 pub mod core;
 pub mod dispatcher;
+pub mod ending;
 pub mod error;
 pub mod executor;
 pub mod fleet;
@@ -27,6 +28,7 @@ pub mod schema_policy;
 pub mod serve;
 pub mod steps;
 pub mod survey;
+pub mod watch;
 
 pub use checks::checks;
 pub use error::EngineError;

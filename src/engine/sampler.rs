@@ -3,6 +3,7 @@
 
 use crate::engine::barrier::token;
 use crate::engine::core::CoreRef;
+use crate::engine::watch::collect;
 use crate::engine::{gate, ladder};
 use crate::model::change::Position;
 use crate::model::ids::PipelineId;
@@ -45,6 +46,7 @@ const RATE_WINDOW: usize = 10;
 pub fn start(core: &CoreRef) {
     for store in core.stores.values() {
         spawn(core, sample_store(core.clone(), store.clone()));
+        spawn(core, collect::collect(core.clone(), store.clone()));
     }
     for pipeline in &core.profile.pipelines {
         spawn(core, sample_pipeline(core.clone(), pipeline.id.clone()));

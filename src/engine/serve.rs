@@ -6,6 +6,7 @@ use crate::engine::dispatcher::{AppendError, Dispatcher};
 use crate::engine::error::EngineError;
 use crate::engine::fleet::Fleet;
 use crate::engine::link::EngineLink;
+use crate::engine::watch::views::Views;
 use crate::engine::{authority, owner, recovery, sampler};
 use crate::journal::log::Journal;
 use crate::model::event::{Event, PhaseDeclared, PipelineDeclared};
@@ -70,6 +71,7 @@ pub async fn serve_with(
     for config in &profile.stores {
         stores.insert(config.id.clone(), open(config)?);
     }
+    let views = Views::new(stores.keys());
     let (stop, _) = watch::channel(None);
     let core: CoreRef = Arc::new(Core {
         place: place.clone(),
@@ -77,6 +79,7 @@ pub async fn serve_with(
         dispatcher,
         fleet: Fleet::default(),
         samples: watch::Sender::new(Samples::default()),
+        views,
         active: watch::Sender::new(None),
         switch: tokio::sync::Mutex::new(None),
         stop,

@@ -33,9 +33,12 @@ fn from_first(event: Event) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ending::SessionEvent;
+    use crate::model::ids::Seq;
     use crate::model::pipeline::Traffic;
     use crate::model::reason::Reason;
     use crate::model::schema_change::{Difference, SchemaChange, SchemaNote, SchemaOutcome};
+    use crate::model::session::{Ending, SessionKey};
     use crate::model::table::{Column, Generation, TableName};
 
     #[test]
@@ -67,5 +70,31 @@ mod tests {
         };
         let event = Event::Pipeline { pipeline: "p".into(), event: PipelineEvent::SchemaChange { note } };
         assert_eq!(read(FORM, &serde_json::to_string(&event).unwrap()).unwrap(), event);
+    }
+
+    #[test]
+    fn endings_of_sessions_are_written_and_read() {
+        let session = SessionKey { id: "7".to_owned(), born: "2026-03-07T20:00:00Z".to_owned() };
+        let intended = SessionEvent::EndIntended {
+            by: "mina".into(),
+            how: Ending::Kill,
+            login: "app".to_owned(),
+            application: "shop".to_owned(),
+            client: "local".to_owned(),
+            doing: "SELECT ?".to_owned(),
+            statement: "SELECT pg_terminate_backend(7)".to_owned(),
+        };
+        for event in [intended, SessionEvent::Ended { intent: Seq(4) }] {
+            let event = Event::Session { store: "legacy".into(), session: session.clone(), event };
+            let body = serde_json::to_string(&event).unwrap();
+            assert!(body.contains("\"kind\":\"session\""), "{body}");
+            assert_eq!(read(FORM, &body).unwrap(), event);
+        }
+    }
+
+    #[test]
+    fn a_kind_of_a_newer_binary_is_shown_and_changes_nothing() {
+        let body = r#"{"kind":"session_of_the_future","store":"legacy","what":{"deep":[1]}}"#;
+        assert_eq!(read(FORM, body).unwrap(), Event::Unknown);
     }
 }

@@ -1,8 +1,10 @@
 //! Commands: what an operator asks the engine to do. Each names what it saw.
 
-use crate::model::ids::{PhaseId, PipelineId, Seq};
+use crate::model::ending::EndingPlan;
+use crate::model::ids::{PhaseId, PipelineId, Seq, StoreId};
 use crate::model::plan::{Direction, Plan};
 use crate::model::role::Role;
+use crate::model::session::{Ending, SessionKey};
 use serde::{Deserialize, Serialize};
 
 /// A request to the engine.
@@ -11,7 +13,7 @@ pub struct Command {
     /// The journal row up to which the operator saw the target when deciding. The engine refuses the command when the
     /// target changed after it, and says what changed. `None` only from callers that accept any state (reading commands).
     pub expected_seq: Option<Seq>,
-    /// The migration's or phase's name, typed by the operator, where the profile asks for it.
+    /// The target's name, typed by the operator, where the profile asks for it; see [`Action::typed_name`].
     pub confirm: Option<String>,
     /// What to do.
     pub action: Action,
@@ -102,6 +104,24 @@ pub enum Action {
         /// New value; `off` for no limit, `default` for what the profile says.
         value: String,
     },
+    /// Print what [`Action::EndSession`] would do; changes nothing.
+    ShowEnding {
+        /// Store.
+        store: StoreId,
+        /// Which session.
+        session: SessionKey,
+        /// How.
+        how: Ending,
+    },
+    /// Cancel a session's statement, or end the session. The store looks once more whether it is still that very session.
+    EndSession {
+        /// Store.
+        store: StoreId,
+        /// Which session.
+        session: SessionKey,
+        /// How.
+        how: Ending,
+    },
     /// Run the named pre-flight checks now.
     Check,
     /// Stop the engine in an orderly way.
@@ -112,7 +132,7 @@ impl Action {
     /// The least role that may ask for it.
     pub fn needs(&self) -> Role {
         match self {
-            Self::Plan { .. } | Self::Check => Role::Viewer,
+            Self::Plan { .. } | Self::ShowEnding { .. } | Self::Check => Role::Viewer,
             Self::Run { .. }
             | Self::Withdraw { .. }
             | Self::Pause { .. }
@@ -120,7 +140,8 @@ impl Action {
             | Self::Retry { .. }
             | Self::PausePipeline { .. }
             | Self::ResumePipeline { .. }
-            | Self::Throttle { .. } => Role::Operator,
+            | Self::Throttle { .. }
+            | Self::EndSession { .. } => Role::Operator,
             Self::Verify { repair, .. } => {
                 if *repair {
                     Role::Approver
@@ -148,9 +169,24 @@ impl Action {
             | Self::PausePipeline { .. }
             | Self::ResumePipeline { .. }
             | Self::Throttle { .. }
+            | Self::ShowEnding { .. }
+            | Self::EndSession { .. }
             | Self::Check
             | Self::Down => None,
         }
+    }
+
+    /// The name that must be typed in production: the session's id, the phase's name, or else the migration's.
+    pub fn typed_name<'a>(&'a self, migration: &'a str) -> &'a str {
+        match self {
+            Self::EndSession { session, .. } => &session.id,
+            other => other.phase().map_or(migration, PhaseId::as_str),
+        }
+    }
+
+    /// True for what only reads: it is answered on any state, and a refusal is not journaled.
+    pub fn only_reads(&self) -> bool {
+        matches!(self, Self::Plan { .. } | Self::ShowEnding { .. } | Self::Check)
     }
 
     /// True when the profile's `env = "production"` asks for a typed name.
@@ -161,6 +197,7 @@ impl Action {
                 | Self::Rollback { .. }
                 | Self::Skip { .. }
                 | Self::Verify { repair: true, .. }
+                | Self::EndSession { .. }
                 | Self::Down
         )
     }
@@ -183,6 +220,8 @@ impl Action {
             Self::PausePipeline { pipeline } => format!("pause --pipeline {pipeline}"),
             Self::ResumePipeline { pipeline } => format!("resume --pipeline {pipeline}"),
             Self::Throttle { pipeline, knob, value } => format!("throttle {pipeline} {knob} {value}"),
+            Self::ShowEnding { store, session, how } => format!("plan {} {store} {session}", how.word()),
+            Self::EndSession { store, session, how } => format!("{} {store} {session}", how.word()),
             Self::Check => "check".to_owned(),
             Self::Down => "down".to_owned(),
         }
@@ -211,6 +250,11 @@ pub enum Answer {
         plan: Plan,
         /// First journal row that it caused; `None` for a plan that was only printed.
         seq: Option<Seq>,
+    },
+    /// What ending a session would do.
+    Ending {
+        /// What was asked for.
+        ending: EndingPlan,
     },
     /// Results of the pre-flight checks.
     Checked {

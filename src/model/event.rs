@@ -1,10 +1,12 @@
 //! Events: facts that go to the journal. Readings do not.
 
 use crate::model::comparison::ComparisonEvent;
-use crate::model::ids::{Operator, PhaseId, PipelineId, Seq, StepId};
+use crate::model::ending::SessionEvent;
+use crate::model::ids::{Operator, PhaseId, PipelineId, Seq, StepId, StoreId};
 use crate::model::phase::{PhaseEvent, PhaseKind};
 use crate::model::pipeline::PipelineEvent;
 use crate::model::plan::{Direction, Plan};
+use crate::model::session::SessionKey;
 use crate::model::step::StepEvent;
 use crate::model::verification::TableVerification;
 use chrono::{DateTime, Utc};
@@ -125,6 +127,16 @@ pub enum Event {
         rows: u64,
         /// Who asked.
         by: Operator,
+    },
+    /// Something was done to a session of a store. Older binaries show it as an event that they do not know.
+    Session {
+        /// Store.
+        store: StoreId,
+        /// Which session.
+        session: SessionKey,
+        /// What.
+        #[serde(flatten)]
+        event: SessionEvent,
     },
     /// An event kind that this binary does not know: written by a newer one. It stays in the journal as it is and changes nothing here.
     #[serde(other)]

@@ -1,6 +1,7 @@
 //! The state of a migration as the fold of its journal: the engine and every client compute the same one.
 
 use crate::model::comparison::ComparisonRecord;
+use crate::model::ending::{self, EndingRecord};
 use crate::model::event::{Entry, Event, PhaseDeclared, PipelineDeclared};
 use crate::model::ids::{PhaseId, PipelineId, Seq, StepId};
 use crate::model::phase::{IllegalTransition, PhaseEvent, PhaseKind, PhaseStatus};
@@ -91,6 +92,9 @@ pub struct Migration {
     /// Comparisons by pipeline: asked for, how far, how the last one failed.
     #[serde(default)]
     pub comparisons: BTreeMap<PipelineId, ComparisonRecord>,
+    /// The last endings of sessions, oldest first.
+    #[serde(default)]
+    pub endings: Vec<EndingRecord>,
     /// The engine.
     pub engine: Option<EngineRecord>,
     /// Last applied row.
@@ -174,6 +178,7 @@ impl Migration {
             | Event::Verified { .. }
             | Event::Comparison { .. }
             | Event::Repaired { .. }
+            | Event::Session { .. }
             | Event::Unknown => Ok(()),
         }
     }
@@ -202,6 +207,7 @@ impl Migration {
                     since: entry.at,
                     running: true,
                 });
+                ending::engine_started(&mut self.endings);
             }
             Event::EngineStopped { .. } => {
                 if let Some(engine) = &mut self.engine {
@@ -267,6 +273,9 @@ impl Migration {
                 if let Some(record) = self.comparisons.get_mut(pipeline) {
                     record.close(tables);
                 }
+            }
+            Event::Session { store, session, event } => {
+                ending::fold(&mut self.endings, entry.seq, store, session, event);
             }
             Event::Unknown => self.unknown_events += 1,
             Event::Planned { plan } => {

@@ -1,24 +1,37 @@
 //! Pure words of the domain: no I/O, no clock, nothing but std, serde and chrono.
 
+pub mod access;
 pub mod change;
 pub mod check;
 pub mod command;
 pub mod comparison;
+pub mod ending;
 pub mod event;
+pub mod finding;
 pub mod fold;
 pub mod gate;
+pub mod hotspot;
 pub mod ids;
+pub mod index;
 pub mod lag;
+pub mod literal;
+pub mod lock;
+pub mod monitor;
+pub mod observation;
 pub mod phase;
 pub mod pipeline;
 pub mod plan;
 pub mod progress;
 pub mod reason;
+pub mod replication;
 pub mod role;
 pub mod sample;
 pub mod schema;
 pub mod schema_change;
+pub mod session;
+pub mod statement;
 pub mod step;
 pub mod table;
 pub mod value;
 pub mod verification;
+pub mod view;

@@ -3,6 +3,7 @@
 //! Sentences hold strings that came from servers as they are; whoever prints them to a terminal strips control bytes first.
 
 use crate::model::comparison::ComparisonEvent;
+use crate::model::ending::SessionEvent;
 use crate::model::event::{Entry, Event};
 use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
@@ -20,6 +21,7 @@ pub fn subject(entry: &Entry) -> &str {
         | Event::Verified { pipeline, .. }
         | Event::Comparison { pipeline, .. }
         | Event::Repaired { pipeline, .. } => pipeline.as_str(),
+        Event::Session { store, .. } => store.as_str(),
         Event::CommandRejected { by, .. } => by.as_str(),
         Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
@@ -56,6 +58,7 @@ pub fn sentence(entry: &Entry) -> String {
         Event::Repaired { pipeline, table, rows, by, .. } => {
             format!("{by} repaired {} of {table} in {pipeline}", counted(usize_of(*rows), "row"))
         }
+        Event::Session { session, event, .. } => of_session(&session.id, event),
         Event::Unknown => "an event that this version of godwit does not know; a newer one wrote it".to_owned(),
     }
 }
@@ -153,6 +156,21 @@ fn of_pipeline(pipeline: &str, event: &PipelineEvent) -> String {
         }
         PipelineEvent::Throttle { knob, value, by } => format!("{by} set {knob} of {pipeline} to {value}"),
         PipelineEvent::Removed => format!("{pipeline} and its captures were removed"),
+    }
+}
+
+fn of_session(id: &str, event: &SessionEvent) -> String {
+    match event {
+        SessionEvent::EndIntended { by, how, login, application, client, doing, .. } => {
+            let who: Vec<&str> =
+                [login, application, client].into_iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+            let doing = if doing.is_empty() { String::new() } else { format!(": {doing}") };
+            format!("{by} is about to {} session {id} ({}){doing}", how.word(), who.join(", "))
+        }
+        SessionEvent::Ended { intent } => format!("session {id}: the server took it, as asked in row {intent}"),
+        SessionEvent::EndFailed { intent, reason } => {
+            format!("session {id}: what was asked in row {intent} failed: {reason}")
+        }
     }
 }
 

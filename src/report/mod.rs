@@ -1,9 +1,14 @@
 //! What a person or a program reads outside the cockpit: every screen has a headless twin here.
 
+pub mod access;
+pub mod activity;
 pub mod checks;
 pub mod columns;
+pub mod cost;
+pub mod ending;
 pub mod event;
 pub mod gates;
+pub mod grants;
 pub mod html;
 pub mod lag;
 pub mod line;
@@ -11,6 +16,7 @@ pub mod migration;
 pub mod moment;
 pub mod plan;
 pub mod progress;
+pub mod replication;
 pub mod status;
 pub mod tables;
 

@@ -32,6 +32,8 @@ pub enum Operation {
     Fence,
     /// Reading or moving sequences.
     Sequence,
+    /// Cancelling or killing somebody's session.
+    EndSession,
 }
 
 impl fmt::Display for Operation {
@@ -50,6 +52,7 @@ impl fmt::Display for Operation {
             Self::Freeze => "hold writers",
             Self::Fence => "set the fence",
             Self::Sequence => "move sequences",
+            Self::EndSession => "end a session",
         })
     }
 }

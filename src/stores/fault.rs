@@ -8,6 +8,7 @@ mod wrapped;
 
 pub use script::{Armed, FaultScript, When};
 
+use super::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use super::{
     Access, Activity, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Checksum,
     ChunkLoader, ChunkPlan, Environment, FenceState, Freeze, FreezeGuard, FreezeSpec, Inventory, KeyRange, MapSide,
@@ -101,6 +102,30 @@ impl Store for FaultStore {
 
     fn activity(&self) -> &dyn Activity {
         self
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        self.inner.sessions()
+    }
+
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        self.inner.replicas()
+    }
+
+    fn statements(&self) -> Option<&dyn StatementStats> {
+        self.inner.statements()
+    }
+
+    fn indexes(&self) -> Option<&dyn IndexStats> {
+        self.inner.indexes()
+    }
+
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
+        self.inner.access_facts()
+    }
+
+    fn monitoring(&self) -> Option<&dyn Monitoring> {
+        self.inner.monitoring()
     }
 }
 

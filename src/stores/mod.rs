@@ -10,12 +10,19 @@
 //! - server text in errors is sanitised (no control bytes) and URLs are redacted before they leave this module;
 //! - methods are cancel-safe in this sense: dropping the future may lose the connection, never a committed checkpoint.
 
+pub mod absent;
 pub mod error;
 pub mod fault;
+pub mod mongodb;
+pub mod mysql;
+pub mod observe;
 pub mod postgres;
+pub mod redis;
+pub mod refused;
 pub mod registry;
 pub mod sanitise;
 pub mod sqlite;
+pub mod url_part;
 
 use crate::model::change::{CaptureItem, Position, RowChange};
 use crate::model::check::Check;
@@ -29,6 +36,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use error::StoreError;
+use observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,8 +84,32 @@ pub trait Store: Send + Sync {
     fn sequences(&self) -> &dyn Sequences;
     /// Accounts of services.
     fn access(&self) -> &dyn Access;
-    /// Open transactions and sessions.
+    /// Open transactions that stand in the way of a freeze.
     fn activity(&self) -> &dyn Activity;
+    /// Sessions and locks; `None`: the engine has none.
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        None
+    }
+    /// Replication of the server itself; `None`: the engine has none.
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        None
+    }
+    /// Statement statistics; `None`: the engine keeps none.
+    fn statements(&self) -> Option<&dyn StatementStats> {
+        None
+    }
+    /// Indexes with their use; `None`: the engine has none.
+    fn indexes(&self) -> Option<&dyn IndexStats> {
+        None
+    }
+    /// Who may do what; `None`: the engine has no accounts, or they cannot be read yet.
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
+        None
+    }
+    /// Monitoring roles; `None`: the engine has no accounts.
+    fn monitoring(&self) -> Option<&dyn Monitoring> {
+        None
+    }
 }
 
 /// Shared handle to an opened store.

@@ -2,9 +2,12 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::mongodb::store::MongoStore;
+use crate::stores::mysql::store::MysqlStore;
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::bouncer::Bouncer;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::redis::store::{Flavour, RedisStore};
 use crate::stores::sqlite::connect::path_of;
 use crate::stores::sqlite::store::SqliteStore;
 use crate::stores::{OpenOptions, Pooler, Result, StoreRef};
@@ -28,6 +31,11 @@ pub fn open(engine: &str, options: OpenOptions, url: &str) -> Result<StoreRef> {
             Ok(Arc::new(SqliteStore::new(options, path)))
         }
         "postgres" => Ok(Arc::new(PostgresStore::open(options, url)?)),
+        "mongodb" => Ok(Arc::new(MongoStore::open(options, url)?)),
+        "redis" => Ok(Arc::new(RedisStore::open(Flavour::Redis, options, url)?)),
+        "valkey" => Ok(Arc::new(RedisStore::open(Flavour::Valkey, options, url)?)),
+        "mariadb" => Ok(Arc::new(MysqlStore::open(options, "mariadb", url)?)),
+        "mysql" => Ok(Arc::new(MysqlStore::open(options, "mysql", url)?)),
         _ => Err(unknown(&options.id, engine)),
     }
 }
@@ -50,6 +58,8 @@ fn unknown(id: &StoreId, engine: &str) -> StoreError {
         id,
         Operation::Connect,
         ErrorKind::Unsupported,
-        format!("the engine `{engine}` is not known; there are `postgres` and `sqlite`"),
+        format!(
+            "the engine `{engine}` is not known; there are `postgres`, `sqlite`, `mariadb`, `mysql`, `mongodb`, `redis` and `valkey`"
+        ),
     )
 }

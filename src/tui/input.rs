@@ -10,6 +10,11 @@ use crate::tui::state::list::Motion;
 use crate::tui::state::screen::Screen;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+mod table;
+
+pub use table::BINDINGS;
+use table::TYPED;
+
 /// Where keys go. Follows from the state alone, never from what was last drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Context {
@@ -64,6 +69,12 @@ pub enum Intent {
     Copy,
     /// Follow the end of the journal, or stay.
     Follow,
+    /// Order the list by the next thing, or by the one before.
+    Sort(bool),
+    /// List everything, or only what is busy.
+    ListAll,
+    /// Hide statements, or show them.
+    Mask,
     /// Open the dialog of an act.
     Act(Act),
     /// Agree.
@@ -173,108 +184,6 @@ impl Binding {
         cockpit.why_not(self.intent).is_none() && cockpit.has_use_for(self.intent)
     }
 }
-
-use Context::{CommandLine as Line, Confirm, Detail, Fields, Filter, Help, Leaving, On, Result as Ended, Waiting};
-use Screen::{Journal, Overview, Phases, Pipelines, Verification};
-
-const SCREENS: &[Context] = &[On(Overview), On(Phases), On(Pipelines), On(Verification), On(Journal)];
-const LADDER: &[Context] = &[On(Overview), On(Phases)];
-const PIPES: &[Context] = &[On(Pipelines)];
-const PROOFS: &[Context] = &[On(Verification)];
-const OPENING: &[Context] = &[On(Overview), On(Phases), On(Pipelines), On(Journal)];
-const TEXTS: &[Context] =
-    &[On(Overview), On(Phases), On(Pipelines), On(Verification), On(Journal), Detail, Help, Confirm, Waiting, Ended];
-const READINGS: &[Context] = &[Detail, Help, Confirm, Waiting, Ended];
-const FIELDS_MOVE: &[Context] = &[Fields];
-const EVERYWHERE: &[Context] = &[
-    On(Overview),
-    On(Phases),
-    On(Pipelines),
-    On(Verification),
-    On(Journal),
-    Detail,
-    Help,
-    Confirm,
-    Fields,
-    Waiting,
-    Ended,
-    Line,
-    Filter,
-    Leaving,
-];
-const TYPED: &[Context] = &[Fields, Line, Filter];
-const COVERS: &[Context] = &[Detail, Help, Waiting, Ended];
-const ENDED: &[Context] = &[Detail, Help, Ended];
-const REFUSES: &[Context] = &[Confirm, Leaving];
-const COPIES: &[Context] = &[On(Overview), On(Phases), On(Pipelines), On(Verification), On(Journal), Detail, Ended];
-
-/// The table. For one key in one context the first line that is open wins, so that `P` can pause and resume.
-pub static BINDINGS: &[Binding] = &[
-    // Acts on phases, in the order of a phase's life.
-    bind(&[Key::char('r')], Intent::Act(Act::Run), LADDER, "run").shown(10),
-    bind(&[Key::char('A')], Intent::Act(Act::Approve), LADDER, "approve").shown(10),
-    bind(&[Key::char('A')], Intent::Act(Act::Approve), &[Ended], "approve it now").shown(1),
-    bind(&[Key::char('w')], Intent::Act(Act::Withdraw), LADDER, "withdraw").shown(13),
-    bind(&[Key::char('P')], Intent::Act(Act::Pause), LADDER, "pause").shown(11),
-    bind(&[Key::char('P')], Intent::Act(Act::Resume), LADDER, "resume").shown(11),
-    bind(&[Key::char('t')], Intent::Act(Act::Retry), LADDER, "retry").shown(10),
-    bind(&[Key::char('B')], Intent::Act(Act::Rollback), LADDER, "roll back").shown(12),
-    bind(&[Key::char('X')], Intent::Act(Act::Skip), LADDER, "skip").shown(14),
-    // Acts on pipelines.
-    bind(&[Key::char('P')], Intent::Act(Act::PausePipeline), PIPES, "pause").shown(11),
-    bind(&[Key::char('P')], Intent::Act(Act::ResumePipeline), PIPES, "resume").shown(11),
-    bind(&[Key::char('s')], Intent::Act(Act::Throttle), PIPES, "set limit").shown(12),
-    // Acts on tables.
-    bind(&[Key::char('v')], Intent::Act(Act::Verify), PROOFS, "verify now").shown(10),
-    bind(&[Key::char('E')], Intent::Act(Act::Repair), PROOFS, "repair").shown(12),
-    // Dialogs.
-    bind(&[Key::char('y')], Intent::Yes, REFUSES, "yes, do it").shown(1),
-    bind(&[Key::char('n'), Key::of(KeyCode::Esc), Key::char('q')], Intent::Back, REFUSES, "no").shown(2),
-    bind(&[Key::of(KeyCode::Enter)], Intent::Submit, TYPED, "ok").shown(1),
-    bind(&[Key::of(KeyCode::Esc)], Intent::Back, TYPED, "cancel").shown(2),
-    bind(&[Key::of(KeyCode::Tab)], Intent::NextField, FIELDS_MOVE, "next field").shown(3),
-    bind(&[Key::of(KeyCode::BackTab)], Intent::PreviousField, FIELDS_MOVE, "field before"),
-    bind(&[Key::of(KeyCode::Tab)], Intent::Complete, &[Line], "complete").shown(3),
-    bind(&[Key::of(KeyCode::Backspace), Key::control('h')], Intent::Erase, TYPED, "erase"),
-    bind(&[Key::control('u'), Key::control('w')], Intent::EraseAll, TYPED, "erase all"),
-    bind(&[Key::of(KeyCode::Up)], Intent::Move(Motion::Up), FIELDS_MOVE, "line up, choice before"),
-    bind(&[Key::of(KeyCode::Down)], Intent::Move(Motion::Down), FIELDS_MOVE, "line down, next choice"),
-    bind(&[Key::of(KeyCode::PageUp)], Intent::Move(Motion::PageUp), FIELDS_MOVE, "page up"),
-    bind(&[Key::of(KeyCode::PageDown)], Intent::Move(Motion::PageDown), FIELDS_MOVE, "page down").shown(4),
-    bind(&[Key::of(KeyCode::Esc), Key::char('q')], Intent::Back, COVERS, "close").shown(1),
-    bind(&[Key::of(KeyCode::Enter)], Intent::Back, ENDED, "close"),
-    // Moving.
-    bind(&[Key::of(KeyCode::Up), Key::char('k')], Intent::Move(Motion::Up), TEXTS, "up"),
-    bind(&[Key::of(KeyCode::Down), Key::char('j')], Intent::Move(Motion::Down), TEXTS, "down"),
-    bind(&[Key::of(KeyCode::PageUp), Key::control('b')], Intent::Move(Motion::PageUp), TEXTS, "page up"),
-    bind(&[Key::of(KeyCode::PageDown), Key::control('f')], Intent::Move(Motion::PageDown), SCREENS, "page down"),
-    bind(&[Key::of(KeyCode::PageDown), Key::control('f')], Intent::Move(Motion::PageDown), READINGS, "page down")
-        .shown(4),
-    bind(&[Key::of(KeyCode::Home), Key::char('g')], Intent::Move(Motion::Top), TEXTS, "first"),
-    bind(&[Key::of(KeyCode::End), Key::char('G')], Intent::Move(Motion::Bottom), TEXTS, "last"),
-    bind(&[Key::of(KeyCode::Enter)], Intent::Open, OPENING, "detail").shown(22),
-    bind(&[Key::of(KeyCode::Esc)], Intent::Back, SCREENS, "back"),
-    bind(&[Key::char('f')], Intent::Follow, &[On(Journal)], "follow").shown(20),
-    // Screens.
-    bind(&[Key::char('1')], Intent::Go(Overview), SCREENS, "overview"),
-    bind(&[Key::char('2')], Intent::Go(Phases), SCREENS, "phases"),
-    bind(&[Key::char('3')], Intent::Go(Pipelines), SCREENS, "pipelines"),
-    bind(&[Key::char('4')], Intent::Go(Verification), SCREENS, "verification"),
-    bind(&[Key::char('5')], Intent::Go(Journal), SCREENS, "journal"),
-    bind(&[Key::of(KeyCode::Tab), Key::char(']')], Intent::Following, SCREENS, "next screen"),
-    bind(&[Key::of(KeyCode::BackTab), Key::char('[')], Intent::Preceding, SCREENS, "screen before"),
-    // Everywhere on screens.
-    bind(&[Key::char('?'), Key::of(KeyCode::F(1))], Intent::Help, SCREENS, "help").shown(0),
-    bind(&[Key::char('/')], Intent::Filter, SCREENS, "filter").shown(24),
-    bind(&[Key::char(':')], Intent::Command, SCREENS, "command").shown(25),
-    bind(&[Key::char('y')], Intent::Copy, COPIES, "copy").shown(30),
-    bind(&[Key::char('p')], Intent::Freeze, SCREENS, "freeze display").shown(31),
-    bind(&[Key::char('p')], Intent::Thaw, SCREENS, "thaw display").shown(5),
-    bind(&[Key::char('q')], Intent::Quit, SCREENS, "quit").shown(26),
-    bind(&[Key::control('l')], Intent::Repaint, EVERYWHERE, "draw again"),
-    bind(&[Key::control('z')], Intent::Suspend, EVERYWHERE, "suspend"),
-    bind(&[Key::control('c')], Intent::Quit, EVERYWHERE, "quit"),
-];
 
 /// Lines of the table that apply in a context, in table order.
 pub fn bindings(context: Context) -> impl Iterator<Item = &'static Binding> {

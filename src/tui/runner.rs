@@ -183,7 +183,7 @@ where
                 }
                 event = self.link.events.recv() => {
                     let event = event.ok_or(CockpitError::LinkEnded)?;
-                    frames.want(urgency(&event), self.pace, Instant::now());
+                    frames.want(urgency(&event, &self.cockpit), self.pace, Instant::now());
                     self.cockpit.on_link(event);
                     Heard::Nothing
                 }
@@ -196,6 +196,7 @@ where
                     Heard::Nothing
                 }
             };
+            self.link.watch(self.cockpit.watches());
             match heard {
                 Heard::Nothing => {}
                 Heard::Leave => return Ok(Ended::BySignal),
@@ -294,9 +295,11 @@ enum Heard {
     Leave,
 }
 
-fn urgency(event: &LinkEvent) -> Urgency {
+fn urgency(event: &LinkEvent, cockpit: &Cockpit) -> Urgency {
     match event {
-        LinkEvent::Samples(_) => Urgency::Reading,
+        // The first one is what the operator waits for, who has just pressed the screen's key.
+        LinkEvent::View(view) if !cockpit.live().views.contains_key(&view.kind()) => Urgency::Fact,
+        LinkEvent::Samples(_) | LinkEvent::View(_) => Urgency::Reading,
         LinkEvent::Answer(..) => Urgency::Now,
         LinkEvent::Up(_) | LinkEvent::Entries(_) | LinkEvent::Down { .. } => Urgency::Fact,
     }

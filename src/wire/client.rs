@@ -4,13 +4,14 @@ use crate::model::command::{Answer, Command};
 use crate::model::event::Entry;
 use crate::model::ids::Seq;
 use crate::model::sample::Samples;
+use crate::model::view::{View, ViewKind};
 pub use crate::wire::frame::Welcome;
 use crate::wire::frame::{ClientFrame, FrameCodec, FrameError, PROTOCOL, ServerFrame};
 use futures_util::{SinkExt, StreamExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use tokio::net::UnixStream;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_util::codec::Framed;
 
 /// Longest time for the engine to answer the handshake: it only reads memory for it.
@@ -112,6 +113,14 @@ impl Connection {
         Ok(self.framed.send(ClientFrame::Subscribe { since, samples }).await?)
     }
 
+    /// Asks for views, now and whenever they change.
+    ///
+    /// # Errors
+    /// [`ClientError`] when the connection is gone.
+    pub async fn watch(&mut self, views: Vec<ViewKind>) -> Result<(), ClientError> {
+        Ok(self.framed.send(ClientFrame::Watch { views }).await?)
+    }
+
     /// The next frame.
     ///
     /// # Errors
@@ -133,6 +142,8 @@ pub enum LinkEvent {
     Entries(Vec<Entry>),
     /// Readings.
     Samples(Box<Samples>),
+    /// A watched view.
+    View(Box<View>),
     /// The answer to the command with this id.
     Answer(u64, Box<Answer>),
     /// The connection is gone (or was never there). Commands without an answer are of unknown outcome.
@@ -149,6 +160,7 @@ pub struct Link {
     /// What happens, in order.
     pub events: mpsc::Receiver<LinkEvent>,
     commands: mpsc::Sender<(u64, Command)>,
+    views: watch::Sender<Vec<ViewKind>>,
     next_id: u64,
 }
 
@@ -157,8 +169,18 @@ impl Link {
     pub fn start(socket: PathBuf, client: &'static str) -> Self {
         let (event_tx, events) = mpsc::channel(256);
         let (commands, command_rx) = mpsc::channel(16);
-        tokio::spawn(run_link(socket, client, event_tx, command_rx));
-        Self { events, commands, next_id: 1 }
+        let (views, view_rx) = watch::channel(Vec::new());
+        tokio::spawn(run_link(socket, client, event_tx, command_rx, view_rx));
+        Self { events, commands, views, next_id: 1 }
+    }
+
+    /// Says which views are watched from now on, also after a reconnect.
+    pub fn watch(&self, views: Vec<ViewKind>) {
+        self.views.send_if_modified(|watched| {
+            let differs = *watched != views;
+            *watched = views;
+            differs
+        });
     }
 
     /// Hands a command over without waiting; the answer comes as [`LinkEvent::Answer`] with the returned id.
@@ -177,6 +199,7 @@ async fn run_link(
     client: &'static str,
     events: mpsc::Sender<LinkEvent>,
     mut commands: mpsc::Receiver<(u64, Command)>,
+    mut views: watch::Receiver<Vec<ViewKind>>,
 ) {
     let mut cursor = Seq(0);
     let mut pause = Duration::from_millis(100);
@@ -184,7 +207,7 @@ async fn run_link(
         let why = match Connection::open(&socket, client).await {
             Ok(connection) => {
                 pause = Duration::from_millis(100);
-                match serve_link(connection, &mut cursor, &events, &mut commands).await {
+                match serve_link(connection, &mut cursor, &events, &mut commands, &mut views).await {
                     Some(error) => error.to_string(),
                     None => return,
                 }
@@ -210,12 +233,17 @@ async fn serve_link(
     cursor: &mut Seq,
     events: &mpsc::Sender<LinkEvent>,
     commands: &mut mpsc::Receiver<(u64, Command)>,
+    views: &mut watch::Receiver<Vec<ViewKind>>,
 ) -> Option<ClientError> {
     if events.send(LinkEvent::Up(connection.welcome.clone())).await.is_err() {
         return None;
     }
     if let Err(error) = connection.subscribe(*cursor, true).await {
         return Some(error);
+    }
+    // A new connection watches nothing: what is watched has to be said again.
+    if !views.borrow_and_update().is_empty() {
+        views.mark_changed();
     }
     loop {
         let event = tokio::select! {
@@ -227,6 +255,7 @@ async fn serve_link(
                     LinkEvent::Entries(entries)
                 }
                 Ok(ServerFrame::Samples { samples }) => LinkEvent::Samples(samples),
+                Ok(ServerFrame::View { view }) => LinkEvent::View(view),
                 Ok(ServerFrame::Answer { id, answer }) => LinkEvent::Answer(id, answer),
                 Ok(ServerFrame::Stopping { why } | ServerFrame::Refused { why }) => {
                     return Some(ClientError::Refused(why));
@@ -234,6 +263,13 @@ async fn serve_link(
                 Ok(ServerFrame::Hello(_)) => continue,
                 Err(error) => return Some(error),
             },
+            Ok(()) = views.changed() => {
+                let wanted = views.borrow_and_update().clone();
+                if let Err(error) = connection.watch(wanted).await {
+                    return Some(error);
+                }
+                continue;
+            }
             command = commands.recv() => {
                 let (id, command) = command?;
                 if let Err(error) = connection.framed.send(ClientFrame::Command { id, command }).await {

@@ -6,6 +6,7 @@ use crate::model::event::Entry;
 use crate::model::ids::{Operator, Seq};
 use crate::model::role::Role;
 use crate::model::sample::Samples;
+use crate::model::view::{View, ViewKind};
 use bytes::{Buf, BufMut, BytesMut};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,7 @@ use std::marker::PhantomData;
 use tokio_util::codec::{Decoder, Encoder};
 
 /// Version of this protocol. A server refuses a client of another version with a sentence that names both.
-pub const PROTOCOL: u32 = 1;
+pub const PROTOCOL: u32 = 2;
 
 /// Largest frame; a longer one ends the connection instead of filling memory.
 pub const MAX_FRAME_BYTES: usize = 16 * 1024 * 1024;
@@ -37,6 +38,11 @@ pub enum ClientFrame {
         since: Seq,
         /// Whether readings are wanted.
         samples: bool,
+    },
+    /// Send these views now and whenever they change; replaces what was watched before.
+    Watch {
+        /// Which; none: no views.
+        views: Vec<ViewKind>,
     },
     /// A command; its answer carries the same `id`.
     Command {
@@ -67,6 +73,11 @@ pub enum ServerFrame {
     Samples {
         /// Readings.
         samples: Box<Samples>,
+    },
+    /// A watched view, whole.
+    View {
+        /// Its content.
+        view: Box<View>,
     },
     /// The answer to a command.
     Answer {

@@ -5,9 +5,11 @@ use crate::model::event::Entry;
 use crate::model::ids::{Operator, Seq};
 use crate::model::role::Role;
 use crate::model::sample::Samples;
+use crate::model::view::{View, ViewKind};
 use crate::wire::frame::{ClientFrame, FrameCodec, FrameError, PROTOCOL, ServerFrame, Welcome};
 use async_trait::async_trait;
 use futures_util::{SinkExt, StreamExt};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
@@ -49,6 +51,10 @@ pub trait Backend: Send + Sync + 'static {
     async fn entries(&self, since: Seq, limit: u64) -> Result<Vec<Entry>, String>;
     /// Readings; wakes when they change.
     fn samples(&self) -> watch::Receiver<Samples>;
+    /// Counts up for each view when it changes.
+    fn view_versions(&self) -> watch::Receiver<BTreeMap<ViewKind, u64>>;
+    /// A copy of one view.
+    fn view(&self, kind: ViewKind) -> View;
     /// Carries a command out.
     async fn answer(&self, by: &Operator, role: Role, command: Command) -> Answer;
     /// A client came or went.
@@ -148,6 +154,10 @@ async fn talk(
     let mut samples = backend.samples();
     let mut stopping = backend.stopping();
     let mut samples_due = tokio::time::Instant::now();
+    // What is watched, with the version that the client has.
+    let mut watched: BTreeMap<ViewKind, Option<u64>> = BTreeMap::new();
+    let mut versions = backend.view_versions();
+    let mut views_due = tokio::time::Instant::now();
     head.mark_changed();
     loop {
         let following = cursor.is_some();
@@ -161,6 +171,11 @@ async fn talk(
                     wants_samples = wanted;
                     head.mark_changed();
                     samples.mark_changed();
+                }
+                Some(Ok(ClientFrame::Watch { views })) => {
+                    watched = views.into_iter().map(|kind| (kind, watched.get(&kind).copied().flatten())).collect();
+                    versions.mark_changed();
+                    views_due = tokio::time::Instant::now();
                 }
                 Some(Ok(ClientFrame::Command { id, command })) => {
                     let (backend, operator, answer_tx) = (backend.clone(), operator.clone(), answer_tx.clone());
@@ -186,10 +201,21 @@ async fn talk(
                     send(frames, ServerFrame::Entries { entries }).await?;
                 }
             }
-            () = samples_changed(&mut samples, samples_due), if wants_samples => {
+            () = changed(&mut samples, samples_due), if wants_samples => {
                 let now = Box::new(samples.borrow_and_update().clone());
                 samples_due = tokio::time::Instant::now() + SAMPLES_EVERY;
                 send(frames, ServerFrame::Samples { samples: now }).await?;
+            }
+            () = changed(&mut versions, views_due), if !watched.is_empty() => {
+                views_due = tokio::time::Instant::now() + SAMPLES_EVERY;
+                let now = versions.borrow_and_update().clone();
+                for (kind, sent) in &mut watched {
+                    let version = now.get(kind).copied().unwrap_or_default();
+                    if *sent != Some(version) {
+                        *sent = Some(version);
+                        send(frames, ServerFrame::View { view: Box::new(backend.view(*kind)) }).await?;
+                    }
+                }
             }
             why = reason_to_stop(&mut stopping) => {
                 // Whoever asked for the stop still gets its answer.
@@ -214,11 +240,12 @@ async fn refuse_open(frames: &mut Frames, why: String) -> Result<(), FrameError>
     send(frames, ServerFrame::Refused { why }).await
 }
 
-async fn samples_changed(samples: &mut watch::Receiver<Samples>, due: tokio::time::Instant) {
-    if samples.changed().await.is_err() {
+/// Waits until there is something new, and until `due`. What is new stays marked as such.
+async fn changed<T>(news: &mut watch::Receiver<T>, due: tokio::time::Instant) {
+    if news.changed().await.is_err() {
         // The engine is stopping; the stop branch speaks.
         std::future::pending::<()>().await;
     }
-    samples.mark_changed();
+    news.mark_changed();
     tokio::time::sleep_until(due).await;
 }

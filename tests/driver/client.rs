@@ -52,7 +52,7 @@ impl Client {
             Answer::Accepted { seq, .. } => {
                 self.until("the change", |m| m.phases.iter().any(|p| p.changed_seq >= seq)).await;
             }
-            Answer::Planned { .. } | Answer::Checked { .. } | Answer::Rejected { .. } => {}
+            Answer::Planned { .. } | Answer::Checked { .. } | Answer::Ending { .. } | Answer::Rejected { .. } => {}
         }
         Ok(())
     }

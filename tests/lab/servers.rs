@@ -11,6 +11,13 @@ pub fn postgres(number: u8) -> String {
     Lab::shared().postgres(number)
 }
 
+/// URL of the superuser on shared MariaDB server 1 (with the Performance Schema) or 2 (as it comes), without a database.
+///
+/// Panics when there is no lab, or one without MariaDB.
+pub fn mariadb(number: u8) -> String {
+    Lab::shared().mariadb(number)
+}
+
 /// The shared PgBouncer with this `pool_mode`: `transaction` or `session`.
 ///
 /// Panics when there is no lab, or one without PgBouncer.
@@ -43,7 +50,7 @@ impl Lab {
         }
     }
 
-    /// Starts servers for one test alone, which takes about three seconds: some of `pg1`, `pg2`, `pgbouncer`, `pgbouncer-session`.
+    /// Starts servers for one test alone, which takes about three seconds: some of `pg1`, `pg2`, `pgbouncer`, `pgbouncer-session`, `maria1`, `maria2`.
     pub fn private(names: &[&str]) -> Self {
         let dir = script("up").args(["--bare", "--only", &names.join(",")]).output();
         let dir = dir.expect("tests/lab/up must be executable");
@@ -60,6 +67,11 @@ impl Lab {
     /// See [`postgres`].
     pub fn postgres(&self, number: u8) -> String {
         self.variable(&format!("GODWIT_LAB_PG{number}")).to_owned()
+    }
+
+    /// See [`mariadb`].
+    pub fn mariadb(&self, number: u8) -> String {
+        self.variable(&format!("GODWIT_LAB_MARIA{number}")).to_owned()
     }
 
     /// See [`pgbouncer`].
@@ -109,8 +121,8 @@ fn script(name: &str) -> Command {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Lab, PgBouncer, pgbouncer, postgres};
-    use sqlx::{Connection, PgConnection};
+    use super::super::{Lab, PgBouncer, mariadb, pgbouncer, postgres};
+    use sqlx::{Connection, MySqlConnection, PgConnection};
 
     async fn answers(url: &str) -> bool {
         match PgConnection::connect(url).await {
@@ -140,6 +152,16 @@ mod tests {
             assert!(answers(&bouncer.admin.replace("/pgbouncer", "/postgres")).await, "{mode}");
             let databases = std::fs::read_to_string(&bouncer.databases).unwrap();
             assert!(databases.starts_with("[databases]"), "{databases}");
+        }
+    }
+
+    #[tokio::test]
+    #[ignore = "needs MariaDB: run tests/run"]
+    async fn one_mariadb_shows_more_than_the_other() {
+        for (number, shows) in [(1, 1), (2, 0)] {
+            let mut session = MySqlConnection::connect(&mariadb(number)).await.unwrap();
+            let shown: i64 = sqlx::query_scalar("select @@performance_schema").fetch_one(&mut session).await.unwrap();
+            assert_eq!(shown, shows, "maria{number}");
         }
     }
 

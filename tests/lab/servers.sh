@@ -1,22 +1,27 @@
 # shellcheck shell=bash
 # Sourced by up, down and server: where the programs are, who runs them, and whether a server is alive.
 #
-# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session) and lives in a lab directory $lab:
+# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session, maria1, maria2, mongo1, mongo2, redis1, redis2) and lives in a lab directory $lab:
 #   env                   shell lines that tests and people source, mode 0600
 #   pg1/ pg2/             clusters, owned by the server user        pg1.url pg2.url  their URLs, mode 0600
+#   maria1/ maria2/       data directories with their my.cnf       maria1.url maria2.url
 #   pgbouncer*/           pgbouncer.ini and databases.ini, the latter for tests to rewrite
+#   mongo* redis*         see mongodb_redis.sh
 #   run/ log/             pid files, passwords for the servers; logs
 
 # Where Debian keeps pgbouncer; not on the path of ordinary users.
 PATH=$PATH:/usr/sbin
 
 # All servers that a lab can have, in the order in which they start.
-all_servers=(pg1 pg2 pgbouncer pgbouncer-session)
+all_servers=(pg1 pg2 pgbouncer pgbouncer-session maria1 maria2 mongo1 mongo2 redis1 redis2)
 
 die() {
     echo "tests/lab: $*" >&2
     exit 1
 }
+
+# shellcheck source-path=SCRIPTDIR
+. "$here/mongodb_redis.sh"
 
 # The newest PostgreSQL, but 15 when it is there: the suites are written against 15.
 postgres_bin() {
@@ -124,6 +129,14 @@ start_server() {
     case $1 in
         pg*[0-9])
             as_server "$(postgres_bin)/pg_ctl" -D "$lab/$1" -l "$lab/log/$1.log" -w -t 60 start >/dev/null ||
+                { tail -n 5 "$lab/log/$1.log" >&2; die "$1 did not start"; }
+            ;;
+        mongo*) launch_mongo "$1" ;;
+        redis*) launch_redis "$1" ;;
+        maria*)
+            # Its own session: a server outlives the script that started it. `setsid` returns at once.
+            as_server setsid -f mariadbd --defaults-file="$lab/$1/my.cnf" >>"$lab/log/$1.out" 2>&1 </dev/null
+            within 60 listens "$(sed -n 's/^port = //p' "$lab/$1/my.cnf")" ||
                 { tail -n 5 "$lab/log/$1.log" >&2; die "$1 did not start"; }
             ;;
         pgbouncer*)

@@ -8,10 +8,18 @@ mod driver;
 mod lab;
 
 #[cfg(test)]
+mod mariadb;
+#[cfg(test)]
 mod migration;
+#[cfg(test)]
+mod mongodb;
 #[cfg(test)]
 mod pooler;
 #[cfg(test)]
 mod postgres_control;
 #[cfg(test)]
 mod postgres_data;
+#[cfg(test)]
+mod postgres_watch;
+#[cfg(test)]
+mod redis;

@@ -3,7 +3,7 @@
 mod checksum;
 mod freeze;
 mod inspect;
-mod lab;
+pub mod lab;
 mod meanwhile;
 mod preflight;
 mod schema;

@@ -23,4 +23,6 @@ mod snapshot;
 #[cfg(test)]
 mod truncation;
 #[cfg(test)]
+mod watching;
+#[cfg(test)]
 mod writer;

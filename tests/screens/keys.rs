@@ -1,6 +1,7 @@
 //! Keys: what is shown works, and nothing that the state forbids is ever sent.
 
 use crate::fixture::*;
+use crate::stores;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use godwit::model::command::{Action, Answer, Command};
 use godwit::model::ids::{Operator, Seq};
@@ -71,10 +72,12 @@ fn every_status(env: Option<&str>) -> Vec<(Story, Samples)> {
     all
 }
 
+const SCREENS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
+
 /// Everything that a key could change, in one string.
 fn fingerprint(cockpit: &Cockpit) -> String {
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?} {:?} {}",
         cockpit.screen,
         cockpit.overview,
         cockpit.phases,
@@ -87,6 +90,10 @@ fn fingerprint(cockpit: &Cockpit) -> String {
         cockpit.leaving,
         cockpit.is_frozen(),
         cockpit.filter_line,
+        cockpit.activity,
+        cockpit.locks,
+        cockpit.replication,
+        cockpit.masked,
     )
 }
 
@@ -94,7 +101,7 @@ fn fingerprint(cockpit: &Cockpit) -> String {
 fn every_key_in_the_footer_does_something() {
     for (story, samples) in every_status(None) {
         for role in [Role::Viewer, Role::Operator, Role::Approver] {
-            for screen in ["1", "2", "3", "4", "5"] {
+            for screen in SCREENS {
                 let mut cockpit = cockpit_of(&story, samples.clone(), "mina", role, CockpitOptions::default());
                 press(&mut cockpit, screen);
                 for binding in offered(&cockpit, 200) {
@@ -114,7 +121,7 @@ fn a_viewer_and_an_observer_are_offered_nothing_that_acts() {
     for (story, samples) in every_status(None) {
         let observe = CockpitOptions { observe: true, ..CockpitOptions::default() };
         for (role, options) in [(Role::Viewer, CockpitOptions::default()), (Role::Approver, observe)] {
-            for screen in ["1", "2", "3", "4", "5"] {
+            for screen in SCREENS {
                 let mut cockpit = cockpit_of(&story, samples.clone(), "mina", role, options.clone());
                 press(&mut cockpit, screen);
                 assert!(offered(&cockpit, 200).iter().all(|b| !matches!(b.intent, Intent::Act(_))));
@@ -128,19 +135,24 @@ fn a_viewer_and_an_observer_are_offered_nothing_that_acts() {
 fn acts_agree_with_the_model_about_role_and_danger() {
     let mut seen = Vec::new();
     for (story, samples) in every_status(None) {
-        let cockpit = cockpit_of(&story, samples, "mina", Role::Approver, CockpitOptions::default());
+        let mut cockpit = cockpit_of(&story, samples, "mina", Role::Approver, CockpitOptions::default());
+        stores::show(&mut cockpit, vec![stores::jammed()]);
         let picture = cockpit.live();
         for act in Act::ALL {
             let targets: Vec<Target> = match act.takes() {
                 Takes::Phase => picture.migration.phases.iter().map(|p| Target::Phase(p.id.clone())).collect(),
                 Takes::Pipeline => picture.migration.pipelines.keys().cloned().map(Target::Pipeline).collect(),
                 Takes::Tables => vec![Target::Table("orders".into(), "public.orders".into()), Target::Whole],
+                Takes::Session => vec![Target::Session("legacy".into(), stores::key(18_260))],
                 Takes::Nothing => vec![Target::Whole],
             };
             for target in targets.into_iter().filter(|t| act.why_not(t, picture, false).is_none()) {
                 let (mut dialog, first) = Dialog::open(act, target.clone(), picture);
                 if let (Some(direction), Target::Phase(id)) = (act.plan(), &target) {
                     dialog.answer(Answer::Planned { plan: plan(id.as_str(), direction), seq: None }, picture);
+                }
+                if let Some(how) = act.ending() {
+                    dialog.answer(Answer::Ending { ending: stores::ending(18_260, how, &[]) }, picture);
                 }
                 dialog.fields.iter_mut().for_each(|f| f.value.push_str(if f.value.is_empty() { "x" } else { "" }));
                 let command = match (dialog.confirm(picture, false), first) {
@@ -163,7 +175,7 @@ fn acts_agree_with_the_model_about_role_and_danger() {
 fn without_colour_no_cell_has_one() {
     for (story, samples) in every_status(Some("production")) {
         let mut cockpit = cockpit(&story, samples);
-        for screen in ["1", "2", "3", "4", "5"] {
+        for screen in SCREENS {
             press(&mut cockpit, screen);
             let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
             frame::draw(&cockpit, Theme::new(false), &mut buffer);
@@ -236,7 +248,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let bound = prop::sample::select(bound).prop_map(|k| Happening::Key(k.code, k.control));
     prop_oneof![
         12 => bound,
-        4 => prop::sample::select(vec!['A', 'y', 'B', 'r', 'P', 'X', 't', 'w', 'v', 'E', 's']).prop_map(|c| Happening::Key(KeyCode::Char(c), false)),
+        4 => prop::sample::select(vec!['A', 'y', 'B', 'r', 'P', 'X', 't', 'w', 'v', 'E', 's', 'C', 'K', '6', '7']).prop_map(|c| Happening::Key(KeyCode::Char(c), false)),
         2 => Just(Happening::Key(KeyCode::Enter, false)),
         2 => any::<char>().prop_map(|c| Happening::Key(KeyCode::Char(c), false)),
         1 => "(approve|rollback|skip|run|pause) (cutover|watch|x)".prop_map(Happening::Paste),
@@ -275,6 +287,7 @@ proptest! {
     ) {
         let (mut story, samples) = awaiting(production.then_some("production"));
         let mut cockpit = cockpit_of(&story, samples, "mina", role, CockpitOptions::default());
+        stores::show(&mut cockpit, vec![stores::jammed(), stores::replication()]);
         let mut open: Vec<(u64, Command)> = Vec::new();
         let mut next_id = 1;
         for happening in happenings {
@@ -293,6 +306,9 @@ proptest! {
                         (_, 0) => Answer::Rejected { why: "no".into() },
                         (Action::Plan { phase, direction }, _) => {
                             Answer::Planned { plan: plan(phase.as_str(), *direction), seq: None }
+                        }
+                        (Action::ShowEnding { session, how, .. }, _) => {
+                            Answer::Ending { ending: stores::ending(session.id.parse().unwrap(), *how, &[]) }
                         }
                         (Action::Run { phase }, _) => {
                             Answer::Planned { plan: plan(phase.as_str(), Direction::Forward), seq: Some(Seq(1)) }

@@ -18,3 +18,5 @@ mod pty;
 mod sentences;
 mod situations;
 mod speed;
+mod stores;
+mod triage;

@@ -1,6 +1,7 @@
 //! The whole program: the loop on a counting terminal, against a small engine that speaks the real frames over a socket.
 
 use crate::fixture::*;
+use crate::stores;
 use crossterm::event::{Event as TerminalEvent, KeyCode, KeyEvent, KeyModifiers};
 use futures_util::{SinkExt, StreamExt};
 use godwit::model::command::{Action, Answer};
@@ -8,6 +9,7 @@ use godwit::model::ids::Seq;
 use godwit::model::phase::PhaseEvent;
 use godwit::model::plan::Direction;
 use godwit::model::role::Role;
+use godwit::model::view::ViewKind;
 use godwit::tui::error::CockpitError;
 use godwit::tui::runner::{Ended, Input, Pace, Runner};
 use godwit::tui::signals::Signal;
@@ -233,6 +235,14 @@ impl Engine {
         self.framed.send(frame).await.unwrap();
     }
 
+    /// The views that the client asks for next.
+    async fn watched(&mut self) -> Vec<ViewKind> {
+        match self.framed.next().await {
+            Some(Ok(ClientFrame::Watch { views })) => views,
+            other => panic!("nothing is watched: {other:?}"),
+        }
+    }
+
     async fn command(&mut self) -> (u64, godwit::model::command::Command) {
         match self.framed.next().await {
             Some(Ok(ClientFrame::Command { id, command })) => (id, command),
@@ -314,6 +324,39 @@ async fn nothing_is_written_when_nothing_changed() {
     let spent = program.glass.bytes() - first;
     assert!(spent < 60, "{spent} bytes: more than one more name in the header takes");
     program.press("^C");
+    assert_eq!(program.end().await.unwrap(), Ended::ByOperator);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_flow_only_while_they_are_seen() {
+    let place = place();
+    let (story, _) = awaiting(None);
+    let program = Program::start(&place.socket, CockpitOptions::default());
+    let mut engine = Engine::accept(&place.listener, &story).await;
+    program.glass.shows("engine 4312 up").await;
+    program.press("6");
+    assert_eq!(engine.watched().await, [ViewKind::Activity]);
+    engine.tell(ServerFrame::View { view: Box::new(stores::jammed()) }).await;
+    program.glass.shows("18231").await;
+    let first = program.glass.bytes();
+    // The next readings are newer and say the same: not a byte goes to the terminal.
+    for _ in 0..50 {
+        engine.tell(ServerFrame::View { view: Box::new(stores::jammed()) }).await;
+        program.press("x");
+    }
+    engine.tell(ServerFrame::View { view: Box::new(stores::calm()) }).await;
+    program.glass.shows("sqlite has no activity to show").await;
+    let spent = program.glass.bytes() - first;
+    assert!(spent < 2_500, "{spent} bytes: more than the screen that changed");
+
+    // After a reconnect the view is asked for again by itself.
+    drop(engine);
+    program.glass.shows("reconnecting").await;
+    let mut engine = Engine::accept(&place.listener, &story).await;
+    assert_eq!(engine.watched().await, [ViewKind::Activity]);
+    program.press("1");
+    assert_eq!(engine.watched().await, []);
+    program.press("q");
     assert_eq!(program.end().await.unwrap(), Ended::ByOperator);
 }
 

@@ -1,9 +1,11 @@
 //! What the journal says of each kind of event.
 
 use crate::fixture::*;
+use crate::stores;
 use chrono::TimeDelta;
 use godwit::model::change::Position;
 use godwit::model::comparison::ComparisonEvent;
+use godwit::model::ending::SessionEvent;
 use godwit::model::event::{Entry, Event};
 use godwit::model::ids::Seq;
 use godwit::model::phase::{Approval, PhaseEvent};
@@ -11,6 +13,7 @@ use godwit::model::pipeline::{PipelineEvent, PipelineState, Stage, Traffic};
 use godwit::model::plan::Direction;
 use godwit::model::reason::{FailurePolicy, Reason};
 use godwit::model::schema_change::{Difference, SchemaChange, SchemaNote, SchemaOutcome};
+use godwit::model::session::Ending;
 use godwit::model::step::StepEvent;
 use godwit::model::table::{TableMap, TableName};
 use godwit::model::verification::DriftCounts;
@@ -116,6 +119,18 @@ fn every_event_has_a_sentence() {
     let drift = DriftCounts { missing: 1, ..DriftCounts::default() };
     events.push(comparison(ComparisonEvent::Ended { tables: 2, rows: 812_334, drift }));
     events.push(comparison(ComparisonEvent::Failed { reason: reason() }));
+    let session = |event| Event::Session { store: "legacy".into(), session: stores::key(18_231), event };
+    events.push(session(SessionEvent::EndIntended {
+        by: by(),
+        how: Ending::Kill,
+        login: "app_rw".into(),
+        application: "shop-api".into(),
+        client: "10.0.4.7".into(),
+        doing: "UPDATE orders SET total = ?".into(),
+        statement: "SELECT pg_terminate_backend(18231)".into(),
+    }));
+    events.push(session(SessionEvent::Ended { intent: Seq(50) }));
+    events.push(session(SessionEvent::EndFailed { intent: Seq(50), reason: reason() }));
     events.push(Event::Unknown);
     let lines: Vec<String> = events
         .into_iter()

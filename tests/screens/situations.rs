@@ -161,7 +161,11 @@ fn what_a_viewer_and_an_observer_see() {
 fn help_is_made_from_the_keys() {
     let (story, samples) = awaiting(Some("production"));
     let mut cockpit = cockpit(&story, samples);
-    for (digit, name) in ["overview", "phases", "pipelines", "verification", "journal"].iter().enumerate() {
+    for (digit, name) in
+        ["overview", "phases", "pipelines", "verification", "journal", "activity", "locks", "replication"]
+            .iter()
+            .enumerate()
+    {
         press(&mut cockpit, &format!("{} ?", digit + 1));
         insta::assert_snapshot!(format!("help_{name}"), shown(&mut cockpit, 80, 60));
         press(&mut cockpit, "Esc");

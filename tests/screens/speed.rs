@@ -2,6 +2,7 @@
 //! nothing about it. `cargo test --release --test screens -- --ignored --nocapture speed` prints the figures.
 
 use crate::fixture::*;
+use crate::{stores, triage};
 use godwit::model::pipeline::Stage;
 use godwit::tui::screens::frame;
 use godwit::tui::theme::Theme;
@@ -29,7 +30,11 @@ fn a_key_is_shown_within_a_frame_with_a_thousand_stores() {
     story.request("cutover", "ben");
     let mut cockpit = cockpit(&story, samples);
     let mut buffer = Buffer::empty(Rect::new(0, 0, 140, 40));
-    let keys = ["1", "j", "PgDn", "G", "2", "j", "3", "j", "G", "4", "j", "PgDn", "5", "k", "PgUp", "f", "?", "Esc"];
+    stores::show(&mut cockpit, vec![triage::crowd(1_000), stores::replication()]);
+    let keys = [
+        "1", "j", "PgDn", "G", "2", "j", "3", "j", "G", "4", "j", "PgDn", "5", "k", "PgUp", "f", "6", "j", "G", ">",
+        "a", "m", "7", "j", "G", "8", "j", "?", "Esc",
+    ];
     let mut worst: Vec<(Duration, &str, &str)> = Vec::new();
     for _ in 0..5 {
         let mut screen = "1";

@@ -71,7 +71,7 @@ impl Driver {
         match tokio::time::timeout_at(deadline, self.session.next()).await {
             Err(_) => return Ok(false),
             Ok(Ok(Update::Entries(entries))) => self.print(&entries)?,
-            Ok(Ok(Update::Samples)) => {}
+            Ok(Ok(Update::Samples | Update::View(_))) => {}
             Ok(Err(failure)) => self.recover(failure).await?,
         }
         Ok(true)
@@ -134,14 +134,17 @@ impl Driver {
                 match self.ask(question).await? {
                     Some(Answer::Planned { plan, .. }) => Action::Rollback { phase: id.clone(), plan: plan.hash },
                     Some(Answer::Rejected { why }) => return Ok(Some(why)),
-                    Some(Answer::Accepted { .. } | Answer::Checked { .. }) | None => return Ok(None),
+                    Some(Answer::Accepted { .. } | Answer::Checked { .. } | Answer::Ending { .. }) | None => {
+                        return Ok(None);
+                    }
                 }
             }
             Decision::Done | Decision::Wait | Decision::Fail(_) => return Ok(None),
         };
         match self.ask(action).await? {
             Some(Answer::Rejected { why }) => Ok(Some(why)),
-            Some(Answer::Accepted { .. } | Answer::Planned { .. } | Answer::Checked { .. }) | None => Ok(None),
+            Some(Answer::Accepted { .. } | Answer::Planned { .. } | Answer::Checked { .. } | Answer::Ending { .. })
+            | None => Ok(None),
         }
     }
 

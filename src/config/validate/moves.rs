@@ -79,6 +79,8 @@ fn canonical(name: &str, engine: Engine) -> String {
         Engine::Postgres if !name.contains('.') => format!("public.{name}"),
         Engine::Postgres => name.to_owned(),
         Engine::Sqlite => name.to_lowercase(),
+        // Nothing moves through these; a pipeline over them is refused where it is read.
+        _ => name.to_owned(),
     }
 }
 

@@ -67,6 +67,18 @@ fn one(pipeline: &RawPipeline, raw: &RawProfile, stores: &[StoreConfig], cx: Con
             );
         }
     }
+    for (name, store, way) in [(from, source, "out of"), (to, target, "into")] {
+        if let (Some(name), Some(store)) = (name, store.filter(|store| !store.engine.moves_data())) {
+            let sentence = format!(
+                "Godwit cannot move data {way} {} yet: store `{}` is watched only. Name a store whose engine is {}.",
+                store.engine.product(),
+                names::shown(&name.value),
+                names::listed(Engine::ALL.into_iter().filter(|e| e.moves_data()).map(Engine::as_str))
+                    .replace(" and ", " or ")
+            );
+            notes.add(&name.place, sentence);
+        }
+    }
     let engines = (source.map(|s| s.engine), target.map(|s| s.engine));
     let rules: Vec<TableRule> = tables
         .map(|list| list.value.iter().filter_map(|rule| table_rule(rule, engines, cx)).collect())

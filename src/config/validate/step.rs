@@ -3,7 +3,7 @@
 use super::route::{argv_of, http_url, method_of};
 use super::{Context, store_names};
 use crate::config::names::{self, NameRule};
-use crate::config::profile::CustomStep;
+use crate::config::profile::{CustomStep, Engine};
 use crate::config::raw::{RawAction, RawPhase, RawProfile, RawStep};
 use crate::config::table::{Field, Placed};
 use crate::model::ids::StoreId;
@@ -33,6 +33,12 @@ pub(super) fn validate(phase: &RawPhase, raw: &RawProfile, cx: Context<'_>) -> V
     steps
 }
 
+/// The engine of a store that is only watched.
+fn watched_only(raw: &RawProfile, name: &str) -> Option<Engine> {
+    let store = raw.stores.iter().find(|store| store.name == name)?;
+    Engine::from_word(&store.engine.given()?.value).filter(|engine| !engine.moves_data())
+}
+
 fn one(step: &RawStep, name: Option<&Placed<String>>, raw: &RawProfile, cx: Context<'_>) -> Option<CustomStep> {
     let name_text = || name.map(|name| name.value.clone());
     match &step.action {
@@ -40,6 +46,16 @@ fn one(step: &RawStep, name: Option<&Placed<String>>, raw: &RawProfile, cx: Cont
             let store =
                 store.required("store", cx.notes, &step.place, "An SQL step needs `store`: where the statement runs.");
             let store = store.filter(|store| cx.resolves(store, "store", store_names(raw)));
+            let watched = store.and_then(|name| watched_only(raw, &name.value).map(|engine| (name, engine)));
+            if let Some((name, engine)) = watched {
+                let sentence = format!(
+                    "Godwit cannot run statements on {} yet: store `{}` is watched only. Let a command do it: \
+                     {{ name = \"...\", command = [\"...\"] }}.",
+                    engine.product(),
+                    names::shown(&name.value)
+                );
+                cx.notes.add(&name.place, sentence);
+            }
             for text in [statement, undo, check].into_iter().filter_map(Field::given) {
                 if text.value.trim().is_empty() {
                     cx.notes.add(&text.place, "The statement is empty; leave the key out if there is nothing to run.");

@@ -12,8 +12,6 @@ use std::time::Duration;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-const ENGINES: [Engine; 2] = [Engine::Postgres, Engine::Sqlite];
-
 /// The sound stores, in file order.
 pub(super) fn validate(raw: &RawProfile, cx: Context<'_>) -> Vec<StoreConfig> {
     if raw.stores.is_empty() {
@@ -46,7 +44,7 @@ fn one(raw: &RawStore, cx: Context<'_>) -> Option<StoreConfig> {
 }
 
 fn engine(raw: &RawStore, cx: Context<'_>) -> Option<Engine> {
-    let words = || ENGINES.into_iter().map(Engine::as_str);
+    let words = || Engine::ALL.into_iter().map(Engine::as_str);
     let choice = names::listed(words());
     let written = raw.engine.required(
         "engine",
@@ -54,7 +52,7 @@ fn engine(raw: &RawStore, cx: Context<'_>) -> Option<Engine> {
         &raw.place,
         &format!("A store needs `engine`. This build has {choice}."),
     )?;
-    let engine = ENGINES.into_iter().find(|engine| engine.as_str() == written.value);
+    let engine = Engine::from_word(&written.value);
     if engine.is_none() {
         let sentence = format!("This build has no engine `{}`; it has {choice}.", names::shown(&written.value));
         cx.notes.add_near(&written.place, sentence, &written.value, words());

@@ -2,11 +2,15 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::capture::PgCapture;
 use crate::stores::postgres::connect::Connector;
 use crate::stores::postgres::holds::Holds;
+use crate::stores::postgres::indexes::Definitions;
+use crate::stores::postgres::statements::Texts;
 use crate::stores::postgres::target::PgTarget;
+use crate::stores::postgres::watch::Watch;
 use crate::stores::postgres::wire::link::Link;
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,
@@ -20,6 +24,9 @@ pub struct PostgresStore {
     holds: Arc<Holds>,
     capture: PgCapture,
     target: PgTarget,
+    watch: Watch,
+    texts: Texts,
+    definitions: Definitions,
 }
 
 impl PostgresStore {
@@ -31,8 +38,12 @@ impl PostgresStore {
         let address = Address::parse(url)
             .map_err(|reason| StoreError::new(&options.id, Operation::Connect, ErrorKind::Rejected, reason))?;
         let link = Link::new(address.clone(), options.clone());
+        let connector = Arc::new(Connector::new(options, address));
         Ok(Self {
-            connector: Arc::new(Connector::new(options, address)),
+            watch: Watch::new(connector.clone()),
+            texts: Texts::default(),
+            definitions: Definitions::default(),
+            connector,
             holds: Arc::default(),
             capture: PgCapture::new(link.clone()),
             target: PgTarget::new(link),
@@ -42,6 +53,21 @@ impl PostgresStore {
     /// Its connections.
     pub(super) fn connector(&self) -> &Arc<Connector> {
         &self.connector
+    }
+
+    /// The session that looks.
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Texts of statements that were read before.
+    pub(super) fn statement_texts(&self) -> &Texts {
+        &self.texts
+    }
+
+    /// Definitions of indexes that were read before.
+    pub(super) fn definitions(&self) -> &Definitions {
+        &self.definitions
     }
 
     /// Sessions that hold writers, or may still hold them.
@@ -105,5 +131,29 @@ impl Store for PostgresStore {
 
     fn activity(&self) -> &dyn Activity {
         self
+    }
+
+    fn sessions(&self) -> Option<&dyn Sessions> {
+        Some(self)
+    }
+
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        Some(self)
+    }
+
+    fn statements(&self) -> Option<&dyn StatementStats> {
+        Some(self)
+    }
+
+    fn indexes(&self) -> Option<&dyn IndexStats> {
+        Some(self)
+    }
+
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
+        Some(self)
+    }
+
+    fn monitoring(&self) -> Option<&dyn Monitoring> {
+        Some(self)
     }
 }

@@ -1,7 +1,8 @@
 use super::*;
 
-/// Keys that do something harmless in at least one sibling tool (reference/observability.md, section 1e).
-const HARMLESS_IN_SIBLINGS: &str = "qh?jkgG/\\fpPMTZzRr+-_dstieycnxmuIHJKLSoD<>,.[]`@#0123456789 ";
+/// Keys that do something harmless in at least one sibling tool (reference/observability.md, section 1e). `K` is not among them: it
+/// kills in pg_activity and in pgcenter, and fingers that know it from there must not meet something else here.
+const HARMLESS_IN_SIBLINGS: &str = "qh?jkgG/\\fpPMTZzRr+-_dstieycnxmuIHJLSoD<>,.[]`@#0123456789 ";
 
 fn is_dangerous(binding: &Binding) -> bool {
     matches!(binding.intent, Intent::Act(act) if act.is_dangerous())

@@ -15,11 +15,13 @@
 //! └────────────────────────────────────────────────────────────────────────────┘
 //! ```
 
+use crate::model::ending::EndingPlan;
 use crate::model::plan::{Direction, Plan};
 use crate::tui::state::act::Target;
 use crate::tui::state::cockpit::Cockpit;
-use crate::tui::state::dialog::{Dialog, PlanLine, Stage, plan_lines};
+use crate::tui::state::dialog::{Dialog, Stage};
 use crate::tui::state::field::{Field, Must};
+use crate::tui::state::printed::{PlanLine, plan_lines};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::canvas::{Canvas, u16_of};
 use crate::tui::widgets::table::band;
@@ -136,6 +138,7 @@ fn facts(cockpit: &Cockpit, dialog: &Dialog) -> Vec<Text<'static>> {
         Target::Phase(id) => format!("phase {id} of {migration}"),
         Target::Pipeline(id) => format!("pipeline {id} of {migration}"),
         Target::Table(pipeline, table) => format!("table {table} of pipeline {pipeline}"),
+        Target::Session(store, key) => format!("session {key} of store {store}"),
         Target::Whole => format!("migration {migration}"),
     };
     let mut line = fact("target", Tone::Plain, target);
@@ -143,6 +146,9 @@ fn facts(cockpit: &Cockpit, dialog: &Dialog) -> Vec<Text<'static>> {
         line = line.plain(", ").add(Tone::Production, " PRODUCTION ");
     }
     let mut lines = vec![line, fact("effect", Tone::Plain, dialog.act.effect(&dialog.target, picture))];
+    if let Some(ending) = &dialog.ending {
+        lines.extend(ending_facts(ending, cockpit));
+    }
     match &dialog.plan {
         Some(plan) => lines.extend(plan_facts(plan, dialog)),
         None if dialog.act.plan().is_none() => {
@@ -168,6 +174,17 @@ fn plan_facts(plan: &Plan, dialog: &Dialog) -> Vec<Text<'static>> {
     };
     let words = format!("{}, {steps} step{plural}, decided on journal row {}", plan.short_hash(), dialog.seen);
     vec![no_return, fact("way back", Tone::Plain, plan.way_back.clone()), fact("plan", Tone::Strong, words)]
+}
+
+/// Whose session it is, what it does, and what speaks against ending it.
+fn ending_facts(ending: &EndingPlan, cockpit: &Cockpit) -> Vec<Text<'static>> {
+    let doing = if cockpit.masked { "(masked)" } else { &ending.doing };
+    let mut lines = vec![
+        fact("who", Tone::Plain, ending.who.clone()),
+        fact("doing", Tone::Plain, if doing.is_empty() { "nothing is shown".to_owned() } else { doing.to_owned() }),
+    ];
+    lines.extend(ending.warnings.iter().map(|warning| fact("! beware", Tone::Warn, warning.clone())));
+    lines
 }
 
 /// Pausing is limited by the source's log: says for how long it is kept.
@@ -209,6 +226,9 @@ fn middle(dialog: &Dialog) -> Vec<Text<'static>> {
     {
         return lines.iter().map(|line| Text::new().plain(line.clone()).hang(4)).collect();
     }
+    if let (Some(ending), Stage::Prompting | Stage::Waiting) = (&dialog.ending, &dialog.stage) {
+        return vec![Text::new().plain(ending.statement.clone()).hang(2)];
+    }
     match (&dialog.plan, &dialog.stage) {
         (Some(plan), Stage::Prompting | Stage::Waiting) => plan_lines(plan).into_iter().map(plan_line).collect(),
         _ => Vec::new(),
@@ -233,7 +253,9 @@ fn ending(cockpit: &Cockpit, dialog: &Dialog) -> Vec<Text<'static>> {
     let mut lines = Vec::new();
     match &dialog.stage {
         Stage::Planning => {
-            lines.push(Text::of(Tone::Busy, "* the engine is printing the plan; nothing is changed by that"))
+            let what = if dialog.act.ending().is_some() { "statement" } else { "plan" };
+            let words = format!("* the engine is printing the {what}; nothing is changed by that");
+            lines.push(Text::of(Tone::Busy, words));
         }
         Stage::Prompting => {
             if let Some(note) = &dialog.note {
@@ -260,7 +282,7 @@ fn observed(cockpit: &Cockpit, dialog: &Dialog) -> Option<Text<'static>> {
     let (name, word) = match &dialog.target {
         Target::Phase(id) => (id.as_str(), picture.phase(id)?.status.word()),
         Target::Pipeline(id) => (id.as_str(), picture.migration.pipelines.get(id)?.state.word()),
-        Target::Table(..) | Target::Whole => return None,
+        Target::Table(..) | Target::Session(..) | Target::Whole => return None,
     };
     Some(Text::of(Tone::Dim, "  accepted is not done: ").plain(format!("{name} is {word} now")).hang(2))
 }

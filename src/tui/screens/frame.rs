@@ -1,6 +1,8 @@
 //! The whole frame: header, the screen, what covers it, and the footer.
 
-use crate::tui::screens::{dialog, help, journal, overview, phases, pipelines, verification};
+use crate::tui::screens::{
+    activity, dialog, help, journal, locks, overview, phases, pipelines, replication, verification,
+};
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::screen::Screen;
 use crate::tui::theme::{Theme, Tone};
@@ -50,6 +52,9 @@ fn draw_body(canvas: &mut Canvas<'_>, body: Rect, cockpit: &Cockpit, small: bool
         Screen::Pipelines => pipelines::draw(canvas, body, cockpit, small),
         Screen::Verification => verification::draw(canvas, body, cockpit, small),
         Screen::Journal => journal::draw(canvas, body, cockpit),
+        Screen::Activity => activity::draw(canvas, body, cockpit, small),
+        Screen::Locks => locks::draw(canvas, body, cockpit, small),
+        Screen::Replication => replication::draw(canvas, body, cockpit, small),
     };
     match &cockpit.dialog {
         Some(open) => dialog::draw(canvas, body, cockpit, open),

@@ -1,6 +1,7 @@
 //! What happened, one line for each event; Enter shows all fields of one.
 
 use crate::model::comparison::ComparisonEvent;
+use crate::model::ending::SessionEvent;
 use crate::model::event::{Entry, Event};
 use crate::model::gate::GateState;
 use crate::model::phase::PhaseEvent;
@@ -124,6 +125,11 @@ fn weight(entry: &Entry) -> mark::Mark {
         Event::Comparison { .. } => (Tone::Plain, ' '),
         Event::CommandRejected { .. } => (Tone::Warn, '!'),
         Event::Repaired { .. } => (Tone::Warn, '~'),
+        Event::Session { event, .. } => match event {
+            SessionEvent::EndIntended { .. } => (Tone::Warn, '~'),
+            SessionEvent::Ended { .. } => (Tone::Good, '+'),
+            SessionEvent::EndFailed { .. } => (Tone::Bad, '!'),
+        },
         Event::ProfileLoaded { .. }
         | Event::Planned { .. }
         | Event::EngineStarted { .. }

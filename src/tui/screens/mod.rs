@@ -1,10 +1,14 @@
 //! Drawing: one file for each screen, with the same name as the one that holds its state. Everything here only reads.
 
+pub mod activity;
 pub mod dialog;
 pub mod frame;
 pub mod help;
 pub mod journal;
+pub mod locks;
 pub mod overview;
 pub mod phases;
 pub mod pipelines;
+pub mod replication;
+pub mod session;
 pub mod verification;

@@ -1,12 +1,14 @@
 //! What an operator can do from the cockpit, and the one function that says whether it may be done now.
 
 use crate::model::fold::PhaseRecord;
-use crate::model::ids::{PhaseId, PipelineId};
+use crate::model::ids::{PhaseId, PipelineId, StoreId};
 use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::pipeline::{PipelineRecord, PipelineState, Stage};
 use crate::model::plan::Direction;
 use crate::model::reason::FailurePolicy;
 use crate::model::role::Role;
+use crate::model::session::{Ending, SessionKey, SessionState};
+use crate::tui::state::activity::session;
 use crate::tui::state::picture::Picture;
 
 /// An act. Each becomes one [`Action`](crate::model::command::Action) when its dialog is confirmed.
@@ -38,6 +40,10 @@ pub enum Act {
     Verify,
     /// Overwrite differing target rows.
     Repair,
+    /// Cancel a session's statement.
+    Cancel,
+    /// End a session.
+    Kill,
     /// Run the pre-flight checks.
     Check,
     /// Stop the engine.
@@ -53,6 +59,8 @@ pub enum Target {
     Pipeline(PipelineId),
     /// One table of a pipeline, by its source name.
     Table(PipelineId, String),
+    /// A session of a store.
+    Session(StoreId, SessionKey),
     /// The migration as a whole.
     Whole,
 }
@@ -64,6 +72,7 @@ impl Target {
             Self::Phase(id) => id.as_str(),
             Self::Pipeline(id) => id.as_str(),
             Self::Table(_, table) => table,
+            Self::Session(_, key) => &key.id,
             Self::Whole => "",
         }
     }
@@ -78,13 +87,15 @@ pub enum Takes {
     Pipeline,
     /// A table, a pipeline, or everything.
     Tables,
+    /// A session of a store.
+    Session,
     /// Nothing.
     Nothing,
 }
 
 impl Act {
     /// All acts.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::Run,
         Self::Approve,
         Self::Withdraw,
@@ -98,6 +109,8 @@ impl Act {
         Self::Throttle,
         Self::Verify,
         Self::Repair,
+        Self::Cancel,
+        Self::Kill,
         Self::Check,
         Self::Down,
     ];
@@ -118,6 +131,8 @@ impl Act {
             Self::Throttle => "throttle",
             Self::Verify => "verify",
             Self::Repair => "repair",
+            Self::Cancel => "cancel",
+            Self::Kill => "kill",
             Self::Check => "check",
             Self::Down => "stop the engine",
         }
@@ -147,6 +162,7 @@ impl Act {
             | Self::Skip => Takes::Phase,
             Self::PausePipeline | Self::ResumePipeline | Self::Throttle => Takes::Pipeline,
             Self::Verify | Self::Repair => Takes::Tables,
+            Self::Cancel | Self::Kill => Takes::Session,
             Self::Check | Self::Down => Takes::Nothing,
         }
     }
@@ -156,6 +172,15 @@ impl Act {
         match self {
             Self::Run | Self::Approve => Some(Direction::Forward),
             Self::Rollback => Some(Direction::Rollback),
+            _ => None,
+        }
+    }
+
+    /// How it ends a session; its dialog then prints the exact statement before anything may be confirmed.
+    pub fn ending(self) -> Option<Ending> {
+        match self {
+            Self::Cancel => Some(Ending::Cancel),
+            Self::Kill => Some(Ending::Kill),
             _ => None,
         }
     }
@@ -173,13 +198,18 @@ impl Act {
             | Self::PausePipeline
             | Self::ResumePipeline
             | Self::Throttle
-            | Self::Verify => Role::Operator,
+            | Self::Verify
+            | Self::Cancel
+            | Self::Kill => Role::Operator,
         }
     }
 
     /// True when the name must be typed in production. A test holds it equal to what the model says of the command.
     pub fn is_dangerous(self) -> bool {
-        matches!(self, Self::Approve | Self::Rollback | Self::Skip | Self::Repair | Self::Down)
+        matches!(
+            self,
+            Self::Approve | Self::Rollback | Self::Skip | Self::Repair | Self::Cancel | Self::Kill | Self::Down
+        )
     }
 
     /// What it will do, one sentence for the dialog.
@@ -211,6 +241,8 @@ impl Act {
                 Target::Whole => "Writes the source's rows over every differing row of every target.".to_owned(),
                 _ => format!("Writes the source's rows over every differing row of {name} on the target."),
             },
+            Self::Cancel => "Cancels its present statement; the session stays connected.".to_owned(),
+            Self::Kill => "Ends the session; an open transaction is rolled back, its locks are free then.".to_owned(),
             Self::Check => "Runs the pre-flight checks. Changes nothing.".to_owned(),
             Self::Down => "Stops the engine in order: what is in flight is finished, pipelines stop.".to_owned(),
         }
@@ -226,6 +258,8 @@ impl Act {
             Self::Skip => "ask for the phase to run after all",
             Self::Throttle => "set the old value again",
             Self::Verify | Self::Check => "nothing to take back",
+            Self::Cancel => "none: the application gets an error and has to ask again",
+            Self::Kill => "none: the application has to connect and begin its transaction again",
             Self::Repair => "none: the target's differing values are overwritten",
             Self::Down => "start it again with godwit up; it goes on where it stopped",
         }
@@ -263,6 +297,7 @@ impl Act {
                 let all: Vec<&PipelineId> = picture.migration.pipelines.keys().collect();
                 self.why_not_tables(&all, picture)
             }
+            (Takes::Session, Target::Session(store, key)) => self.why_not_session(store, key, picture),
             (Takes::Nothing, Target::Whole) => None,
             _ => Some(format!("{} needs another kind of target", self.words())),
         }
@@ -314,6 +349,19 @@ impl Act {
             Stage::Frozen if !legal => Some(format!("{id} is frozen for a cutover")),
             _ => (!legal).then(|| format!("{id} is {}", pipeline.state.word())),
         }
+    }
+
+    /// Everything else that speaks against it is a warning of the engine's, which the dialog prints.
+    fn why_not_session(self, store: &StoreId, key: &SessionKey, picture: &Picture) -> Option<String> {
+        let Some(row) = session(picture, store, key) else {
+            return Some(format!("the last reading of {store} has no session {key} any more"));
+        };
+        let idle = matches!(
+            row.session.state,
+            SessionState::Idle | SessionState::IdleInTransaction | SessionState::FailedTransaction
+        );
+        (self == Self::Cancel && idle)
+            .then(|| format!("{key} is {}: it has no statement to cancel", row.session.state.word()))
     }
 
     fn why_not_tables(self, ids: &[&PipelineId], picture: &Picture) -> Option<String> {

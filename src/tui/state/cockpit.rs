@@ -1,20 +1,24 @@
 //! All state of the cockpit: what is known, what is shown, and what is being asked.
 
 use crate::model::command::{Answer, Command};
+use crate::model::view::ViewKind;
 use crate::tui::effect::Effect;
 use crate::tui::input::{Context, Intent};
 use crate::tui::options::CockpitOptions;
 use crate::tui::state::act::{Act, Takes, Target};
+use crate::tui::state::activity::{ActivityState, SessionRow};
 use crate::tui::state::command_line::CommandLine;
 use crate::tui::state::copied::copied;
 use crate::tui::state::dialog::{Dialog, Stage};
 use crate::tui::state::filter::Filter;
 use crate::tui::state::journal::JournalState;
+use crate::tui::state::locks::LocksState;
 use crate::tui::state::next::next;
 use crate::tui::state::overview::OverviewState;
 use crate::tui::state::phases::PhasesState;
 use crate::tui::state::picture::Picture;
 use crate::tui::state::pipelines::PipelinesState;
+use crate::tui::state::replication::ReplicationState;
 use crate::tui::state::screen::Screen;
 use crate::tui::state::verification::VerificationState;
 use crate::tui::theme::Tone;
@@ -66,6 +70,14 @@ pub struct Cockpit {
     pub verification: VerificationState,
     /// Journal.
     pub journal: JournalState,
+    /// Activity.
+    pub activity: ActivityState,
+    /// Locks.
+    pub locks: LocksState,
+    /// Replication.
+    pub replication: ReplicationState,
+    /// True while statements of sessions are not shown: somebody looks over the shoulder.
+    pub masked: bool,
     /// The open dialog.
     pub dialog: Option<Dialog>,
     /// The `:` line.
@@ -96,6 +108,10 @@ impl Cockpit {
             pipelines: PipelinesState::default(),
             verification: VerificationState::default(),
             journal: JournalState::default(),
+            activity: ActivityState::default(),
+            locks: LocksState::default(),
+            replication: ReplicationState::default(),
+            masked: false,
             dialog: None,
             command_line: None,
             filter_line: None,
@@ -173,9 +189,27 @@ impl Cockpit {
                 let row = rows.get(self.verification.selected(&rows)?)?;
                 Some(Target::Table(row.pipeline.clone(), row.table.clone()))
             }
+            (Takes::Session, _) => {
+                self.selected_session().map(|row| Target::Session(row.store.clone(), row.session.key.clone()))
+            }
             (Takes::Nothing, _) => Some(Target::Whole),
             _ => None,
         }
+    }
+
+    /// The session that the screen's keys act on.
+    pub fn selected_session(&self) -> Option<SessionRow<'_>> {
+        match self.screen {
+            Screen::Activity => self.activity.target(self.picture()),
+            Screen::Locks => self.locks.target(self.picture()),
+            _ => None,
+        }
+    }
+
+    /// The views that must flow for what is shown. The runner hands them to the link after every input, whichever way led here, so
+    /// that nothing flows that nobody sees: not for another screen, and not while the display is frozen.
+    pub fn watches(&self) -> Vec<ViewKind> {
+        if self.is_frozen() { Vec::new() } else { self.screen.view().into_iter().collect() }
     }
 
     /// Why an intent is not possible now; `None` when it is. Footer, help and dispatch ask the same question.
@@ -195,6 +229,9 @@ impl Cockpit {
                     Screen::Pipelines => self.pipelines.selected(picture).is_some(),
                     Screen::Verification => false,
                     Screen::Journal => !self.journal.rows().is_empty(),
+                    Screen::Activity => !self.activity.zoomed && self.activity.target(picture).is_some(),
+                    Screen::Locks => !self.locks.zoomed && !self.locks.rows(picture).is_empty(),
+                    Screen::Replication => !self.replication.zoomed && !self.replication.rows(picture).is_empty(),
                 };
                 (!anything).then(|| "there is nothing to open".to_owned())
             }
@@ -233,6 +270,7 @@ impl Cockpit {
                 }
             }
             LinkEvent::Samples(samples) => self.live.sampled(*samples),
+            LinkEvent::View(view) => self.live.viewed(*view),
             LinkEvent::Answer(id, answer) => self.on_answer(id, *answer),
             LinkEvent::Down { why, .. } => self.on_down(why),
         }
@@ -289,7 +327,7 @@ impl Cockpit {
             Answer::Planned { plan, seq: Some(_) } => {
                 self.notify(Tone::Good, format!("{typed}: plan {} waits for approval", plan.short_hash()));
             }
-            Answer::Planned { seq: None, .. } | Answer::Checked { .. } => {}
+            Answer::Planned { seq: None, .. } | Answer::Ending { .. } | Answer::Checked { .. } => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::model::ids::PipelineId;
 use crate::tui::state::act::{Act, Takes, Target};
+use crate::tui::state::activity::sessions;
 use crate::tui::state::picture::Picture;
 use crate::tui::state::screen::Screen;
 use crate::tui::state::verification::tables;
@@ -56,6 +57,10 @@ impl CommandLine {
                 let pipelines = picture.migration.pipelines.keys().map(ToString::to_string);
                 pipelines.chain(tables(picture).into_iter().map(|row| row.table)).collect()
             }
+            Takes::Session => picture
+                .activity()
+                .map(|view| sessions(view).map(|row| format!("{} {}", row.store, row.session.key)).collect())
+                .unwrap_or_default(),
             Takes::Nothing => Vec::new(),
         };
         let (possible, rest_of): (Vec<String>, Vec<String>) = names
@@ -126,10 +131,21 @@ fn target(act: Act, name: &str, picture: &Picture) -> Result<Target, String> {
             Some(id) => Ok(Target::Pipeline(id.clone())),
             None => Err(format!("there is no pipeline {name}; Tab shows the names")),
         },
+        Takes::Session => session(name, picture),
         Takes::Tables => match pipeline() {
             Some(id) => Ok(Target::Pipeline(id.clone())),
             None => table(name, picture),
         },
+    }
+}
+
+/// A session by its store and id, as the activity screen shows them.
+fn session(name: &str, picture: &Picture) -> Result<Target, String> {
+    let view = picture.activity().ok_or("no session was read yet: show them first (activity)")?;
+    let Some((store, id)) = name.split_once(' ') else { return Err("name the store and the session".to_owned()) };
+    match sessions(view).find(|row| row.store.as_str() == store && row.session.key.id == id.trim()) {
+        Some(row) => Ok(Target::Session(row.store.clone(), row.session.key.clone())),
+        None => Err(format!("the last reading has no session {id} on {store}")),
     }
 }
 

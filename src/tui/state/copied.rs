@@ -3,10 +3,13 @@
 
 use crate::model::event::Entry;
 use crate::model::plan::Plan;
+use crate::report::replication::lag_words;
 use crate::tui::clean::{clean, clean_lines};
+use crate::tui::state::activity::SessionRow;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::dialog::Stage;
 use crate::tui::state::next::next;
+use crate::tui::state::replication::{Item, ReplicationRow};
 use crate::tui::state::screen::Screen;
 use crate::tui::state::verification::verdict;
 use serde_json::Value;
@@ -57,6 +60,18 @@ pub fn copied(cockpit: &Cockpit) -> Option<String> {
             }
             return Some(clean_lines(&line).collect::<Vec<_>>().join("\n"));
         }
+        Screen::Activity | Screen::Locks => {
+            let row = cockpit.selected_session()?;
+            let zoomed =
+                if cockpit.screen == Screen::Activity { cockpit.activity.zoomed } else { cockpit.locks.zoomed };
+            let statement = if cockpit.masked { "(masked)" } else { row.session.statement.as_str() };
+            // The detail gives the statement alone, for EXPLAIN; the list the line, for a message.
+            if zoomed { statement.to_owned() } else { session_line(&row, statement) }
+        }
+        Screen::Replication => {
+            let rows = cockpit.replication.rows(picture);
+            replication_line(rows.get(cockpit.replication.selected(&rows)?)?)
+        }
         Screen::Journal => {
             let seq = *cockpit.journal.rows().get(cockpit.journal.selected())?;
             let line = picture.line(cockpit.journal.detail.unwrap_or(seq))?;
@@ -68,6 +83,29 @@ pub fn copied(cockpit: &Cockpit) -> Option<String> {
         }
     };
     Some(clean(&line).into_owned())
+}
+
+fn session_line(row: &SessionRow<'_>, statement: &str) -> String {
+    let s = row.session;
+    let open = s.transaction_since.map_or_else(String::new, |at| format!(", transaction since {}", at.to_rfc3339()));
+    let waits = if s.wait.is_empty() { String::new() } else { format!(", waits for {}", s.wait) };
+    let who = [s.login.as_str(), &s.application, &s.client].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>();
+    format!("{} {} ({}): {}{open}{waits}: {statement}", row.store, s.key, who.join(", "), s.state.word())
+}
+
+fn replication_line(row: &ReplicationRow<'_>) -> String {
+    match row.item {
+        Item::Server => format!("{}: {}", row.store, row.read.value.reading.role.word()),
+        Item::Link(link) => {
+            let error = link.error.as_ref().map_or_else(String::new, |why| format!(", {why}"));
+            let lags: Vec<String> = link.lag.iter().map(lag_words).collect();
+            format!("{} {} {}: {}{error}; {}", row.store, link.name, link.peer, link.state, lags.join("; "))
+        }
+        Item::Log(log, _) => {
+            let problem = log.problem.as_ref().map_or_else(String::new, |why| format!(", {why}"));
+            format!("{} log {}: {}{problem}", row.store, log.name, log.state)
+        }
+    }
 }
 
 /// All statements of a plan, one after the other.

@@ -4,9 +4,10 @@
 
 use crate::model::check::Verdict;
 use crate::model::command::{Action, Answer, Command};
+use crate::model::ending::EndingPlan;
 use crate::model::ids::Seq;
 use crate::model::phase::PhaseStatus;
-use crate::model::plan::{Direction, Plan};
+use crate::model::plan::Plan;
 use crate::tui::state::act::{Act, Target};
 use crate::tui::state::field::{Field, Must};
 use crate::tui::state::list::Motion;
@@ -62,6 +63,8 @@ pub struct Dialog {
     pub seen: Seq,
     /// The printed plan, once it came.
     pub plan: Option<Plan>,
+    /// The printed ending of a session, once it came.
+    pub ending: Option<EndingPlan>,
     /// Typed input; empty when `y` confirms.
     pub fields: Vec<Field>,
     /// The field that takes typing.
@@ -79,10 +82,14 @@ impl Dialog {
     pub fn open(act: Act, target: Target, picture: &Picture) -> (Self, Option<Command>) {
         let seen = match &target {
             Target::Phase(id) => picture.phase(id).map_or(picture.migration.head, |p| p.changed_seq),
-            Target::Pipeline(_) | Target::Table(..) | Target::Whole => picture.migration.head,
+            Target::Pipeline(_) | Target::Table(..) | Target::Session(..) | Target::Whole => picture.migration.head,
         };
         let fields = fields(act, &target, picture);
         let (stage, action) = match (act, act.plan(), &target) {
+            (_, _, Target::Session(store, session)) => {
+                let show = |how| Action::ShowEnding { store: store.clone(), session: session.clone(), how };
+                (Stage::Planning, act.ending().map(show))
+            }
             (_, Some(direction), Target::Phase(phase)) => {
                 (Stage::Planning, Some(Action::Plan { phase: phase.clone(), direction }))
             }
@@ -91,7 +98,7 @@ impl Dialog {
             _ => (Stage::Prompting, None),
         };
         let command = action.map(|action| Command { expected_seq: None, confirm: None, action });
-        (Self { act, target, seen, plan: None, fields, focus: 0, scroll: 0, stage, note: None }, command)
+        (Self { act, target, seen, plan: None, ending: None, fields, focus: 0, scroll: 0, stage, note: None }, command)
     }
 
     /// True while an answer is awaited.
@@ -102,7 +109,7 @@ impl Dialog {
     /// True when there is a text to scroll: the plan, or what an answer brought.
     pub fn scrolls(&self) -> bool {
         match &self.stage {
-            Stage::Prompting | Stage::Waiting => self.plan.is_some(),
+            Stage::Prompting | Stage::Waiting => self.plan.is_some() || self.ending.is_some(),
             Stage::Done { lines, .. } => !lines.is_empty(),
             Stage::Planning | Stage::Failed { .. } => false,
         }
@@ -189,6 +196,10 @@ impl Dialog {
                     Stage::Prompting
                 }
             },
+            (Stage::Planning, Answer::Ending { ending }) if self.is_about(&ending) => {
+                self.ending = Some(ending);
+                Stage::Prompting
+            }
             (Stage::Waiting, Answer::Accepted { seq, message }) => {
                 Stage::Done { message: format!("{message} (journal row {seq})"), lines: Vec::new() }
             }
@@ -212,6 +223,12 @@ impl Dialog {
             }
             _ => Stage::Failed { why: "the engine's answer does not fit the question; look at the journal".to_owned() },
         };
+    }
+
+    /// True when a printed ending is the one that was asked for.
+    fn is_about(&self, ending: &EndingPlan) -> bool {
+        matches!(&self.target, Target::Session(store, key) if *store == ending.store && *key == ending.session)
+            && self.act.ending() == Some(ending.how)
     }
 
     /// Why a plan that came is not the one to agree to.
@@ -289,12 +306,16 @@ impl Dialog {
             (Target::Pipeline(pipeline), Act::Throttle) => {
                 Action::Throttle { pipeline: pipeline.clone(), knob: value(0), value: value(1) }
             }
+            (Target::Session(store, session), act) => {
+                self.ending.as_ref()?;
+                Action::EndSession { store: store.clone(), session: session.clone(), how: act.ending()? }
+            }
             (target, act @ (Act::Verify | Act::Repair)) => {
                 let (pipelines, tables) = match target {
                     Target::Table(pipeline, table) => (vec![pipeline.clone()], vec![table.clone()]),
                     Target::Pipeline(pipeline) => (vec![pipeline.clone()], Vec::new()),
                     // Only pipelines whose copy is complete can be compared; naming none would mean all.
-                    Target::Whole | Target::Phase(_) => (comparable(picture), Vec::new()),
+                    Target::Whole | Target::Phase(_) | Target::Session(..) => (comparable(picture), Vec::new()),
                 };
                 Action::Verify { pipelines, tables, repair: act == Act::Repair }
             }
@@ -317,6 +338,7 @@ fn fields(act: Act, target: &Target, picture: &Picture) -> Vec<Field> {
     if act.is_dangerous() && picture.is_production() {
         let name = match target {
             Target::Phase(id) => id.to_string(),
+            Target::Session(_, key) => key.id.clone(),
             Target::Pipeline(_) | Target::Table(..) | Target::Whole => picture.migration.name.clone(),
         };
         fields.push(Field::new(format!("production: type {name} to {}", act.words()), Must::Equal(name)));
@@ -348,37 +370,4 @@ fn check_lines(check: &crate::model::check::Check) -> Vec<String> {
         lines.push(format!("    fix: {}", check.fix));
     }
     lines
-}
-
-/// The plan as lines: statements verbatim, with their undo and the point of no return in place.
-pub fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
-    let mut lines = Vec::new();
-    for (at, step) in plan.steps.iter().enumerate() {
-        lines.push(PlanLine::Step(format!("{}. {}  {}", at + 1, step.id, step.title)));
-        lines.extend(step.does.iter().flat_map(|s| s.lines()).map(|s| PlanLine::Does(s.to_owned())));
-        // The undo of a roll back would be the phase itself: it is not printed twice.
-        if plan.direction == Direction::Forward {
-            lines.extend(step.undo.iter().flat_map(|s| s.lines()).map(|s| PlanLine::Undo(s.to_owned())));
-        }
-        if step.point_of_no_return {
-            lines.push(PlanLine::NoReturn);
-        }
-    }
-    lines.extend(plan.notes.iter().chain(&plan.sizes).map(|n| PlanLine::Note(n.clone())));
-    lines
-}
-
-/// One line of a printed plan.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PlanLine {
-    /// A step's number, id and title.
-    Step(String),
-    /// A statement or call.
-    Does(String),
-    /// What takes it back.
-    Undo(String),
-    /// The step above is the point of no return.
-    NoReturn,
-    /// What will not be done, and why.
-    Note(String),
 }

@@ -2,13 +2,18 @@
 
 use crate::model::event::Entry;
 use crate::model::fold::{Migration, PhaseRecord};
-use crate::model::ids::{Operator, PhaseId, Seq};
+use crate::model::ids::{Operator, PhaseId, Seq, StoreId};
+use crate::model::lock::{LockNode, tree};
+use crate::model::observation::ByStore;
+use crate::model::replication::ReplicationNow;
 use crate::model::role::Role;
 use crate::model::sample::Samples;
+use crate::model::session::Activity;
+use crate::model::view::{View, ViewKind};
 use crate::report::event::{sentence, subject};
 use crate::wire::client::Welcome;
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Readings older than this are shown as stale.
 const FRESH: TimeDelta = TimeDelta::seconds(15);
@@ -55,6 +60,10 @@ pub struct Picture {
     pub migration: Migration,
     /// The last readings; `at` is `None` before the first.
     pub samples: Samples,
+    /// The views that the screens asked for, as they last came.
+    pub views: BTreeMap<ViewKind, View>,
+    /// The lock trees of the last reading of sessions; stores where nobody waits are left out. Made when it arrives, not when it is drawn.
+    pub lock_trees: BTreeMap<StoreId, Vec<LockNode>>,
     /// The last journal rows, oldest first.
     pub lines: VecDeque<JournalLine>,
     /// The connection.
@@ -73,11 +82,41 @@ impl Picture {
         Self {
             migration: Migration::default(),
             samples: Samples::default(),
+            views: BTreeMap::new(),
+            lock_trees: BTreeMap::new(),
             lines: VecDeque::new(),
             link: LinkState::Connecting,
             welcome: None,
             broken: None,
             now,
+        }
+    }
+
+    /// A view came.
+    pub fn viewed(&mut self, view: View) {
+        if let View::Activity(stores) = &view {
+            self.lock_trees = stores
+                .iter()
+                .filter_map(|(store, reading)| Some((store.clone(), tree(&reading.latest.as_ref()?.value.waits))))
+                .filter(|(_, nodes)| !nodes.is_empty())
+                .collect();
+        }
+        self.views.insert(view.kind(), view);
+    }
+
+    /// Sessions of the stores; `None`: they did not come yet.
+    pub fn activity(&self) -> Option<&ByStore<Activity>> {
+        match self.views.get(&ViewKind::Activity)? {
+            View::Activity(stores) => Some(stores),
+            _ => None,
+        }
+    }
+
+    /// Replication of the stores; `None`: it did not come yet.
+    pub fn replication(&self) -> Option<&ByStore<ReplicationNow>> {
+        match self.views.get(&ViewKind::Replication)? {
+            View::Replication(stores) => Some(stores),
+            _ => None,
         }
     }
 

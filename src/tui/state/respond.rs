@@ -243,6 +243,9 @@ impl Cockpit {
                 self.journal.take_in(&self.live);
             }
             Intent::Follow => self.journal.toggle_follow(),
+            Intent::Sort(forward) => self.activity.order = self.activity.order.turned(forward),
+            Intent::ListAll => self.activity.all = !self.activity.all,
+            Intent::Mask => self.masked = !self.masked,
             Intent::Copy => return copied(self).map(Effect::Copy),
             Intent::Act(act) => {
                 let target = self.target_of(act)?;
@@ -271,13 +274,17 @@ impl Cockpit {
             Screen::Pipelines => self.pipelines.go(motion, picture),
             Screen::Verification => self.verification.go(motion, picture),
             Screen::Journal => self.journal.go(motion),
+            Screen::Activity => self.activity.go(motion, picture),
+            Screen::Locks => self.locks.go(motion, picture),
+            Screen::Replication => self.replication.go(motion, picture),
         }
     }
 
     fn open_detail(&mut self) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.live);
         match self.screen {
             Screen::Overview => {
-                if let Some(phase) = next(self.picture(), self.options.observe).phase {
+                if let Some(phase) = next(picture, self.options.observe).phase {
                     self.phases.select(phase);
                 }
                 self.screen = Screen::Phases;
@@ -286,6 +293,9 @@ impl Cockpit {
             Screen::Pipelines => self.pipelines.zoomed = true,
             Screen::Verification => {}
             Screen::Journal => self.journal.open(),
+            Screen::Activity => self.activity.open(picture),
+            Screen::Locks => self.locks.open(picture),
+            Screen::Replication => self.replication.open(picture),
         }
     }
 
@@ -295,8 +305,11 @@ impl Cockpit {
             Screen::Phases if self.phases.zoomed => self.phases.zoomed = false,
             Screen::Pipelines if self.pipelines.zoomed => self.pipelines.zoomed = false,
             Screen::Journal if self.journal.detail.is_some() => self.journal.detail = None,
+            Screen::Activity if self.activity.zoomed => self.activity.zoomed = false,
+            Screen::Locks if self.locks.zoomed => self.locks.zoomed = false,
+            Screen::Replication if self.replication.zoomed => self.replication.zoomed = false,
             _ if !self.filter().is_empty() => self.set_filter(Filter::default()),
-            Screen::Overview | Screen::Phases | Screen::Pipelines | Screen::Verification | Screen::Journal => {}
+            _ => {}
         }
     }
 
@@ -308,6 +321,9 @@ impl Cockpit {
             Screen::Pipelines => &self.pipelines.filter,
             Screen::Verification => &self.verification.filter,
             Screen::Journal => self.journal.filter(),
+            Screen::Activity => &self.activity.filter,
+            Screen::Locks => &self.locks.filter,
+            Screen::Replication => &self.replication.filter,
         }
     }
 
@@ -321,6 +337,9 @@ impl Cockpit {
                 let picture = self.frozen.as_deref().unwrap_or(&self.live);
                 self.journal.set_filter(filter, picture);
             }
+            Screen::Activity => self.activity.filter = filter,
+            Screen::Locks => self.locks.filter = filter,
+            Screen::Replication => self.replication.filter = filter,
         }
     }
 
@@ -337,6 +356,9 @@ impl Cockpit {
             Screen::Pipelines => Some(&mut self.pipelines.scroll),
             Screen::Verification => Some(&mut self.verification.scroll),
             Screen::Journal => Some(&mut self.journal.scroll),
+            Screen::Activity => Some(&mut self.activity.scroll),
+            Screen::Locks => Some(&mut self.locks.scroll),
+            Screen::Replication => Some(&mut self.replication.scroll),
             Screen::Overview => None,
         }
     }

@@ -1,4 +1,6 @@
-//! The five screens.
+//! The screens.
+
+use crate::model::view::ViewKind;
 
 /// A screen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,11 +16,29 @@ pub enum Screen {
     Verification,
     /// What happened.
     Journal,
+    /// Sessions of all stores.
+    Activity,
+    /// Who waits for whom.
+    Locks,
+    /// Replication and kept logs of the stores themselves.
+    Replication,
 }
 
 impl Screen {
     /// All, in the order of their digits.
-    pub const ALL: [Self; 5] = [Self::Overview, Self::Phases, Self::Pipelines, Self::Verification, Self::Journal];
+    pub const ALL: [Self; 8] = [
+        Self::Overview,
+        Self::Phases,
+        Self::Pipelines,
+        Self::Verification,
+        Self::Journal,
+        Self::Activity,
+        Self::Locks,
+        Self::Replication,
+    ];
+
+    /// Letters of the longest word.
+    pub const LONGEST_WORD: usize = 12;
 
     /// The word for tabs and for the command line.
     pub fn word(self) -> &'static str {
@@ -28,6 +48,18 @@ impl Screen {
             Self::Pipelines => "pipelines",
             Self::Verification => "verification",
             Self::Journal => "journal",
+            Self::Activity => "activity",
+            Self::Locks => "locks",
+            Self::Replication => "replication",
+        }
+    }
+
+    /// The view of the stores that it shows. It is watched only while the screen is shown, so that nothing flows that nobody sees.
+    pub fn view(self) -> Option<ViewKind> {
+        match self {
+            Self::Activity | Self::Locks => Some(ViewKind::Activity),
+            Self::Replication => Some(ViewKind::Replication),
+            Self::Overview | Self::Phases | Self::Pipelines | Self::Verification | Self::Journal => None,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  shop  PRODUCTION   mina, approver   with ben, li              engine 4312 up
-//! [1 overview] 2 phases  3 pipelines  4 verification  5 journal            #482
+//! [1 overview] 2 phase  3 pipel  4 verif  5 journ  6 activ  7 locks  8 repli
 //! ```
 
 use crate::model::sample::Presence;
@@ -24,10 +24,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) {
     let left = identity(cockpit, room);
     canvas.line(Rect { width: area.width.min(u16::try_from(room).unwrap_or(u16::MAX)), ..area }, 0, &left);
     canvas.line_right(area, 0, &link);
-    let tabs = tabs(cockpit, usize::from(area.width));
+    let (remark, matters) = remark(cockpit);
+    let width = usize::from(area.width);
+    let tabs = tabs(cockpit, if matters { width.saturating_sub(remark.width() + 1) } else { width });
     canvas.line(area, 1, &tabs);
-    let remark = remark(cockpit);
-    if tabs.width() + remark.width() <= usize::from(area.width) || cockpit.is_frozen() {
+    if matters || tabs.width() + remark.width() < width {
         canvas.line_right(area, 1, &remark);
     }
 }
@@ -95,14 +96,25 @@ fn link(live: &Picture, wide: bool) -> Text<'static> {
     }
 }
 
-/// The screens; where the words do not fit, the others by their digits.
+/// Words shorter than this say nothing: digits alone are easier to read.
+const SHORTEST_WORD: usize = 3;
+
+/// The screens; where the words do not fit, those of the others are cut alike, and left out when nothing is left of them.
 fn tabs(cockpit: &Cockpit, width: usize) -> Text<'static> {
-    let words: usize = Screen::ALL.iter().map(|s| s.word().len() + 4).sum();
+    let label = |screen: &Screen, longest: usize| {
+        let word = screen.word().get(..longest).unwrap_or(screen.word());
+        format!("{} {word}", screen.digit())
+    };
+    let fits = |longest: &usize| {
+        let columns = |s: &Screen| label(s, if *s == cockpit.screen { usize::MAX } else { *longest }).len() + 2;
+        Screen::ALL.iter().map(columns).sum::<usize>() <= width
+    };
+    let longest = (SHORTEST_WORD..=Screen::LONGEST_WORD).rev().find(fits);
     Screen::ALL.iter().fold(Text::new(), |line, screen| {
-        let label = if words <= width || *screen == cockpit.screen {
-            format!("{} {}", screen.digit(), screen.word())
-        } else {
-            screen.digit().to_string()
+        let label = match longest {
+            _ if *screen == cockpit.screen => label(screen, usize::MAX),
+            Some(longest) => label(screen, longest),
+            None => screen.digit().to_string(),
         };
         if *screen == cockpit.screen {
             line.add(Tone::Strong, format!("[{label}]"))
@@ -112,15 +124,17 @@ fn tabs(cockpit: &Cockpit, width: usize) -> Text<'static> {
     })
 }
 
-/// At the right of the tabs: whether what is shown is the present.
-fn remark(cockpit: &Cockpit) -> Text<'static> {
+/// At the right of the tabs: whether what is shown is the present, and whether that matters more than the words of the tabs.
+fn remark(cockpit: &Cockpit) -> (Text<'static>, bool) {
     let (picture, live) = (cockpit.picture(), cockpit.live());
     if cockpit.is_frozen() {
-        return Text::of(Tone::Call, format!("FROZEN {} ", age(live.now, picture.now)));
+        return (Text::of(Tone::Call, format!("FROZEN {} ", age(live.now, picture.now))), true);
     }
     match picture.samples.at {
-        Some(at) if picture.is_stale() => Text::of(Tone::Warn, format!("read {} ago ", age(picture.now, at))),
-        _ if picture.migration.head.0 > 0 => Text::of(Tone::Dim, format!("journal {} ", picture.migration.head)),
-        _ => Text::new(),
+        Some(at) if picture.is_stale() => (Text::of(Tone::Warn, format!("read {} ago ", age(picture.now, at))), true),
+        _ if picture.migration.head.0 > 0 => {
+            (Text::of(Tone::Dim, format!("journal {} ", picture.migration.head)), false)
+        }
+        _ => (Text::new(), false),
     }
 }

@@ -95,14 +95,14 @@ pub fn verdict(verdict: Verdict) -> Mark {
 
 /// Marks with their meaning, for the help screen.
 pub const LEGEND: [(char, &str); 11] = [
-    ('.', "pending, stopped"),
+    ('.', "pending, stopped, idle"),
     ('o', "ready"),
-    ('?', "waits for approval, unknown"),
+    ('?', "waits for approval, unknown, hidden"),
     ('*', "running"),
     ('~', "requested, not confirmed yet"),
-    ('=', "paused"),
+    ('=', "paused, idle in a transaction"),
     ('+', "succeeded, green, verified"),
-    ('#', "blocked, retrying"),
+    ('#', "blocked, retrying, waiting"),
     ('!', "failed, red, differs"),
     ('<', "rolling back"),
     ('-', "rolled back"),

@@ -6,5 +6,6 @@ pub mod header;
 pub mod mark;
 pub mod reading;
 pub mod section;
+pub mod stores;
 pub mod table;
 pub mod text;

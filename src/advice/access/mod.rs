@@ -1,0 +1,14 @@
+//! The access audit: one rule after the other over what a store showed and what the profile declares.
+//!
+//! Ids are stable. A rule that could not look is *not checkable* with the reason, never a pass; what belongs to the owner of an object
+//! anyway is no grant; no finding holds a password or a hash.
+
+pub mod audit;
+pub mod case;
+pub mod catalogue;
+pub mod judgement;
+pub mod matrix;
+pub mod ownership;
+pub mod postgres;
+mod remedy;
+mod wording;

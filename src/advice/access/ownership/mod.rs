@@ -1,0 +1,14 @@
+//! OWN-01 to OWN-25: who may and does touch what belongs to another service.
+
+pub mod both_sides;
+pub mod declared;
+pub mod defaults;
+pub mod definers;
+pub mod foreign;
+pub mod leftovers;
+pub mod links;
+pub mod logins;
+pub mod observed;
+pub mod owners;
+pub mod reach;
+pub mod streams;

@@ -1,0 +1,38 @@
+//! Names of a store's statements, each made once: a server lists thousands of texts that are the same at every look.
+
+use crate::advice::dialect::Dialect;
+use crate::advice::hotspots::fingerprint::{Named, name};
+use crate::advice::ownership::Ownership;
+use std::collections::BTreeMap;
+
+/// Texts that are remembered; more than any server keeps by default.
+const TEXTS_KEPT: usize = 20_000;
+
+/// Gives names, and remembers them.
+///
+/// Invariant: what is remembered is what [`name`] would say; forgetting changes nothing but the time it takes.
+#[derive(Clone, Debug)]
+pub struct Namer<'a> {
+    dialect: Dialect,
+    ownership: &'a Ownership,
+    /// By database and text.
+    known: BTreeMap<(String, String), Named>,
+}
+
+impl<'a> Namer<'a> {
+    /// For one store.
+    pub fn new(dialect: Dialect, ownership: &'a Ownership) -> Self {
+        Self { dialect, ownership, known: BTreeMap::new() }
+    }
+
+    /// The name of a statement.
+    pub fn name(&mut self, database: &str, text: &str) -> &Named {
+        if self.known.len() >= TEXTS_KEPT {
+            self.known.clear();
+        }
+        let (dialect, ownership) = (self.dialect, self.ownership);
+        self.known
+            .entry((database.to_owned(), text.to_owned()))
+            .or_insert_with(|| name(dialect, database, text, ownership))
+    }
+}

@@ -1,0 +1,124 @@
+//! Keeps the view of all sessions small enough for one frame, whatever the servers hold.
+
+use crate::model::observation::{ByStore, Missing};
+use crate::model::session::{Activity, Party, Session, SessionKey, SessionKind, SessionState};
+use std::collections::BTreeSet;
+
+/// Sessions over all stores that are sent; beyond it those that do nothing are left out.
+const SESSIONS: usize = 10_000;
+
+/// Bytes of statements over all stores that are sent; beyond it all are cut alike.
+const STATEMENT_BYTES: usize = 2_000_000;
+
+/// No statement is cut below this many characters.
+const SHORTEST_CHARS: usize = 80;
+
+/// Brings the view within its bounds.
+pub fn bound(view: &mut ByStore<Activity>) {
+    let sessions: usize = activities(view).map(|a| a.sessions.len()).sum();
+    if sessions > SESSIONS {
+        activities(view).for_each(leave_idle_out);
+        for reading in view.values_mut().filter_map(|reading| reading.latest.as_mut()) {
+            reading.missing.push(Missing {
+                id: "godwit.sessions.many".to_owned(),
+                what: "idle sessions".to_owned(),
+                why: format!(
+                    "{sessions} sessions are connected to all stores; beyond {SESSIONS} idle ones are left out"
+                ),
+                enable: None,
+                price: String::new(),
+            });
+        }
+    }
+    let statements: usize = activities(view).map(|a| statement_bytes(a)).sum();
+    if statements > STATEMENT_BYTES {
+        let count = activities(view).map(|a| a.sessions.len() + a.touches.len()).sum::<usize>().max(1);
+        let chars = (STATEMENT_BYTES / count).max(SHORTEST_CHARS);
+        for activity in activities(view) {
+            activity.sessions.iter_mut().for_each(|session| cut(&mut session.statement, chars));
+            activity.touches.iter_mut().for_each(|touch| cut(&mut touch.statement, chars));
+        }
+    }
+}
+
+fn activities(view: &mut ByStore<Activity>) -> impl Iterator<Item = &mut Activity> {
+    view.values_mut().filter_map(|reading| reading.latest.as_mut()).map(|read| &mut read.value)
+}
+
+fn leave_idle_out(activity: &mut Activity) {
+    let blockers: BTreeSet<&SessionKey> = activity
+        .waits
+        .iter()
+        .filter_map(|edge| if let Party::Session(key) = &edge.blocker { Some(key) } else { None })
+        .collect();
+    let busy = |s: &Session| s.state != SessionState::Idle && s.kind != SessionKind::Background;
+    activity.sessions.retain(|session| busy(session) || blockers.contains(&session.key));
+}
+
+fn statement_bytes(activity: &Activity) -> usize {
+    let sessions: usize = activity.sessions.iter().map(|s| s.statement.len()).sum();
+    sessions + activity.touches.iter().map(|t| t.statement.len()).sum::<usize>()
+}
+
+fn cut(text: &mut String, chars: usize) {
+    if let Some((at, _)) = text.char_indices().nth(chars) {
+        text.truncate(at);
+        text.push('…');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observation::Observation;
+    use crate::model::session::SessionKey;
+    use chrono::DateTime;
+
+    fn session(id: usize, state: SessionState, statement: &str) -> Session {
+        Session {
+            key: SessionKey { id: id.to_string(), born: String::new() },
+            kind: SessionKind::Client,
+            login: "app".to_owned(),
+            database: "shop".to_owned(),
+            application: String::new(),
+            client: "10.0.0.1".to_owned(),
+            state,
+            wait: String::new(),
+            connected_at: None,
+            transaction_since: None,
+            statement_since: None,
+            state_since: None,
+            statement: statement.to_owned(),
+            holds_back: None,
+        }
+    }
+
+    fn view(sessions: Vec<Session>) -> ByStore<Activity> {
+        let mut view = ByStore::default();
+        let read = Observation::whole(Activity { sessions, ..Activity::default() }, DateTime::UNIX_EPOCH);
+        view.entry("legacy".into()).or_default().take(Ok(read), DateTime::UNIX_EPOCH);
+        view
+    }
+
+    #[test]
+    fn a_view_of_ordinary_size_stays_as_it_is() {
+        let before = view(vec![session(1, SessionState::Idle, "SELECT 1")]);
+        let mut after = before.clone();
+        bound(&mut after);
+        assert_eq!(before, after);
+    }
+
+    #[test]
+    fn many_long_statements_fit_into_a_frame() {
+        let long = "ü".repeat(2_000);
+        let busy = (0..9_000).map(|id| session(id, SessionState::Active, &long));
+        let idle = (9_000..30_000).map(|id| session(id, SessionState::Idle, &long));
+        let mut view = view(busy.chain(idle).collect());
+        bound(&mut view);
+        let read = view.values().next().and_then(|reading| reading.latest.as_ref()).unwrap();
+        assert_eq!(read.value.sessions.len(), 9_000);
+        assert_eq!(read.missing[0].id, "godwit.sessions.many");
+        let bytes = serde_json::to_vec(&view).unwrap().len();
+        assert!(bytes < 16 * 1024 * 1024 / 2, "{bytes}");
+    }
+}

@@ -1,0 +1,170 @@
+//! The collectors of one store: which is due, asked one after the other over the store's one looking connection.
+
+use crate::engine::core::CoreRef;
+use crate::engine::watch::access;
+use crate::engine::watch::pace::Pace;
+use crate::engine::watch::views::Subject;
+use crate::model::observation::Cost;
+use crate::model::view::{CollectorCost, ViewKind};
+use crate::stores::StoreRef;
+use crate::stores::error::{ErrorKind, StoreError};
+use chrono::Utc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Longest time for one reading, connecting included. A server that is frozen answers nothing, not even an error.
+const READING_LIMIT: Duration = Duration::from_secs(8);
+
+/// First pause after a failure; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+
+/// Longest pause between two attempts on a store that does not answer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+
+/// What is refused is asked again this rarely: each refusal is a line in the server's log.
+const REFUSED_PAUSE: Duration = Duration::from_secs(120);
+
+/// What one collector reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Collector {
+    Activity,
+    Replication,
+    Access,
+}
+
+impl Collector {
+    const ALL: [Self; 3] = [Self::Activity, Self::Replication, Self::Access];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Activity => "activity",
+            Self::Replication => "replication",
+            Self::Access => "access",
+        }
+    }
+
+    fn view(self) -> ViewKind {
+        match self {
+            Self::Activity => ViewKind::Activity,
+            Self::Replication => ViewKind::Replication,
+            Self::Access => ViewKind::Access,
+        }
+    }
+
+    /// Time between two readings, before it backs off.
+    fn every(self) -> Duration {
+        match self {
+            Self::Activity => Duration::from_secs(2),
+            Self::Replication => Duration::from_secs(5),
+            Self::Access => Duration::from_secs(900),
+        }
+    }
+
+    /// What the store answers; `None`: the engine has no such thing.
+    async fn read(self, core: &CoreRef, store: &StoreRef) -> Option<Result<Subject, StoreError>> {
+        match self {
+            Self::Activity => Some(store.sessions()?.activity().await.map(Subject::Activity)),
+            Self::Replication => Some(store.replicas()?.replication().await.map(Subject::Replication)),
+            Self::Access => Some(access::audit(core, store).await?.map(Subject::Access)),
+        }
+    }
+}
+
+/// One collector's schedule.
+struct Schedule {
+    collector: Collector,
+    pace: Pace,
+    due: Instant,
+    failures_in_a_row: u32,
+    readings: u64,
+    failures: u64,
+    last: Cost,
+}
+
+/// Looks at one store until the task is dropped.
+pub async fn collect(core: CoreRef, store: StoreRef) {
+    let mut schedules: Vec<Schedule> = Collector::ALL
+        .into_iter()
+        .map(|collector| Schedule {
+            collector,
+            pace: Pace::new(collector.every()),
+            due: Instant::now(),
+            failures_in_a_row: 0,
+            readings: 0,
+            failures: 0,
+            last: Cost::default(),
+        })
+        .collect();
+    while let Some(at) = schedules.iter().enumerate().min_by_key(|(_, s)| s.due).map(|(at, _)| at) {
+        let Some(schedule) = schedules.get_mut(at) else { return };
+        tokio::time::sleep_until(schedule.due).await;
+        if !once(&core, &store, schedule).await {
+            schedules.remove(at);
+        }
+    }
+}
+
+/// One reading. False: the engine has no such thing, and is not asked again.
+async fn once(core: &CoreRef, store: &StoreRef, schedule: &mut Schedule) -> bool {
+    let collector = schedule.collector;
+    let outcome = match tokio::time::timeout(READING_LIMIT, collector.read(core, store)).await {
+        Ok(None) => {
+            let why = format!("{} has no {} to show", store.engine(), collector.name());
+            core.views.lacks(store.id(), collector.view(), why, Utc::now());
+            return false;
+        }
+        Ok(Some(Ok(subject))) => Ok(subject),
+        Ok(Some(Err(error))) => Err((Some(error.kind), error.to_string())),
+        Err(_) => Err((None, format!("{}: no answer within {} s", store.id(), READING_LIMIT.as_secs()))),
+    };
+    let pause = match &outcome {
+        Ok(subject) => {
+            schedule.last = subject.cost();
+            schedule.pace.measured(&schedule.last);
+            schedule.readings += 1;
+            schedule.failures_in_a_row = 0;
+            schedule.pace.every()
+        }
+        Err((kind, _)) => {
+            schedule.failures += 1;
+            schedule.failures_in_a_row += 1;
+            let doubled = FIRST_PAUSE * 2u32.saturating_pow(schedule.failures_in_a_row.min(8) - 1);
+            match kind {
+                Some(ErrorKind::Denied | ErrorKind::Unsupported) => REFUSED_PAUSE,
+                _ => doubled.min(LONGEST_PAUSE),
+            }
+        }
+    };
+    schedule.due = Instant::now() + pause;
+    core.views.take(store.id(), collector.view(), outcome.map_err(|(_, why)| why), Utc::now());
+    core.views.note_cost(
+        store.id(),
+        collector.name(),
+        CollectorCost {
+            store: store.id().to_string(),
+            collector: collector.name().to_owned(),
+            every_ms: millis(schedule.pace.every()),
+            wanted_ms: millis(schedule.pace.wanted()),
+            last: schedule.last,
+            average_us: schedule.pace.average_us(),
+            readings: schedule.readings,
+            failures: schedule.failures,
+            next_at: chrono::Duration::from_std(pause).ok().map(|pause| Utc::now() + pause),
+        },
+    );
+    true
+}
+
+impl Subject {
+    fn cost(&self) -> Cost {
+        match self {
+            Self::Activity(read) => read.cost,
+            Self::Replication(read) => read.cost,
+            Self::Access(read) => read.cost,
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

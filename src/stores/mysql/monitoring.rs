@@ -1,0 +1,206 @@
+//! Monitoring roles on MariaDB and MySQL.
+//!
+//! The audit role never sees a password hash. On MariaDB `SHOW GRANTS FOR` and `mysql.global_priv` would show them, so it reads a view that
+//! runs with its definer's rights and leaves them out; on MySQL it has single columns of `mysql.user`.
+
+use crate::model::monitor::{GrantStatement, MonitorRole};
+use crate::stores::mysql::capability::Flavour;
+use crate::stores::mysql::store::MysqlStore;
+use crate::stores::observe::Monitoring;
+
+/// What the view over `mysql.global_priv` shows: of a password only whether it is empty or impossible. Of `auth_or`, the alternatives, only
+/// the methods: Debian's root has an impossible password *or* the socket.
+const MARIADB_ACCOUNTS: &str = "CREATE SQL SECURITY DEFINER VIEW godwit_audit.accounts AS SELECT Host AS host, User AS user, \
+     JSON_VALUE(Priv, '$.plugin') AS plugin, JSON_EXTRACT(Priv, '$.auth_or[*].plugin') AS alternatives, \
+     COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') = '' AS empty_password, \
+     COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') = 'invalid' AS impossible_password, \
+     JSON_VALUE(Priv, '$.access') AS access, JSON_VALUE(Priv, '$.ssl_type') AS ssl_type, \
+     COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0) AS account_locked, COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) AS is_role, \
+     JSON_VALUE(Priv, '$.password_lifetime') AS password_lifetime, JSON_VALUE(Priv, '$.password_last_changed') AS password_last_changed \
+     FROM mysql.global_priv";
+
+/// Columns of MySQL's `mysql.user` without `authentication_string`, `User_attributes` (which keeps a second password) and their like.
+const MYSQL_USER_COLUMNS: &str = "Host, User, plugin, account_locked, password_expired, password_last_changed, password_lifetime, ssl_type, \
+     Select_priv, Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Reload_priv, Shutdown_priv, Process_priv, File_priv, Grant_priv, \
+     References_priv, Index_priv, Alter_priv, Show_db_priv, Super_priv, Create_tmp_table_priv, Lock_tables_priv, Execute_priv, Repl_slave_priv, \
+     Repl_client_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Create_user_priv, Event_priv, Trigger_priv, \
+     Create_tablespace_priv, Create_role_priv, Drop_role_priv";
+
+/// Makes the statements of one account.
+struct Account {
+    name: String,
+    statements: Vec<GrantStatement>,
+}
+
+impl Account {
+    fn new(role: MonitorRole, limits: &str) -> Self {
+        let name = format!("'{}'@'%'", role.account());
+        let mut account = Self { name, statements: Vec::new() };
+        account.add(
+            "an account of its own, so that its work can be told apart and taken away; narrow the host if you can",
+            format!("CREATE USER {} IDENTIFIED BY 'PASSWORD' WITH {limits}", account.name),
+            format!("DROP USER {}", account.name),
+        );
+        account
+    }
+
+    fn add(&mut self, why: &str, statement: String, undo: String) {
+        self.statements.push(GrantStatement { why: why.to_owned(), statement, undo, required: true });
+    }
+
+    fn grant(&mut self, why: &str, what: &str) {
+        let statement = format!("GRANT {what} TO {}", self.name);
+        let undo = format!("REVOKE {what} FROM {}", self.name);
+        self.add(why, statement, undo);
+    }
+
+    fn grant_if_wanted(&mut self, why: &str, what: &str) {
+        self.grant(why, what);
+        if let Some(last) = self.statements.last_mut() {
+            last.required = false;
+        }
+    }
+}
+
+fn watch(account: &mut Account, flavour: Flavour) {
+    let (why, rights) = match flavour {
+        Flavour::Mariadb => (
+            "sees all sessions, transactions and lock waits; binary logs; replica threads. No data, no writes",
+            "PROCESS, BINLOG MONITOR, SLAVE MONITOR ON *.*",
+        ),
+        Flavour::Mysql => (
+            "sees all sessions, transactions and lock waits; binary logs and replica threads. No data, no writes",
+            "PROCESS, REPLICATION CLIENT ON *.*",
+        ),
+    };
+    account.grant(why, rights);
+    account.grant(
+        "reads statement digests, index counters and metadata locks, where the Performance Schema is on",
+        "SELECT ON performance_schema.*",
+    );
+    account.grant(
+        "sees tables, columns, indexes and foreign keys in the catalogue, and no row of them: REFERENCES alone reads and changes nothing",
+        "REFERENCES ON *.*",
+    );
+    account.grant_if_wanted(
+        "sizes of single indexes and numbers of distinct values; the table holds estimates, no values of rows",
+        "SELECT ON mysql.innodb_index_stats",
+    );
+    account.grant_if_wanted(
+        "slow statements where the Performance Schema is off; exposes statements with their values, which Godwit takes out",
+        "SELECT ON mysql.slow_log",
+    );
+}
+
+fn audit(account: &mut Account, flavour: Flavour) {
+    match flavour {
+        Flavour::Mariadb => {
+            account.add(
+                "a place for the view",
+                "CREATE DATABASE godwit_audit".to_owned(),
+                "DROP DATABASE godwit_audit".to_owned(),
+            );
+            account.add(
+                "accounts without their password hashes; it runs with the rights of whoever makes it, so an administrator does",
+                MARIADB_ACCOUNTS.to_owned(),
+                "DROP VIEW godwit_audit.accounts".to_owned(),
+            );
+            account.grant(
+                "reads the view; SELECT on mysql.global_priv itself would show hashes",
+                "SELECT ON godwit_audit.accounts",
+            );
+            for table in ["db", "tables_priv", "columns_priv", "procs_priv", "roles_mapping", "proxies_priv"] {
+                account.grant(
+                    "reads grants below the global ones; there are no hashes in it",
+                    &format!("SELECT ON mysql.{table}"),
+                );
+            }
+        }
+        Flavour::Mysql => {
+            account.grant(
+                "reads accounts and global privileges, without authentication_string and User_attributes, which hold hashes",
+                &format!("SELECT ({MYSQL_USER_COLUMNS}) ON mysql.user"),
+            );
+            let tables = [
+                "db",
+                "tables_priv",
+                "columns_priv",
+                "procs_priv",
+                "role_edges",
+                "default_roles",
+                "global_grants",
+                "proxies_priv",
+            ];
+            for table in tables {
+                account.grant(
+                    "reads grants below the global ones; there are no hashes in it",
+                    &format!("SELECT ON mysql.{table}"),
+                );
+            }
+        }
+    }
+}
+
+impl Monitoring for MysqlStore {
+    fn grants(&self, role: MonitorRole) -> Vec<GrantStatement> {
+        let flavour = self.declared();
+        let limits = match flavour {
+            Flavour::Mariadb => "MAX_USER_CONNECTIONS 4 MAX_STATEMENT_TIME 5",
+            Flavour::Mysql => "MAX_USER_CONNECTIONS 4",
+        };
+        let mut account = Account::new(role, limits);
+        match role {
+            MonitorRole::Watch => watch(&mut account, flavour),
+            MonitorRole::Audit => {
+                watch(&mut account, flavour);
+                audit(&mut account, flavour);
+            }
+            MonitorRole::Act => account.grant(
+                "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody",
+                match flavour {
+                    Flavour::Mariadb => "PROCESS, CONNECTION ADMIN ON *.*",
+                    Flavour::Mysql => "PROCESS, CONNECTION_ADMIN ON *.*",
+                },
+            ),
+        }
+        account.statements
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stores::OpenOptions;
+    use std::time::Duration;
+
+    fn statements(engine: &'static str, role: MonitorRole) -> Vec<GrantStatement> {
+        let second = Duration::from_secs(1);
+        let options = OpenOptions { id: "s".into(), statement_timeout: second, connect_timeout: second };
+        MysqlStore::open(options, engine, "mysql://u@127.0.0.1").unwrap().grants(role)
+    }
+
+    #[test]
+    fn no_role_may_read_a_hash() {
+        for engine in ["mariadb", "mysql"] {
+            for role in MonitorRole::ALL {
+                for grant in statements(engine, role) {
+                    let is_view = grant.statement.starts_with("CREATE SQL SECURITY DEFINER VIEW");
+                    assert!(!grant.statement.contains("ON mysql.*"), "{}", grant.statement);
+                    assert!(!grant.statement.contains("ON mysql.global_priv"), "{}", grant.statement);
+                    assert!(is_view || !grant.statement.contains("authentication_string"), "{}", grant.statement);
+                    assert!(!grant.undo.is_empty() && !grant.why.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn each_product_has_its_own_words() {
+        let text =
+            |engine, role| statements(engine, role).into_iter().map(|g| g.statement).collect::<Vec<_>>().join("\n");
+        assert!(text("mariadb", MonitorRole::Watch).contains("BINLOG MONITOR"));
+        assert!(text("mysql", MonitorRole::Watch).contains("REPLICATION CLIENT"));
+        assert!(text("mysql", MonitorRole::Act).contains("CONNECTION_ADMIN"));
+        assert!(text("mysql", MonitorRole::Audit).contains("mysql.global_grants"));
+    }
+}

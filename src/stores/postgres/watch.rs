@@ -1,0 +1,172 @@
+//! The one session that looks at the server.
+//!
+//! Invariants: it never writes (`default_transaction_read_only`); each look is one short transaction with a time-out, so that it holds
+//! nothing back; what differs between server versions is probed from the catalogue at connect, not guessed from the version.
+
+use crate::model::observation::{Cost, Observation};
+use crate::stores::Result;
+use crate::stores::error::Operation;
+use crate::stores::postgres::connect::Connector;
+use chrono::Utc;
+use sqlx::postgres::{PgConnection, PgRow};
+use sqlx::{AssertSqlSafe, Executor, Row};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// Longest time for one statement that only looks; a server that takes longer must not be asked.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the looking session is pinned to, beside what all sessions are pinned to.
+///
+/// `stats_fetch_consistency` is not there before 15 and not for everybody, so it is tried apart.
+const LOOKING: &str = "SET default_transaction_read_only = on; SET lock_timeout = '100ms'; SET idle_in_transaction_session_timeout = '10s'";
+
+/// Views and functions whose columns differ between versions.
+const PROBED: &str = "SELECT c.relname || '.' || a.attname
+      FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
+     WHERE a.attnum > 0 AND NOT a.attisdropped
+       AND c.relnamespace = 'pg_catalog'::regnamespace
+       AND c.relname IN ('pg_stat_activity', 'pg_locks', 'pg_replication_slots', 'pg_stat_replication', 'pg_stat_subscription',
+                         'pg_stat_all_tables', 'pg_stat_all_indexes', 'pg_stat_database', 'pg_index', 'pg_auth_members',
+                         'pg_subscription', 'pg_parameter_acl', 'pg_stat_progress_copy', 'pg_stat_progress_create_index')";
+
+/// The looking half of a PostgreSQL store.
+pub struct Watch {
+    connector: Arc<Connector>,
+    session: Mutex<Option<Look>>,
+}
+
+/// An open looking session.
+pub struct Look {
+    connection: PgConnection,
+    columns: BTreeSet<String>,
+    /// `server_version_num`.
+    version: i32,
+}
+
+impl Look {
+    /// True when a system view has a column.
+    pub fn has(&self, column: &str) -> bool {
+        self.columns.contains(column)
+    }
+
+    /// `column` if the view has it, else `otherwise`: for building the text of a query.
+    pub fn or<'a>(&self, view: &str, column: &'a str, otherwise: &'a str) -> &'a str {
+        if self.has(&format!("{view}.{column}")) { column } else { otherwise }
+    }
+
+    /// `server_version_num`, for messages only.
+    pub fn version(&self) -> i32 {
+        self.version
+    }
+
+    /// The connection.
+    pub fn connection(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+}
+
+impl Watch {
+    /// Does not connect.
+    pub fn new(connector: Arc<Connector>) -> Self {
+        Self { connector, session: Mutex::new(None) }
+    }
+
+    /// Its connections.
+    pub fn connector(&self) -> &Arc<Connector> {
+        &self.connector
+    }
+
+    /// Looks: opens the session if need be, and runs `read` in one read-only transaction. A session that failed is closed, so that
+    /// the next look begins with a fresh one.
+    ///
+    /// # Errors
+    /// The store's, with [`Operation::Inspect`].
+    pub async fn look<T, F>(&self, read: F) -> Result<Observation<T>>
+    where
+        F: AsyncFnOnce(&mut Reader<'_>) -> std::result::Result<T, sqlx::Error>,
+    {
+        let mut session = self.session.lock().await;
+        let mut look = match session.take() {
+            Some(look) => look,
+            None => self.open().await?,
+        };
+        let started = Instant::now();
+        let mut reader = Reader { look: &mut look, cost: Cost::default(), missing: Vec::new() };
+        let read = reader.transaction(read).await;
+        let Reader { mut cost, missing, .. } = reader;
+        cost.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let value = read.map_err(self.connector.failed(Operation::Inspect))?;
+        *session = Some(look);
+        Ok(Observation { value, at: Utc::now(), missing, cost })
+    }
+
+    async fn open(&self) -> Result<Look> {
+        let mut connection = self.connector.dedicated(Operation::Inspect, "watch").await?;
+        let failed = self.connector.failed(Operation::Inspect);
+        let limit = LOOK_TIMEOUT.min(self.connector.options().statement_timeout).as_millis();
+        let pin = format!("{LOOKING}; SET statement_timeout = {limit}");
+        connection.execute(AssertSqlSafe(pin)).await.map_err(&failed)?;
+        // Its own statements are no hot spots; the setting is a superuser's, so a refusal is expected.
+        if let Err(error) = connection.execute("SET pg_stat_statements.track = 'none'").await {
+            tracing::debug!(store = %self.connector.id(), %error, "the looking session is counted in pg_stat_statements");
+        }
+        let columns: Vec<String> = sqlx::query_scalar(PROBED).fetch_all(&mut connection).await.map_err(&failed)?;
+        let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
+            .fetch_one(&mut connection)
+            .await
+            .map_err(&failed)?;
+        Ok(Look { connection, columns: columns.into_iter().collect(), version })
+    }
+}
+
+/// Reads inside one look.
+pub struct Reader<'a> {
+    look: &'a mut Look,
+    cost: Cost,
+    missing: Vec<crate::model::observation::Missing>,
+}
+
+impl Reader<'_> {
+    /// What the server has.
+    pub fn server(&self) -> &Look {
+        self.look
+    }
+
+    /// Notes something that cannot be seen.
+    pub fn lacks(&mut self, missing: crate::model::observation::Missing) {
+        self.missing.push(missing);
+    }
+
+    /// Runs a query and counts what it cost. The text is built from constants of this folder only.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn rows(&mut self, sql: String) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
+        self.cost.statements += 1;
+        sqlx::query(AssertSqlSafe(sql)).persistent(true).fetch_all(&mut self.look.connection).await
+    }
+
+    async fn transaction<T, F>(&mut self, read: F) -> std::result::Result<T, sqlx::Error>
+    where
+        F: AsyncFnOnce(&mut Self) -> std::result::Result<T, sqlx::Error>,
+    {
+        self.look.connection.execute("BEGIN READ ONLY").await?;
+        let value = read(self).await;
+        // The clock of the server since BEGIN: its work, and our pauses between the statements; never less than the work.
+        let spent = match &value {
+            Ok(_) => {
+                let row = sqlx::query("SELECT (extract(epoch FROM clock_timestamp() - now()) * 1e6)::int8")
+                    .fetch_one(&mut self.look.connection)
+                    .await?;
+                row.try_get::<i64, _>(0)?
+            }
+            Err(_) => 0,
+        };
+        self.cost.server_us = u64::try_from(spent).ok();
+        self.look.connection.execute("COMMIT").await?;
+        value
+    }
+}

@@ -1,0 +1,91 @@
+//! The selected row of a list whose rows come and go: it stays with its row, never with its place.
+//!
+//! Invariant: a row that is gone selects nothing, so that no key can act on the row that moved into its place.
+
+use crate::tui::state::list::Motion;
+
+/// A selection by identity.
+#[derive(Clone, Debug)]
+pub struct Cursor<K> {
+    /// The operator's choice; `None`: there was none yet, and the first row counts.
+    chosen: Option<K>,
+    /// Where it was last, for going on from there when it is gone.
+    place: usize,
+}
+
+impl<K> Default for Cursor<K> {
+    fn default() -> Self {
+        Self { chosen: None, place: 0 }
+    }
+}
+
+impl<K: PartialEq + Clone> Cursor<K> {
+    /// The operator's choice.
+    pub fn chosen(&self) -> Option<&K> {
+        self.chosen.as_ref()
+    }
+
+    /// Index of the selected row; `None`: there are no rows, or the chosen one is gone.
+    pub fn at<R>(&self, rows: &[R], is: impl Fn(&R, &K) -> bool) -> Option<usize> {
+        match &self.chosen {
+            Some(key) => rows.iter().position(|row| is(row, key)),
+            None => (!rows.is_empty()).then_some(0),
+        }
+    }
+
+    /// The page to show: the selected row's, or the one where it was last.
+    pub fn place(&self, at: Option<usize>) -> usize {
+        at.unwrap_or(self.place)
+    }
+
+    /// Moves from the selected row, or from where it was last. True when another row was chosen.
+    pub fn go<R>(&mut self, motion: Motion, rows: &[R], is: impl Fn(&R, &K) -> bool, key: impl Fn(&R) -> K) -> bool {
+        let to = match self.at(rows, is) {
+            Some(at) => motion.from(at, rows.len()),
+            None => self.place.min(rows.len().saturating_sub(1)),
+        };
+        let Some(row) = rows.get(to) else { return false };
+        let key = Some(key(row));
+        let other = key != self.chosen;
+        self.chosen = key;
+        self.place = to;
+        other
+    }
+
+    /// Makes a choice of the first row that was selected by itself: who opens it means this row.
+    pub fn settle<R>(&mut self, rows: &[R], key: impl Fn(&R) -> K) {
+        if self.chosen.is_none()
+            && let Some(row) = rows.first()
+        {
+            self.chosen = Some(key(row));
+            self.place = 0;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(row: &u32, key: &u32) -> bool {
+        row == key
+    }
+
+    #[test]
+    fn the_choice_follows_its_row() {
+        let mut cursor = Cursor::default();
+        assert_eq!(cursor.at(&[7, 8, 9], is), Some(0));
+        assert!(cursor.go(Motion::Down, &[7, 8, 9], is, |row| *row));
+        assert_eq!(cursor.at(&[9, 7, 8], is), Some(2));
+    }
+
+    #[test]
+    fn a_row_that_is_gone_selects_nothing_until_a_key_moves() {
+        let mut cursor = Cursor::default();
+        cursor.go(Motion::Down, &[7, 8, 9], is, |row| *row);
+        assert_eq!(cursor.at(&[7, 9], is), None);
+        cursor.go(Motion::Down, &[7, 9], is, |row| *row);
+        assert_eq!(cursor.at(&[7, 9], is), Some(1));
+        assert_eq!(Cursor::<u32>::default().at(&[], is), None);
+    }
+}

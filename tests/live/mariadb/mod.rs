@@ -1,0 +1,12 @@
+//! Looking at a real MariaDB.
+
+mod cost;
+mod hostile;
+mod indexes;
+mod lab;
+mod locks;
+mod missing;
+mod monitoring;
+mod replication;
+mod sessions;
+mod statements;

@@ -1,0 +1,169 @@
+//! The monitoring roles: everything works with the printed statements and nothing more.
+
+use super::lab::{Client, Place, look_until, session};
+use crate::lab::Lab;
+use godwit::model::monitor::{GrantStatement, MonitorRole};
+use godwit::model::session::Ending;
+use godwit::stores::error::ErrorKind;
+use godwit::stores::mysql::store::MysqlStore;
+use godwit::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
+use godwit::stores::{Inventory, Probe};
+use sqlx::AssertSqlSafe;
+
+const PASSWORD: &str = "correct horse";
+
+async fn make(place: &Place, grants: &[GrantStatement]) {
+    let mut admin = Client::connect(&place.url, "").await;
+    for grant in grants {
+        admin.run(&grant.statement.replace("'PASSWORD'", &format!("'{PASSWORD}'"))).await;
+    }
+}
+
+fn login(place: &Place, role: MonitorRole) -> MysqlStore {
+    place.store_as(role.account(), &PASSWORD.replace(' ', "%20"))
+}
+
+/// Everything that the views show, as it would be serialised.
+async fn everything(store: &MysqlStore) -> (String, Vec<String>) {
+    let activity = store.activity().await.unwrap();
+    let replication = store.replication().await.unwrap();
+    let statements = store.statements().await.unwrap();
+    let indexes = store.indexes().await.unwrap();
+    let missing = [&activity.missing, &replication.missing, &statements.missing, &indexes.missing];
+    let missing = missing.into_iter().flatten().map(|missing| missing.id.clone()).collect();
+    let facts = store.facts().await.unwrap();
+    let text = serde_json::to_string(&(activity, replication, statements, indexes, facts)).unwrap();
+    (text, missing)
+}
+
+/// Hashes as the server keeps them: `*` and 40 hex digits, of this password and of any other.
+async fn hashes(place: &Place) -> Vec<String> {
+    let mut admin = Client::connect(&place.url, "").await;
+    let sql = "SELECT authentication_string FROM mysql.user WHERE LENGTH(authentication_string) > 20";
+    let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut admin.session).await.unwrap();
+    assert!(found.iter().any(|hash| hash.starts_with('*')), "{found:?}");
+    found
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run tests/run"]
+async fn the_watch_role_sees_everything_and_no_row() {
+    for number in [1, 2] {
+        let lab = Lab::private(&[if number == 1 { "maria1" } else { "maria2" }]);
+        let mut place = Place::on(&lab, number).await;
+        place.with_orders().await;
+        let grants = place.store().grants(MonitorRole::Watch);
+        make(&place, &grants).await;
+        let store = login(&place, MonitorRole::Watch);
+        if number == 2 {
+            place.sql.run("SET GLOBAL userstat = ON, GLOBAL slow_query_log = ON, GLOBAL log_output = 'TABLE'").await;
+            place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
+        }
+        let (text, missing) = everything(&store).await;
+        match number {
+            1 => assert_eq!(missing, [""; 0]),
+            // What only a restart can turn on.
+            _ => assert_eq!(missing, ["mariadb.sessions.performance_schema", "mariadb.statements.performance_schema"]),
+        }
+        assert!(text.contains(&format!("{}.orders", place.database)), "tables are seen");
+        for hash in hashes(&place).await {
+            assert!(!text.contains(&hash), "a hash is shown");
+        }
+        assert!(!text.contains(PASSWORD));
+        let tables = store.tables().await.unwrap();
+        let orders = tables.iter().find(|table| table.name.name == "orders").expect("it is listed");
+        assert_eq!(store.has_rows(&orders.name).await.unwrap_err().kind, ErrorKind::Denied, "no row is readable");
+        // It sees other logins' statements and cannot stop them.
+        let busy = place.client().await.runs("SELECT SLEEP(60)");
+        let seen = look_until(&store, "the statement", |activity| {
+            activity.sessions.iter().any(|s| s.key.id == busy.id && s.statement.contains("SLEEP"))
+        })
+        .await;
+        let key = session(&seen, &busy.id).key.clone();
+        assert_eq!(store.end(&key, Ending::Kill).await.unwrap_err().kind, ErrorKind::Denied);
+        // The acting role can.
+        make(&place, &place.store().grants(MonitorRole::Act)).await;
+        let acting = login(&place, MonitorRole::Act);
+        acting.end(&key, Ending::Cancel).await.unwrap();
+        let _ = busy.ended().await;
+        // What was made goes by the printed way back, in reverse order.
+        let mut admin = Client::connect(&place.url, "").await;
+        for grant in grants.iter().rev() {
+            admin.run(&grant.undo).await;
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run tests/run"]
+async fn the_optional_rights_are_optional() {
+    let lab = Lab::private(&["maria1"]);
+    let mut place = Place::on(&lab, 1).await;
+    place.with_orders().await;
+    let required: Vec<_> =
+        place.store().grants(MonitorRole::Watch).into_iter().filter(|grant| grant.required).collect();
+    make(&place, &required).await;
+    let (text, missing) = everything(&login(&place, MonitorRole::Watch)).await;
+    assert_eq!(missing, ["mariadb.indexes.sizes"]);
+    assert!(text.contains("orders"));
+}
+
+/// A line of the audit's view.
+#[derive(Debug, sqlx::FromRow)]
+struct Seen {
+    user: String,
+    empty: Option<i64>,
+    impossible: Option<i64>,
+    alternatives: Option<String>,
+}
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run tests/run"]
+async fn the_audit_role_reads_grants_and_no_hash() {
+    let lab = Lab::private(&["maria1"]);
+    let mut place = Place::on(&lab, 1).await;
+    place.sql.run("CREATE USER 'empty'@'%'").await;
+    place
+        .sql
+        .run("CREATE USER 'socket'@'localhost' IDENTIFIED VIA mysql_native_password USING 'invalid' OR unix_socket")
+        .await;
+    place.sql.run("CREATE ROLE 'readers'").await;
+    make(&place, &place.store().grants(MonitorRole::Audit)).await;
+    let (_, rest) = place.url.split_once('@').unwrap();
+    let url = format!("mariadb://godwit_audit:{}@{rest}", PASSWORD.replace(' ', "%20"));
+    let mut audit = Client::connect(&url, "").await;
+    let rows: Vec<Seen> = sqlx::query_as(AssertSqlSafe(
+        "SELECT user, CAST(empty_password AS SIGNED) AS empty, CAST(impossible_password AS SIGNED) AS impossible, CAST(alternatives AS CHAR) AS alternatives
+           FROM godwit_audit.accounts",
+    ))
+    .fetch_all(&mut audit.session)
+    .await
+    .unwrap();
+    let of = |user: &str| rows.iter().find(|row| row.user == user).unwrap_or_else(|| panic!("{user}: {rows:?}"));
+    assert_eq!((of("empty").empty, of("godwit_audit").empty), (Some(1), Some(0)));
+    assert_eq!(of("socket").impossible, Some(1));
+    let alternatives = of("socket").alternatives.as_deref();
+    assert!(alternatives.is_some_and(|plugins| plugins.contains("unix_socket")), "{:?}", of("socket"));
+    let secrets = hashes(&place).await;
+    for table in [
+        "mysql.db",
+        "mysql.tables_priv",
+        "mysql.columns_priv",
+        "mysql.procs_priv",
+        "mysql.roles_mapping",
+        "mysql.proxies_priv",
+        "godwit_audit.accounts",
+    ] {
+        let rows =
+            sqlx::raw_sql(AssertSqlSafe(format!("SELECT * FROM {table}"))).fetch_all(&mut audit.session).await.unwrap();
+        let text = format!("{rows:?}");
+        assert!(secrets.iter().all(|hash| !text.contains(hash)), "{table} shows a hash");
+    }
+    for sql in [
+        "SELECT Priv FROM mysql.global_priv",
+        "SELECT authentication_string FROM mysql.user",
+        "SHOW GRANTS FOR 'empty'@'%'",
+    ] {
+        assert!(audit.attempt(sql).await.is_err(), "{sql} must be refused");
+    }
+}

@@ -1,0 +1,8 @@
+//! The Redis store against real servers: redis1 with a password, redis2 its replica.
+
+mod lab;
+mod missing;
+mod monitoring;
+mod replication;
+mod sessions;
+mod statements;
