@@ -80,24 +80,59 @@ pub struct ReplicaLink {
     pub lag: Vec<LinkLag>,
 }
 
-/// A log that is kept for somebody who has yet to read it.
+/// What fills up as a store is written to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kept {
+    /// A log that is kept for somebody who has yet to read it.
+    #[default]
+    Log,
+    /// The disk that data and logs share.
+    Disk,
+    /// The memory that the server may take.
+    Memory,
+}
+
+impl Kept {
+    /// The word on screens.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::Disk => "disk",
+            Self::Memory => "memory",
+        }
+    }
+
+    /// What is said of the amount in it.
+    pub fn participle(self) -> &'static str {
+        match self {
+            Self::Log => "kept",
+            Self::Disk | Self::Memory => "used",
+        }
+    }
+}
+
+/// A log that is kept for somebody who has yet to read it, or the room that it is kept in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogRetention {
-    /// Name of the slot, or `binary log`, `oplog`, `replication backlog`.
+    /// What it is.
+    #[serde(default)]
+    pub kind: Kept,
+    /// Name of the slot, or `binary log`, `oplog`, `replication backlog`; of a disk its directory or what lies on it.
     pub name: String,
     /// State in the server's own words.
     pub state: String,
     /// Whether somebody reads it now.
     pub active: bool,
-    /// Bytes kept.
+    /// Bytes kept, or used.
     pub retained_bytes: Reading<u64>,
-    /// Bytes that may still be written before the server cuts it; `None` inside `Known`: nothing limits it but the disk.
+    /// Bytes that may still be written before the server cuts it or it is full; `None` inside `Known`: nothing limits it but the disk.
     pub room_bytes: Reading<Option<u64>>,
     /// Time that the log covers now, in seconds, where the engine tells (oplog, binary log).
     pub covers_seconds: Reading<u64>,
     /// What is wrong with it; `None`: nothing.
     pub problem: Option<String>,
-    /// End of the log when it was read, in bytes since its beginning, for the rate at which it grows.
+    /// End of the log when it was read, in bytes since its beginning, for the rate at which it grows; of a disk what is used.
     pub written_bytes: Option<u64>,
 }
 

@@ -106,11 +106,17 @@ impl ReplicationReport {
             }
             for line in &store.retention {
                 let log = &line.log;
-                let kept = told(&log.retained_bytes, |kept| format!("{} kept", bytes(*kept)));
+                let kept = told(&log.retained_bytes, |kept| format!("{} {}", bytes(*kept), log.kind.participle()));
                 let runway = line.runway.as_ref().map_or_else(dash, runway_words);
                 let reader = if log.active { "" } else { ", nobody reads it" };
                 let problem = log.problem.clone().unwrap_or_else(dash);
-                row(format!("log {}", log.name), format!("{}{reader}", log.state), problem, kept, runway);
+                row(
+                    format!("{} {}", log.kind.word(), log.name),
+                    format!("{}{reader}", log.state),
+                    problem,
+                    kept,
+                    runway,
+                );
             }
         }
         text.push_str(&columns.text());
@@ -158,7 +164,7 @@ fn bytes(number: u64) -> String {
 mod tests {
     use super::*;
     use crate::model::observation::Observation;
-    use crate::model::replication::Replication;
+    use crate::model::replication::{Kept, Replication};
     use chrono::TimeDelta;
 
     fn view() -> ByStore<ReplicationNow> {
@@ -172,6 +178,7 @@ mod tests {
             lag: vec![LinkLag { amount, unit: LagUnit::Milliseconds, method: "replay_lag".to_owned() }],
         };
         let log = LogRetention {
+            kind: Kept::Log,
             name: "godwit_orders".to_owned(),
             state: "logical, reserved".to_owned(),
             active: true,

@@ -11,6 +11,7 @@
 //! - methods are cancel-safe in this sense: dropping the future may lose the connection, never a committed checkpoint.
 
 pub mod absent;
+pub mod disk;
 pub mod error;
 pub mod fault;
 pub mod mongodb;

@@ -153,6 +153,7 @@ pub fn replication() -> View {
         lag,
     };
     let kept = |name: &str, active, room, problem: Option<&str>| LogRetention {
+        kind: Kept::Log,
         name: name.into(),
         state: "logical, extended".into(),
         active,

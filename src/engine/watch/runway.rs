@@ -67,10 +67,11 @@ impl Growth {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::replication::ReplicationRole;
+    use crate::model::replication::{Kept, ReplicationRole};
 
     fn reading(end: u64, room: Reading<Option<u64>>) -> Replication {
         let log = LogRetention {
+            kind: Kept::Log,
             name: "slot".to_owned(),
             state: String::new(),
             active: true,

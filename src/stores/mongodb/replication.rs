@@ -3,9 +3,10 @@
 use crate::model::lag::Reading;
 use crate::model::observation::{Missing, Observation};
 use crate::model::replication::{
-    LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
+    Kept, LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
 };
 use crate::stores::Result;
+use crate::stores::disk::{self, Disk};
 use crate::stores::mongodb::error::{NO_REPLICATION, NOT_YET_INITIALIZED, code_of};
 use crate::stores::mongodb::fields::{count, inner, integer, is_set, list, text, time};
 use crate::stores::mongodb::inventory::collection_statistics;
@@ -137,7 +138,29 @@ async fn read(reader: &mut Reader, store: &MongoStore) -> std::result::Result<Re
         let size = size.as_ref().and_then(|answer| inner(answer.first()?, "storageStats"));
         retention.push(oplog(status, size, &links));
     }
+    let statistics = reader.run_or("admin", doc! { "dbStats": 1, "freeStorage": 0 }, || disk_right()).await?;
+    retention.push(disk_of(statistics.as_ref()));
     Ok(Replication { role: role(&hello, in_set), links, retention, started_at: started(status.as_ref(), &run) })
+}
+
+fn disk_right() -> Missing {
+    Missing {
+        id: "mongodb.replication.disk".to_owned(),
+        what: "how full the server's disk is".to_owned(),
+        why: "the monitoring account has no right to dbStats".to_owned(),
+        enable: Some("db.getSiblingDB(\"admin\").grantPrivilegesToRole(\"godwit_watch\", [{ resource: { db: \"\", collection: \"\" }, actions: [\"dbStats\"] }])".to_owned()),
+        price: "none for the server, and no data is exposed".to_owned(),
+    }
+}
+
+/// The file system under the data, as the server sees it.
+fn disk_of(statistics: Option<&Document>) -> LogRetention {
+    let bytes = |field: &str| statistics.and_then(|statistics| count(statistics, field));
+    let disk = match (bytes("fsUsedSize"), bytes("fsTotalSize")) {
+        (Some(used), Some(all)) => Ok(Disk { used, free: all.saturating_sub(used) }),
+        _ => Err("the server does not tell how full its disk is".to_owned()),
+    };
+    disk::line(Kept::Disk, "data directory", disk)
 }
 
 fn role(hello: &Document, in_set: bool) -> ReplicationRole {
@@ -241,6 +264,7 @@ fn oplog(status: &Document, size: Option<&Document>, links: &[ReplicaLink]) -> L
         _ => None,
     };
     LogRetention {
+        kind: Kept::Log,
         name: "oplog".to_owned(),
         state: match most {
             Some(most) if bytes.is_some_and(|bytes| bytes >= most / 100 * 95) => {

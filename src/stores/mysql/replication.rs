@@ -5,9 +5,10 @@
 use crate::model::lag::Reading;
 use crate::model::observation::Observation;
 use crate::model::replication::{
-    LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
+    Kept, LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
 };
 use crate::stores::Result;
+use crate::stores::disk;
 use crate::stores::error::ErrorKind;
 use crate::stores::mysql::capability::{Capability, Flavour};
 use crate::stores::mysql::error::{kind_of, number};
@@ -42,12 +43,15 @@ async fn read(reader: &mut Reader<'_>) -> Read<Replication> {
         reader.lacks(missing::followers(server.flavour));
     }
     links.extend(followers.iter().map(outgoing));
-    let retention = binary_logs(reader, &server).await?;
+    let mut retention = binary_logs(reader, &server).await?;
     let role = match (follows, !retention.is_empty() || !followers.is_empty()) {
         (true, _) => ReplicationRole::Replica,
         (false, true) => ReplicationRole::Primary,
         (false, false) => ReplicationRole::Standalone,
     };
+    // MariaDB's plug-in DISKS wants the right FILE, which reads and writes the server's files: not for a monitoring account.
+    let unseen = "SQL does not show free disk space: look with df on the server".to_owned();
+    retention.push(disk::line(Kept::Disk, "data directory", Err(unseen)));
     Ok(Replication { role, links, retention, started_at: reader.started_at() })
 }
 
@@ -181,6 +185,7 @@ pub fn retention(logs: &[Line], server: &Capability, written_bytes: Option<u64>)
     let expires = seconds("binlog_expire_logs_seconds", 1.0).or_else(|| seconds("expire_logs_days", 86_400.0));
     let files = logs.len();
     LogRetention {
+        kind: Kept::Log,
         name: "binary log".to_owned(),
         state: match expires {
             Some(seconds) => format!("{files} files; removed when older than {seconds} s"),

@@ -15,6 +15,7 @@ pub mod columns;
 pub mod connect;
 pub mod cuts;
 pub mod differences;
+mod disk;
 pub mod dml;
 pub mod error;
 pub mod fence;

@@ -3,10 +3,12 @@
 use crate::model::lag::Reading;
 use crate::model::observation::{Missing, Observation};
 use crate::model::replication::{
-    LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
+    Kept, LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
 };
 use crate::stores::Result;
+use crate::stores::disk::{self, Disk};
 use crate::stores::observe::Replicas;
+use crate::stores::postgres::address::Address;
 use crate::stores::postgres::store::PostgresStore;
 use crate::stores::postgres::watch::{Look, Reader};
 use crate::stores::sanitise::clean;
@@ -22,7 +24,8 @@ const LOG_END: &str =
 fn server_sql() -> String {
     format!(
         "SELECT pg_is_in_recovery() AS follows, pg_postmaster_start_time() AS started_at, ({LOG_END} - '0/0')::int8 AS log_end,
-                (SELECT count(*) FROM pg_stat_replication WHERE state IS NOT NULL OR pid IS NOT NULL) AS followers"
+                (SELECT count(*) FROM pg_stat_replication WHERE state IS NOT NULL OR pid IS NOT NULL) AS followers,
+                CASE WHEN pg_has_role('pg_read_all_settings', 'USAGE') THEN current_setting('data_directory') END AS directory"
     )
 }
 
@@ -57,13 +60,14 @@ fn slots_sql(server: &Look) -> String {
 /// A subscription whose worker heard nothing for this long is not healthy, whatever its last number says. The server sends a sign of life every 10 s.
 const SILENT_MS: i64 = 60_000;
 
-async fn read(reader: &mut Reader<'_>) -> std::result::Result<Replication, sqlx::Error> {
+async fn read(reader: &mut Reader<'_>, address: &Address) -> std::result::Result<Replication, sqlx::Error> {
     let server = reader.rows(server_sql()).await?;
-    let (mut follows, mut started_at, mut followers, mut log_end) = (false, None, 0, None);
+    let (mut follows, mut started_at, mut followers, mut log_end, mut directory) = (false, None, 0, None, None);
     if let Some(row) = server.first() {
         follows = row.try_get("follows")?;
         started_at = row.try_get::<Option<DateTime<Utc>>, _>("started_at")?;
         followers = row.try_get::<i64, _>("followers")?;
+        directory = row.try_get::<Option<String>, _>("directory")?;
         log_end = row.try_get::<Option<i64>, _>("log_end")?.and_then(|n| u64::try_from(n).ok());
     }
     let mut links = Vec::new();
@@ -98,12 +102,24 @@ async fn read(reader: &mut Reader<'_>) -> std::result::Result<Replication, sqlx:
     for row in reader.rows(slots_sql(reader.server())).await? {
         retention.push(slot(&row, log_end)?);
     }
+    retention.push(disk::line(Kept::Disk, "data directory", disk_of(address, directory)));
     let role = match (follows, followers > 0) {
         (true, _) => ReplicationRole::Replica,
         (false, true) => ReplicationRole::Primary,
         (false, false) => ReplicationRole::Standalone,
     };
     Ok(Replication { role, links, retention, started_at })
+}
+
+/// The disk under the data directory, where it can be seen.
+fn disk_of(address: &Address, directory: Option<String>) -> std::result::Result<Disk, String> {
+    if !address.is_local() {
+        return Err("the server is on another machine, and SQL does not show free disk space".to_owned());
+    }
+    match directory {
+        Some(directory) => super::disk::of(&directory, address.port),
+        None => Err("the account may not see data_directory (it needs pg_read_all_settings)".to_owned()),
+    }
 }
 
 fn amount(row: &PgRow, column: &str, unknown: &str) -> std::result::Result<Reading<u64>, sqlx::Error> {
@@ -204,6 +220,7 @@ fn slot(row: &PgRow, log_end: Option<u64>) -> std::result::Result<LogRetention, 
         _ => None,
     };
     Ok(LogRetention {
+        kind: Kept::Log,
         name: clean(&row.try_get::<String, _>("name")?),
         state: clean(&format!("{kind}, {status}")),
         active,
@@ -222,6 +239,7 @@ fn slot(row: &PgRow, log_end: Option<u64>) -> std::result::Result<LogRetention, 
 #[async_trait]
 impl Replicas for PostgresStore {
     async fn replication(&self) -> Result<Observation<Replication>> {
-        self.watch().look(async |reader| read(reader).await).await
+        let address = self.watch().connector().address();
+        self.watch().look(async |reader| read(reader, address).await).await
     }
 }

@@ -6,9 +6,10 @@
 use crate::model::lag::Reading;
 use crate::model::observation::Observation;
 use crate::model::replication::{
-    LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
+    Kept, LagUnit, LinkDirection, LinkLag, LogRetention, ReplicaLink, Replication, ReplicationRole,
 };
 use crate::stores::Result;
+use crate::stores::disk::{self, Disk};
 use crate::stores::observe::Replicas;
 use crate::stores::redis::info::{Info, parts};
 use crate::stores::redis::store::RedisStore;
@@ -118,6 +119,7 @@ fn backlog(info: &Info, offset: Option<u64>, links: &[ReplicaLink]) -> Option<Lo
         _ => None,
     };
     Some(LogRetention {
+        kind: Kept::Log,
         name: "replication backlog".to_owned(),
         state: if active { "active" } else { "not made: no replica has ever connected" }.to_owned(),
         active: active && !behind.is_empty(),
@@ -132,6 +134,27 @@ fn backlog(info: &Info, offset: Option<u64>, links: &[ReplicaLink]) -> Option<Lo
     })
 }
 
+/// The memory that the server may take before it evicts keys or refuses writes.
+fn memory(info: &Info) -> Option<LogRetention> {
+    let used = info.number("used_memory")?;
+    let most = info.number("maxmemory").filter(|most| *most > 0);
+    let room = Disk { used, free: most.map_or(0, |most| most.saturating_sub(used)) };
+    let mut line = disk::line(Kept::Memory, "of the server", Ok(room));
+    let policy = info.text("maxmemory_policy").unwrap_or("noeviction");
+    match most {
+        None => {
+            line.room_bytes = Reading::Known(None);
+            line.problem = None;
+            line.state = "maxmemory is not set".to_owned();
+        }
+        Some(_) => {
+            let then = if policy == "noeviction" { "refuses writes" } else { "throws keys away" };
+            line.state = format!("{policy}: when it is full the server {then}");
+        }
+    }
+    Some(line)
+}
+
 fn replication_of(info: &Info) -> Replication {
     let follows = info.text("role") == Some("slave");
     let end = info.number("master_repl_offset");
@@ -141,7 +164,7 @@ fn replication_of(info: &Info) -> Replication {
         .map(|(_, line)| outgoing(line, end))
         .collect();
     let offset = if follows { info.number("slave_repl_offset") } else { end };
-    let retention = backlog(info, offset, &links).into_iter().collect();
+    let retention = backlog(info, offset, &links).into_iter().chain(memory(info)).collect();
     if follows {
         links.push(incoming(info));
     }
@@ -156,7 +179,7 @@ fn replication_of(info: &Info) -> Replication {
 #[async_trait]
 impl Replicas for RedisStore {
     async fn replication(&self) -> Result<Observation<Replication>> {
-        let read = self.watch().look(async |reader| reader.info(&["server", "replication"]).await).await?;
+        let read = self.watch().look(async |reader| reader.info(&["server", "replication", "memory"]).await).await?;
         Ok(read.map(|info| replication_of(&info)))
     }
 }

@@ -24,6 +24,7 @@ mod made;
 mod piece;
 pub mod preflight;
 pub mod quote;
+pub mod replication;
 mod row;
 pub mod schema;
 pub mod sequences;

@@ -3,7 +3,7 @@
 use super::connect::Database;
 use super::held::Held;
 use crate::model::ids::StoreId;
-use crate::stores::observe::IndexStats;
+use crate::stores::observe::{IndexStats, Replicas};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Schema, Sequences, Store,
     Target,
@@ -85,6 +85,10 @@ impl Store for SqliteStore {
 
     fn activity(&self) -> &dyn Activity {
         self
+    }
+
+    fn replicas(&self) -> Option<&dyn Replicas> {
+        Some(self)
     }
 
     fn indexes(&self) -> Option<&dyn IndexStats> {

@@ -10,7 +10,7 @@
 
 use crate::model::lag::Reading;
 use crate::model::replication::{
-    LagUnit, LinkDirection, LinkLag, LogRetention, LogRunway, ReplicaLink, ReplicationRole,
+    Kept, LagUnit, LinkDirection, LinkLag, LogRetention, LogRunway, ReplicaLink, ReplicationRole,
 };
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::list::page;
@@ -77,7 +77,7 @@ pub fn title(item: Item<'_>) -> String {
             LinkDirection::Outgoing => format!("-> {}", link.name),
             LinkDirection::Incoming => format!("<- {}", link.name),
         },
-        Item::Log(log, _) => format!("log {}", log.name),
+        Item::Log(log, _) => format!("{} {}", log.kind.word(), log.name),
     }
 }
 
@@ -101,8 +101,8 @@ fn table_row<'a>(row: &ReplicationRow<'a>) -> Row<'a> {
         Item::Log(log, runway) => {
             let (tone, sign) = if log.problem.is_some() { (Tone::Bad, '!') } else { (Tone::Good, '+') };
             let kept = match &log.retained_bytes {
-                Reading::Known(kept) => (Tone::Plain, format!("{} kept", bytes(*kept)).into()),
-                Reading::Unknown(_) => (Tone::Warn, "? kept".into()),
+                Reading::Known(kept) => (Tone::Plain, format!("{} {}", bytes(*kept), log.kind.participle()).into()),
+                Reading::Unknown(_) => (Tone::Warn, format!("? {}", log.kind.participle()).into()),
             };
             let reader = if log.active { "" } else { ", nobody reads it" };
             ((tone, sign), (tone, format!("{}{reader}", log.state).into()), kept, runway_cell(runway), none())
@@ -227,10 +227,13 @@ fn log_lines(log: &LogRetention, runway: Option<&LogRunway>, read: &str) -> Vec<
         Some(problem) => lines.push(field("problem", Tone::Bad, problem.clone())),
         None => lines.push(field("problem", Tone::Dim, "none")),
     }
-    lines.push(field("reader", Tone::Plain, if log.active { "somebody reads it now" } else { "nobody reads it now" }));
+    if log.kind == Kept::Log {
+        let reader = if log.active { "somebody reads it now" } else { "nobody reads it now" };
+        lines.push(field("reader", Tone::Plain, reader));
+    }
     lines.push(match &log.retained_bytes {
-        Reading::Known(kept) => field("kept", Tone::Plain, bytes(*kept)).dim(read.to_owned()),
-        Reading::Unknown(why) => unknown("kept", why),
+        Reading::Known(kept) => field(log.kind.participle(), Tone::Plain, bytes(*kept)).dim(read.to_owned()),
+        Reading::Unknown(why) => unknown(log.kind.participle(), why),
     });
     lines.push(match &log.room_bytes {
         Reading::Known(Some(room)) => field("room", Tone::Plain, format!("{} more may be written", bytes(*room))),

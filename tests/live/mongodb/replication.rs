@@ -2,7 +2,7 @@
 
 use super::lab::{admin, ids, open, plain_url, url};
 use godwit::model::lag::Reading;
-use godwit::model::replication::ReplicationRole;
+use godwit::model::replication::{Kept, ReplicationRole};
 
 #[tokio::test]
 #[ignore = "needs MongoDB: run tests/run"]
@@ -33,7 +33,10 @@ async fn a_server_without_a_set_is_alone() {
     let read = store.replicas().unwrap().replication().await.unwrap();
     assert!(read.missing.is_empty(), "{:?}", read.missing);
     assert_eq!(read.value.role, ReplicationRole::Standalone);
-    assert!(read.value.links.is_empty() && read.value.retention.is_empty());
+    assert!(read.value.links.is_empty());
+    // No oplog; the disk under the data is the server's own word.
+    let [disk] = read.value.retention.as_slice() else { panic!("{:?}", read.value.retention) };
+    assert!(disk.kind == Kept::Disk && disk.room_bytes.known().is_some(), "{disk:?}");
     let sessions = store.sessions().unwrap().activity().await.unwrap();
     assert!(sessions.missing.is_empty() && !sessions.value.sessions.is_empty());
 }

@@ -2,6 +2,7 @@
 
 use crate::postgres_control::lab::{Lab, SERVER_1};
 use godwit::model::lag::Reading;
+use godwit::model::replication::Kept;
 use godwit::model::statement::StatementSource;
 use godwit::stores::error::ErrorKind;
 use godwit::stores::observe::{IndexStats, Replicas, StatementStats};
@@ -16,6 +17,8 @@ async fn a_slot_that_nobody_reads_is_a_problem() {
     let kept = read.retention.iter().find(|r| r.name == slot).unwrap();
     assert!(!kept.active && kept.problem.as_deref().unwrap().contains("nobody reads it"), "{kept:?}");
     assert!(matches!(kept.retained_bytes, Reading::Known(bytes) if bytes > 0), "{kept:?}");
+    let disk = read.retention.iter().find(|r| r.kind == Kept::Disk).unwrap();
+    assert!(matches!(disk.room_bytes, Reading::Known(Some(bytes)) if bytes > 0), "the server is here: {disk:?}");
     lab.run(&format!("SELECT pg_drop_replication_slot('{slot}')")).await;
     assert!(lab.store.replication().await.unwrap().value.retention.iter().all(|r| r.name != slot));
     lab.finish().await;

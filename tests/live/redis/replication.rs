@@ -3,7 +3,7 @@
 use super::lab::{client, open, send, url};
 use crate::lab::wait_until;
 use godwit::model::lag::Reading;
-use godwit::model::replication::{LinkDirection, Replication, ReplicationRole};
+use godwit::model::replication::{Kept, LinkDirection, Replication, ReplicationRole};
 use std::time::Duration;
 
 async fn read(number: u8) -> Replication {
@@ -31,6 +31,9 @@ async fn both_sides_show_the_same_link_and_their_offsets_meet() {
     let backlog = &primary.retention[0];
     assert_eq!(backlog.name, "replication backlog");
     assert!(backlog.active && backlog.room_bytes.known().is_some());
+    let memory = primary.retention.iter().find(|line| line.kind == Kept::Memory).unwrap();
+    assert!(memory.retained_bytes.known().is_some_and(|used| *used > 0), "{memory:?}");
+    assert_eq!(memory.room_bytes, Reading::Known(None), "maxmemory is not set");
 
     let before = primary.retention[0].written_bytes.unwrap();
     let mut writer = client(1).await;

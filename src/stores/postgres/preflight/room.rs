@@ -1,8 +1,8 @@
 //! Room for the log that a slot keeps, and for the copy.
 
 use crate::stores::postgres::address::Address;
+use crate::stores::postgres::disk;
 use crate::stores::postgres::preflight::findings::Findings;
-use nix::sys::statvfs::statvfs;
 use sqlx::postgres::PgConnection;
 
 /// Less than this and a slot is cut before an operator has had breakfast, in bytes.
@@ -48,14 +48,14 @@ pub async fn examine(
             "ALTER SYSTEM SET idle_replication_slot_timeout = 0; SELECT pg_reload_conf()",
         );
     }
-    disk(connection, address, database_bytes.unsigned_abs(), findings).await
+    free_space(connection, address, database_bytes.unsigned_abs(), findings).await
 }
 
 /// What to have free, whoever looks at it.
 const DISK_ADVICE: &str = "the target needs the tables' size 1.5 times on its data volume, the source room for the log of the copy on its WAL volume: look with df";
 
 /// Free room. SQL does not show it; where the server runs on this machine, its file system does.
-async fn disk(
+async fn free_space(
     connection: &mut PgConnection,
     address: &Address,
     database_bytes: u64,
@@ -81,7 +81,7 @@ async fn disk(
         findings.unknown(id, "", why, DISK_ADVICE);
         return Ok(());
     };
-    match free(&directory, address.port) {
+    match disk::of(&directory, address.port).map(|disk| disk.free) {
         Err(why) => findings.unknown(id, "", format!("{why}; {has}"), DISK_ADVICE),
         // Half the database is a guess at what a copy writes to the log or to a target; less than that is surely a risk.
         Ok(free) => {
@@ -94,33 +94,4 @@ async fn disk(
         }
     }
     Ok(())
-}
-
-/// Bytes free under a data directory of this machine. A local port may lead to another machine, so the directory must say that its
-/// server listens on this port.
-fn free(directory: &str, port: u16) -> Result<u64, String> {
-    let file = std::path::Path::new(directory).join("postmaster.pid");
-    let text =
-        std::fs::read_to_string(&file).map_err(|error| format!("{} cannot be read here: {error}", file.display()))?;
-    // The fourth line is the port.
-    if text.lines().nth(3).map(str::trim) != Some(port.to_string().as_str()) {
-        return Err(format!("{} is another server's", file.display()));
-    }
-    let stat = statvfs(directory).map_err(|error| format!("the file system of {directory} cannot be read: {error}"))?;
-    Ok(stat.blocks_available().saturating_mul(stat.fragment_size()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_directory_of_the_server_itself_is_measured() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().to_str().unwrap();
-        assert!(free(path, 5432).unwrap_err().contains("cannot be read"));
-        std::fs::write(dir.path().join("postmaster.pid"), "1\n/data\n1\n5432\n/tmp\n").unwrap();
-        assert!(free(path, 5432).unwrap() > 0);
-        assert!(free(path, 5433).unwrap_err().contains("another server"));
-    }
 }
