@@ -4,9 +4,9 @@ use crate::engine::watch::bound::bound;
 use crate::engine::watch::runway::Growth;
 use crate::model::access::observed::ObservedAccess;
 use crate::model::finding::Audit;
-use crate::model::hotspot::HotSpotsNow;
+use crate::model::hotspot::{HotSpotsNow, SidesCompared};
 use crate::model::ids::{PipelineId, StoreId};
-use crate::model::observation::{ByStore, Observation};
+use crate::model::observation::{ByStore, Observation, StoreReading};
 use crate::model::replication::{Replication, ReplicationNow};
 use crate::model::session::{Activity, Session, SessionKey};
 use crate::model::view::{CollectorCost, View, ViewKind};
@@ -54,6 +54,9 @@ impl Views {
         for store in stores {
             content.activity.entry(store.clone()).or_default();
             content.replication.entry(store.clone()).or_default();
+            content.hot_spots.stores.entry(store.clone()).or_default();
+            content.indexes.entry(store.clone()).or_default();
+            content.access.entry(store.clone()).or_default();
         }
         Self { content: Mutex::new(content), versions: watch::Sender::default() }
     }
@@ -137,6 +140,16 @@ impl Views {
     /// Which logins were seen using which tables of a store.
     pub fn observed(&self, store: &StoreId) -> ObservedAccess {
         self.content().observed.get(store).cloned().unwrap_or_default()
+    }
+
+    /// The index advice for a store, with its age and what is wrong with reading it. For gates; `latest` is `None` until it was read.
+    pub fn index_findings(&self, store: &StoreId) -> StoreReading<Audit> {
+        self.content().indexes.get(store).cloned().unwrap_or_default()
+    }
+
+    /// A pipeline's two sides, statement by statement; `None` until both were read. For gates.
+    pub fn sides(&self, pipeline: &PipelineId) -> Option<SidesCompared> {
+        self.content().hot_spots.sides.iter().find(|sides| sides.pipeline == *pipeline).cloned()
     }
 
     /// When a pipeline's traffic went to its target, at the latest: the first time that this is asked after it did.
