@@ -5,6 +5,7 @@ use crate::stores::absent::Absent;
 use crate::stores::mongodb::connect::Connector;
 use crate::stores::mongodb::statements::Gathering;
 use crate::stores::mongodb::watch::Watch;
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,
@@ -140,6 +141,10 @@ impl Store for MongoStore {
     }
 
     fn monitoring(&self) -> Option<&dyn Monitoring> {
+        Some(self)
+    }
+
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
         Some(self)
     }
 }

@@ -10,6 +10,7 @@ use crate::stores::mysql::index_use::Switch;
 use crate::stores::mysql::slow_log::SlowLog;
 use crate::stores::mysql::statements::Texts;
 use crate::stores::mysql::watch::Watch;
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,
@@ -155,6 +156,10 @@ impl Store for MysqlStore {
     }
 
     fn monitoring(&self) -> Option<&dyn Monitoring> {
+        Some(self)
+    }
+
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
         Some(self)
     }
 }

@@ -15,6 +15,7 @@ pub mod error;
 mod fence;
 pub mod freeze;
 mod held;
+pub mod index_maker;
 mod insert;
 pub mod inventory;
 mod keys;
