@@ -14,7 +14,7 @@ use crate::model::session::Activity;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A last look older than this says nothing about now.
-const LONGEST: TimeDelta = TimeDelta::minutes(1);
+const LONGEST: TimeDelta = TimeDelta::minutes(2);
 
 /// One side of a pipeline.
 pub struct Watched {
@@ -224,9 +224,9 @@ mod tests {
         gap.observed.take(&[], now - TimeDelta::hours(9));
         gap.observed.take(&[], now);
         assert_eq!(gate(gap, 3, now).state, GateState::Unknown, "two looks do not prove the time between");
-        let mut stale = watched(4, &[], now - TimeDelta::minutes(2));
+        let mut stale = watched(4, &[], now - TimeDelta::minutes(3));
         stale.sessions = StoreReading::default();
-        stale.sessions.take(Ok(Observation::whole(Activity::default(), now - TimeDelta::minutes(2))), now);
+        stale.sessions.take(Ok(Observation::whole(Activity::default(), now - TimeDelta::minutes(3))), now);
         assert_eq!(gate(stale, 3, now).state, GateState::Unknown);
     }
 

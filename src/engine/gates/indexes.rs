@@ -1,8 +1,7 @@
 //! `indexes = "none missing"`: no index of the source that the target lacks, and no foreign key there without one.
 
-use crate::advice::indexes::{carried_over, foreign_key};
 use crate::engine::gates::tally::{Tally, is_answered_for};
-use crate::model::access::declared::Waiver;
+use crate::model::access::declared::{INDEX_RULES, Waiver};
 use crate::model::finding::{Audit, Severity, Verdict};
 use crate::model::gate::GateReading;
 use crate::model::ids::StoreId;
@@ -11,9 +10,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 /// Advice older than this says nothing about now.
 const LONGEST: TimeDelta = TimeDelta::hours(1);
-
-/// The rules that it is about.
-const RULES: [&str; 2] = [carried_over::RULE, foreign_key::RULE];
 
 /// Reads the gate over the targets. What is only good to know (severity info) does not block.
 pub fn read(targets: &[(StoreId, StoreReading<Audit>)], waivers: &[Waiver], now: DateTime<Utc>) -> GateReading {
@@ -25,7 +21,7 @@ pub fn read(targets: &[(StoreId, StoreReading<Audit>)], waivers: &[Waiver], now:
             continue;
         }
         let Some(read) = tally.fresh(store, "the index advice", reading, LONGEST, now) else { continue };
-        let about = read.value.findings.iter().filter(|finding| RULES.contains(&finding.rule.as_str()));
+        let about = read.value.findings.iter().filter(|finding| INDEX_RULES.contains(&finding.rule.as_str()));
         for finding in about {
             let is_open = match &finding.verdict {
                 Verdict::Fail => finding.severity > Severity::Info,
