@@ -63,27 +63,24 @@ impl Sampling {
         self.running = running;
     }
 
-    /// The counters so far; `None`: sessions were not looked at twice yet.
-    pub fn statements(&self) -> Option<Statements> {
-        let (first, last) = (self.first_at?, self.last_at?);
-        if self.looks == 0 {
-            return None;
-        }
-        let every = (last - first).num_milliseconds() as f64 / 1_000.0 / self.looks as f64;
-        Some(Statements {
+    /// The counters so far. Before the second look there are none, and the note says so.
+    pub fn statements(&self, now: DateTime<Utc>) -> Statements {
+        let first = self.first_at.unwrap_or(now);
+        let seconds = (self.last_at.unwrap_or(first) - first).num_milliseconds() as f64 / 1_000.0;
+        let note = match self.looks {
+            0 => "the sessions were not looked at twice yet".to_owned(),
+            looks => format!(
+                "{looks} looks, one every {:.1} s: shares of time, no counts; what is over between two looks is seen by chance",
+                seconds / looks as f64
+            ),
+        };
+        Statements {
             source: StatementSource::Sampled,
             window: Window { since: first, proof: "Godwit looked at the sessions for the first time".to_owned() },
-            epoch: first.to_rfc3339(),
-            coverage: Coverage {
-                evicted: None,
-                unlisted_share: None,
-                note: Some(format!(
-                    "{} looks, one every {every:.1} s: shares of time, no counts; what is over between two looks is seen by chance",
-                    self.looks
-                )),
-            },
+            epoch: "since the engine began".to_owned(),
+            coverage: Coverage { evicted: None, unlisted_share: None, note: Some(note) },
             counters: self.counters.values().cloned().collect(),
-        })
+        }
     }
 
     fn counter(&mut self, id: String, login: &str, database: &str, text: String) -> &mut StatementCounter {
@@ -145,12 +142,12 @@ mod tests {
     fn time_is_shared_out_and_executions_are_told_apart() {
         let (mut sampling, client, active) = (Sampling::default(), SessionKind::Client, SessionState::Active);
         look(&mut sampling, 0, Vec::new());
-        assert!(sampling.statements().is_none(), "one look is no time");
+        assert!(sampling.statements(at(0)).counters.is_empty(), "one look is no time");
         let slow = |since| session(1, client, active, "SELECT * FROM orders WHERE id = 4711", since);
         look(&mut sampling, 2, vec![slow(1), session(2, SessionKind::Own, active, "COPY orders", 0)]);
         look(&mut sampling, 4, vec![slow(1), session(3, client, SessionState::Idle, "COMMIT", 0)]);
         look(&mut sampling, 6, vec![session(1, client, SessionState::Waiting, "SELECT * FROM orders WHERE id = 1", 5)]);
-        let read = sampling.statements().unwrap();
+        let read = sampling.statements(at(600));
         let [counter] = read.counters.as_slice() else { panic!("{:?}", read.counters) };
         assert_eq!((counter.calls, counter.total_us), (2, 6e6));
         assert_eq!(counter.text, "SELECT * FROM orders WHERE id = ?", "values go no further");
@@ -163,7 +160,7 @@ mod tests {
         let mut sampling = Sampling::default();
         look(&mut sampling, 0, Vec::new());
         look(&mut sampling, 600, vec![session(1, SessionKind::Client, SessionState::Active, "SELECT 1", 0)]);
-        assert_eq!(sampling.statements().unwrap().counters[0].total_us, 10e6);
+        assert_eq!(sampling.statements(at(600)).counters[0].total_us, 10e6);
     }
 
     #[test]
@@ -173,7 +170,7 @@ mod tests {
         let many = (0..STATEMENTS_KEPT + 5)
             .map(|n| session(n, SessionKind::Client, SessionState::Active, &format!("SELECT c{n} FROM t"), 0));
         look(&mut sampling, 2, many.collect());
-        let counters = sampling.statements().unwrap().counters;
+        let counters = sampling.statements(at(600)).counters;
         let others: u64 = counters.iter().filter(|c| c.text == OTHERS).map(|c| c.calls).sum();
         assert_eq!((counters.len(), others), (STATEMENTS_KEPT + 1, 5));
     }
