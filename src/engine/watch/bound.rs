@@ -13,13 +13,13 @@ const SESSIONS: usize = 10_000;
 const STATEMENT_BYTES: usize = 2_000_000;
 
 /// Statements of all stores and moves that are sent; beyond it each store's are thinned out alike.
-const SPOTS: usize = 6_000;
+const SPOTS: usize = 4_000;
 
 /// However many stores there are, so many statements of each are sent by each order.
 const FEWEST_SPOTS: usize = 5;
 
 /// Bytes of texts of these statements; beyond it all are cut alike.
-const SPOT_BYTES: usize = 5_000_000;
+const SPOT_BYTES: usize = 3_000_000;
 
 /// No statement is cut below this many characters.
 const SHORTEST_CHARS: usize = 80;
@@ -54,9 +54,9 @@ pub fn bound(view: &mut ByStore<Activity>) {
 
 /// Brings the view of hot spots within its bounds.
 pub fn bound_hot_spots(view: &mut HotSpotsNow) {
-    let mut each = heaviest::EACH;
-    while spots(view).count() > SPOTS && each > FEWEST_SPOTS {
-        each = (each / 2).max(FEWEST_SPOTS);
+    if spots(view).count() > SPOTS {
+        // Three orders may each bring statements of their own.
+        let each = (SPOTS / 3 / (view.stores.len() + view.sides.len()).max(1)).clamp(FEWEST_SPOTS, heaviest::EACH);
         for store in stores(view) {
             heaviest::keep(store, each);
         }

@@ -4,7 +4,7 @@ use crate::advice::access::audit::waive;
 use crate::advice::dialect::Dialect;
 use crate::advice::indexes::inspection::Inspection;
 use crate::advice::indexes::workload::Workload;
-use crate::advice::indexes::{candidates, catalogue_rules, full_scans, judge};
+use crate::advice::indexes::{candidates, catalogue_rules, full_scans, judge, key_commands};
 use crate::engine::core::CoreRef;
 use crate::engine::watch::own_work::OwnWork;
 use crate::engine::watch::planner_answers::{PlannerAnswers, QUESTIONS};
@@ -13,7 +13,7 @@ use crate::model::finding::{Audit, Finding};
 use crate::model::hotspot::HotSpots;
 use crate::model::ids::StoreId;
 use crate::model::index::Indexes;
-use crate::model::observation::Observation;
+use crate::model::observation::{Observation, Window};
 use crate::model::statement::StatementSource;
 use crate::stores::StoreRef;
 use crate::stores::error::StoreError;
@@ -108,6 +108,34 @@ impl Inspector {
         Ok(Observation { value: Audit { findings, read_at: Some(at) }, at, missing, cost })
     }
 
+    /// What stands for advice on a store without indexes: its commands, as they were last read.
+    pub async fn commands(&self, core: &CoreRef, store: &StoreId, tally: &mut Tally<'_>) -> Observation<Audit> {
+        let now = Utc::now();
+        let spots = tally.since_begin(STATEMENTS).await;
+        let since = spots.as_ref().map_or(now, |spots| spots.from);
+        let indexes = Indexes {
+            window: Window { since, proof: "commands are counted since then".to_owned() },
+            epoch: String::new(),
+            replicas_unread: Vec::new(),
+            tables: Vec::new(),
+            indexes: Vec::new(),
+            foreign_keys: Vec::new(),
+        };
+        let reading = IndexReading { dialect: self.dialect, indexes, at: now };
+        let inspection = Inspection { spots: spots.as_ref(), ..reading.inspection(store) };
+        let mut findings = key_commands::look(&inspection);
+        if spots.is_none() {
+            let why = "the commands were not read yet".to_owned();
+            let sentence = "commands that grow with the data are not judged";
+            findings.push(inspection.not_checkable(key_commands::RULE, store.as_str(), sentence, why));
+        }
+        for finding in &mut findings {
+            waive(finding, &core.profile.waivers, now.date_naive());
+        }
+        Finding::sort(&mut findings);
+        Observation::whole(Audit { findings, read_at: Some(now) }, now)
+    }
+
     fn inspection<'a>(
         &'a self,
         store: &'a StoreId,
@@ -160,7 +188,6 @@ mod tests {
     use super::*;
     use crate::model::index::{Index, IndexDuty};
     use crate::model::lag::Reading;
-    use crate::model::observation::Window;
     use chrono::TimeDelta;
 
     fn reading(second: i64, names: &[&str]) -> Arc<IndexReading> {

@@ -82,8 +82,12 @@ impl<'a> Looker<'a> {
     }
 
     async fn indexes(&mut self) -> Option<Result<Subject, StoreError>> {
-        let stats = self.store.indexes()?;
         let Advice { tally, inspector } = self.advice.as_mut()?;
+        let Some(stats) = self.store.indexes() else {
+            // Without indexes the commands have to tell: those that read all there is.
+            self.store.statements()?;
+            return Some(Ok(Subject::Indexes(inspector.commands(&self.core, self.store.id(), tally).await)));
+        };
         let read = inspector.look(&self.core, &self.store, stats, tally).await;
         if read.is_ok() {
             lost_indexes::look(&self.core, self.store.id());
