@@ -1,7 +1,9 @@
 //! `indexes = "none missing"`: no index of the source that the target lacks, and no foreign key there without one.
 
+use crate::advice::indexes::{carried_over, foreign_key};
+use crate::advice::indexes::{carried_over, foreign_key};
 use crate::engine::gates::tally::{Tally, is_answered_for};
-use crate::model::access::declared::{INDEX_RULES, Waiver};
+use crate::model::access::declared::Waiver;
 use crate::model::finding::{Audit, Severity, Verdict};
 use crate::model::gate::GateReading;
 use crate::model::ids::StoreId;
@@ -11,17 +13,29 @@ use chrono::{DateTime, TimeDelta, Utc};
 /// Advice older than this says nothing about now.
 const LONGEST: TimeDelta = TimeDelta::hours(1);
 
-/// Reads the gate over the targets. What is only good to know (severity info) does not block.
-pub fn read(targets: &[(StoreId, StoreReading<Audit>)], waivers: &[Waiver], now: DateTime<Utc>) -> GateReading {
+/// The rules that it is about.
+const RULES: [&str; 2] = [carried_over::RULE, foreign_key::RULE];
+
+/// A store with the advice on its indexes.
+pub type Advised = (StoreId, StoreReading<Audit>);
+
+/// Reads the gate over the targets; without the sources nobody knows what is missing. What is only good to know (severity info) does not block.
+pub fn read(sources: &[Advised], targets: &[Advised], waivers: &[Waiver], now: DateTime<Utc>) -> GateReading {
     let mut tally = Tally::default();
     let mut waived = 0;
+    for (store, reading) in sources {
+        match &reading.absent {
+            Some(why) => tally.unknown(format!("the indexes of {store} cannot be read: {why}")),
+            None => drop(tally.fresh(store, "the reading of the indexes", reading, LONGEST, now)),
+        }
+    }
     for (store, reading) in targets {
         if let Some(why) = &reading.absent {
             tally.unknown(format!("the indexes of {store} cannot be read: {why}"));
             continue;
         }
         let Some(read) = tally.fresh(store, "the index advice", reading, LONGEST, now) else { continue };
-        let about = read.value.findings.iter().filter(|finding| INDEX_RULES.contains(&finding.rule.as_str()));
+        let about = read.value.findings.iter().filter(|finding| RULES.contains(&finding.rule.as_str()));
         for finding in about {
             let is_open = match &finding.verdict {
                 Verdict::Fail => finding.severity > Severity::Info,
@@ -47,6 +61,12 @@ mod tests {
     use crate::model::gate::GateState;
     use crate::model::observation::Observation;
 
+    fn empty(now: DateTime<Utc>) -> StoreReading<Audit> {
+        let mut reading = StoreReading::default();
+        reading.take(Ok(Observation::whole(Audit::default(), now)), now);
+        reading
+    }
+
     fn gate(rule: &str, severity: Severity, verdict: Verdict, waivers: &[Waiver]) -> GateReading {
         let now = Utc::now();
         let mut finding = Finding::new(rule, severity, &"orders-db".into(), "public.lines (order_id)", "an index is missing");
@@ -54,7 +74,7 @@ mod tests {
         let mut reading = StoreReading::default();
         let audit = Audit { findings: vec![finding], read_at: None };
         reading.take(Ok(Observation::whole(audit, now)), now);
-        read(&[("orders-db".into(), reading)], waivers, now)
+        read(&[("legacy".into(), empty(now))], &[("orders-db".into(), reading)], waivers, now)
     }
 
     #[test]
@@ -81,10 +101,14 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_shows_no_indexes_is_unknown() {
+    fn a_side_that_shows_no_indexes_is_unknown() {
         let now = Utc::now();
         let mut reading = StoreReading::default();
         reading.lacks("it has no indexes to show".to_owned(), now);
-        assert_eq!(read(&[("orders-db".into(), reading)], &[], now).state, GateState::Unknown);
+        let state = |source, target| read(&[("legacy".into(), source)], &[("orders-db".into(), target)], &[], now).state;
+        assert_eq!(state(empty(now), reading.clone()), GateState::Unknown);
+        assert_eq!(state(reading, empty(now)), GateState::Unknown);
+        assert_eq!(state(StoreReading::default(), empty(now)), GateState::Unknown, "without the source nobody knows what is missing");
+        assert_eq!(state(empty(now), empty(now)), GateState::Green);
     }
 }
