@@ -1,7 +1,6 @@
 //! `indexes = "none missing"`: no index of the source that the target lacks, and no foreign key there without one.
 
 use crate::advice::indexes::{carried_over, foreign_key};
-use crate::advice::indexes::{carried_over, foreign_key};
 use crate::engine::gates::tally::{Tally, is_answered_for};
 use crate::model::access::declared::Waiver;
 use crate::model::finding::{Audit, Severity, Verdict};
@@ -26,7 +25,9 @@ pub fn read(sources: &[Advised], targets: &[Advised], waivers: &[Waiver], now: D
     for (store, reading) in sources {
         match &reading.absent {
             Some(why) => tally.unknown(format!("the indexes of {store} cannot be read: {why}")),
-            None => drop(tally.fresh(store, "the reading of the indexes", reading, LONGEST, now)),
+            None => {
+                tally.fresh(store, "the reading of the indexes", reading, LONGEST, now);
+            }
         }
     }
     for (store, reading) in targets {

@@ -97,6 +97,8 @@ struct Schedule {
     collector: Collector,
     pace: Pace,
     due: Instant,
+    /// How often its view had been asked for when that was last looked at.
+    asked: u64,
     failures_in_a_row: u32,
     readings: u64,
     failures: u64,
@@ -114,15 +116,32 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
             collector,
             pace: Pace::new(collector.every()),
             due: Instant::now() + collector.first(),
+            asked: 0,
             failures_in_a_row: 0,
             readings: 0,
             failures: 0,
             last: Cost::default(),
         })
         .collect();
+    let mut asked = core.views.asked();
     while let Some(at) = schedules.iter().enumerate().min_by_key(|(_, s)| s.due).map(|(at, _)| at) {
         let Some(schedule) = schedules.get_mut(at) else { return };
-        tokio::time::sleep_until(schedule.due).await;
+        // The views live as long as the core that this task holds, so that being asked cannot end.
+        let is_asked = tokio::select! {
+            () = tokio::time::sleep_until(schedule.due) => false,
+            asked = asked.changed() => asked.is_ok(),
+        };
+        if is_asked {
+            let now = asked.borrow_and_update().clone();
+            for schedule in &mut schedules {
+                let count = now.get(&schedule.collector.view()).copied().unwrap_or_default();
+                if count > schedule.asked {
+                    schedule.asked = count;
+                    schedule.due = Instant::now();
+                }
+            }
+            continue;
+        }
         if !once(&core, &store, &mut looker, schedule).await {
             schedules.remove(at);
         }

@@ -24,6 +24,8 @@ use tokio::sync::watch;
 pub struct Views {
     content: Mutex<Content>,
     versions: watch::Sender<BTreeMap<ViewKind, u64>>,
+    /// Counts up for each view that somebody wants read now.
+    asked: watch::Sender<BTreeMap<ViewKind, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -73,7 +75,7 @@ impl Views {
             content.indexes.entry(store.clone()).or_default();
             content.access.entry(store.clone()).or_default();
         }
-        Self { content: Mutex::new(content), versions: watch::Sender::default() }
+        Self { content: Mutex::new(content), versions: watch::Sender::default(), asked: watch::Sender::default() }
     }
 
     /// A session as it was last seen, and when.
@@ -125,6 +127,47 @@ impl Views {
     /// Counts up for each view when it changes.
     pub fn versions(&self) -> watch::Receiver<BTreeMap<ViewKind, u64>> {
         self.versions.subscribe()
+    }
+
+    /// Asks all collectors of a view to read now, however long ago they did.
+    pub fn ask(&self, kind: ViewKind) {
+        self.asked.send_modify(|asked| *asked.entry(kind).or_default() += 1);
+    }
+
+    /// Counts up for each view when somebody asks for it.
+    pub fn asked(&self) -> watch::Receiver<BTreeMap<ViewKind, u64>> {
+        self.asked.subscribe()
+    }
+
+    /// True when a store was asked since then, with whatever outcome, or never will be.
+    pub fn was_asked_since(&self, store: &StoreId, kind: ViewKind, since: DateTime<Utc>) -> bool {
+        fn settled<T>(reading: Option<&StoreReading<T>>, since: DateTime<Utc>) -> bool {
+            reading.is_some_and(|r| r.absent.is_some() || r.asked_at.is_some_and(|at| at >= since))
+        }
+        let content = self.content();
+        match kind {
+            ViewKind::Activity => settled(content.activity.get(store), since),
+            ViewKind::Replication => settled(content.replication.get(store), since),
+            ViewKind::HotSpots => settled(content.hot_spots.stores.get(store), since),
+            ViewKind::Indexes => settled(content.indexes.get(store), since),
+            ViewKind::Access => settled(content.access.get(store), since),
+            ViewKind::Cost => true,
+        }
+    }
+
+    /// A store's access audit, for gates.
+    pub fn access_findings(&self, store: &StoreId) -> StoreReading<Audit> {
+        self.content().access.get(store).cloned().unwrap_or_default()
+    }
+
+    /// A store's sessions as they were last read, for gates.
+    pub fn sessions(&self, store: &StoreId) -> StoreReading<Activity> {
+        self.content().activity.get(store).cloned().unwrap_or_default()
+    }
+
+    /// A store's replication as it was last read, for gates.
+    pub fn replication(&self, store: &StoreId) -> StoreReading<ReplicationNow> {
+        self.content().replication.get(store).cloned().unwrap_or_default()
     }
 
     /// Takes the outcome of one attempt in.
