@@ -13,11 +13,7 @@ impl RawOperation {
     pub fn read(t: Table<'_>) -> Self {
         Self {
             name: t.text("name"),
-            statements: t
-                .one_or_more_tables("statements", "a statement")
-                .into_iter()
-                .map(RawStatement::read)
-                .collect(),
+            statements: t.one_or_more_tables("statements", "a statement").into_iter().map(RawStatement::read).collect(),
             place: t.finish(),
         }
     }

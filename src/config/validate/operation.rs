@@ -2,10 +2,10 @@
 
 use super::{Context, store_names};
 use crate::config::names;
+use crate::config::problem::Place;
 use crate::config::profile::{LogicalOperation, OperationStatement};
 use crate::config::raw::{RawOperation, RawProfile, RawStatement};
 use crate::config::table::{Field, Placed};
-use crate::config::problem::Place;
 use crate::model::ids::StoreId;
 use std::collections::BTreeSet;
 

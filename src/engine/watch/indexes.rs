@@ -46,27 +46,26 @@ impl IndexReading {
 /// What is remembered between two looks at the indexes of one store.
 pub struct Inspector {
     dialect: Dialect,
-    earlier: Option<Arc<IndexReading>>,
-    /// Indexes of the first look: how old these are nobody knows.
-    old: BTreeSet<String>,
-    /// When each of the others was seen first.
-    first_seen: BTreeMap<String, DateTime<Utc>>,
+    past: Past,
     answers: PlannerAnswers,
     /// What the migration reads by itself.
     pub own_work: OwnWork,
 }
 
+/// What earlier looks saw.
+#[derive(Debug, Default)]
+struct Past {
+    earlier: Option<Arc<IndexReading>>,
+    /// Indexes of the first look: how old these are nobody knows.
+    old: BTreeSet<String>,
+    /// When each of the others was seen first.
+    first_seen: BTreeMap<String, DateTime<Utc>>,
+}
+
 impl Inspector {
     /// Nothing yet.
     pub fn new(dialect: Dialect) -> Self {
-        Self {
-            dialect,
-            earlier: None,
-            old: BTreeSet::new(),
-            first_seen: BTreeMap::new(),
-            answers: PlannerAnswers::default(),
-            own_work: OwnWork::default(),
-        }
+        Self { dialect, past: Past::default(), answers: PlannerAnswers::default(), own_work: OwnWork::default() }
     }
 
     /// Looks and judges. The reading goes to the views as well: a move compares the indexes of both its sides.
@@ -82,9 +81,9 @@ impl Inspector {
     ) -> Result<Observation<Audit>, StoreError> {
         let Observation { value: indexes, at, mut missing, mut cost } = stats.indexes().await?;
         let reading = Arc::new(IndexReading { dialect: self.dialect, indexes, at });
-        self.learn_ages(&reading);
+        self.past.learn_ages(&reading);
         let spots = tally.since_begin(STATEMENTS).await;
-        let inspection = self.inspection(store.id(), &reading, spots.as_ref());
+        let inspection = self.past.inspection(store.id(), &reading, spots.as_ref(), &self.own_work);
         let workload = Workload::of(&inspection);
         let wanted = candidates::candidates(&inspection, &workload);
         // What was sampled has lost its parameters' places and cannot be planned.
@@ -104,7 +103,7 @@ impl Inspector {
         }
         Finding::sort(&mut findings);
         core.views.keep_indexes(store.id(), reading.clone());
-        self.earlier = Some(reading);
+        self.past.earlier = Some(reading);
         Ok(Observation { value: Audit { findings, read_at: Some(at) }, at, missing, cost })
     }
 
@@ -135,19 +134,22 @@ impl Inspector {
         Finding::sort(&mut findings);
         Observation::whole(Audit { findings, read_at: Some(now) }, now)
     }
+}
 
+impl Past {
     fn inspection<'a>(
         &'a self,
         store: &'a StoreId,
         reading: &'a IndexReading,
         spots: Option<&'a HotSpots>,
+        own_work: &OwnWork,
     ) -> Inspection<'a> {
         let plain = reading.inspection(store);
         let since = self.earlier.as_ref().map_or(reading.indexes.window.since, |earlier| earlier.at);
         Inspection {
             earlier: self.earlier.as_ref().map(|earlier| (&earlier.indexes, earlier.at)),
             first_seen: self.first_seen.clone(),
-            own_scans: self.own_work.since(since, &plain.catalogue()),
+            own_scans: own_work.since(since, &plain.catalogue()),
             spots,
             ..plain
         }
@@ -222,13 +224,13 @@ mod tests {
 
     #[test]
     fn only_an_index_that_appears_later_has_a_known_age() {
-        let mut inspector = Inspector::new(Dialect::Postgres);
+        let mut past = Past::default();
         let mut ages = |second: i64, names: &[&str]| {
             let reading = reading(second, names);
-            inspector.learn_ages(&reading);
-            inspector.earlier = Some(reading);
+            past.learn_ages(&reading);
+            past.earlier = Some(reading);
             let seconds = |(name, at): (&String, &DateTime<Utc>)| (name.clone(), at.timestamp());
-            inspector.first_seen.iter().map(seconds).collect::<Vec<_>>()
+            past.first_seen.iter().map(seconds).collect::<Vec<_>>()
         };
         assert_eq!(ages(0, &["a", "b"]), []);
         assert_eq!(ages(300, &["a", "b", "c"]), [("c".to_owned(), 300)]);

@@ -39,10 +39,8 @@ struct Advice<'a> {
 impl<'a> Looker<'a> {
     /// Nothing was seen yet.
     pub fn new(core: CoreRef, store: StoreRef, map: &'a Ownership, operations: &'a Operations) -> Self {
-        let advice = Dialect::of_engine(store.engine()).map(|dialect| Advice {
-            tally: Tally::new(dialect, map, operations),
-            inspector: Inspector::new(dialect),
-        });
+        let advice = Dialect::of_engine(store.engine())
+            .map(|dialect| Advice { tally: Tally::new(dialect, map, operations), inspector: Inspector::new(dialect) });
         let database = database_of(&store.address());
         Self { core, store, map, database, sampling: Sampling::default(), advice }
     }

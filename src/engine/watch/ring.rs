@@ -67,7 +67,8 @@ impl Ring {
         if left_out > 0 {
             note(&mut interval, format!("{left_out} statements with the least time are left out"));
         }
-        let step = STEP * i32::try_from((reading.value.counters.len() * STEPS).div_ceil(LINES_KEPT).max(1)).unwrap_or(1);
+        let step =
+            STEP * i32::try_from((reading.value.counters.len() * STEPS).div_ceil(LINES_KEPT).max(1)).unwrap_or(1);
         if self.marks.back().is_none_or(|newest| reading.at - newest.reading.at >= step) {
             self.marks.push_back(now.clone());
         }
@@ -106,7 +107,10 @@ impl Ring {
             interval.lines.retain(|(_, is_new)| !is_new);
             let unknown = all - interval.lines.len();
             if unknown > 0 {
-                note(&mut interval, format!("{unknown} statements were not among the heaviest before and are left out"));
+                note(
+                    &mut interval,
+                    format!("{unknown} statements were not among the heaviest before and are left out"),
+                );
             }
         }
         Some(interval)

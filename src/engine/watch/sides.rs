@@ -102,7 +102,10 @@ mod tests {
 
     fn side(calls: u64, mean_us: f64) -> HotSpots {
         let total = calls as f64 * mean_us;
-        minute(vec![HotSpot { squares_us2: Some(0.01 * mean_us * mean_us * calls as f64), ..spot("find", calls, total) }])
+        minute(vec![HotSpot {
+            squares_us2: Some(0.01 * mean_us * mean_us * calls as f64),
+            ..spot("find", calls, total)
+        }])
     }
 
     fn compared(sides: &Sides) -> Option<SidesCompared> {

@@ -52,18 +52,8 @@ pub struct Waiver {
 }
 
 /// Rules of the advice on indexes. A test compares them with what the rules call themselves.
-pub const INDEX_RULES: [&str; 10] = [
-    "IX-DUP",
-    "IX-ESR",
-    "IX-FK",
-    "IX-INVALID",
-    "IX-KEYS",
-    "IX-LOST",
-    "IX-NEW",
-    "IX-PREFIX",
-    "IX-SCAN",
-    "IX-UNUSED",
-];
+pub const INDEX_RULES: [&str; 10] =
+    ["IX-DUP", "IX-ESR", "IX-FK", "IX-INVALID", "IX-KEYS", "IX-LOST", "IX-NEW", "IX-PREFIX", "IX-SCAN", "IX-UNUSED"];
 
 /// Ids of all rules of the access audit, of every engine, and of the advice on indexes: what a waiver may name.
 pub fn rule_ids() -> Vec<String> {
