@@ -338,6 +338,15 @@ pub struct IndexesArgs {
     /// Only advice in whose subject or sentence this name occurs.
     #[arg(long, value_name = "TABLE")]
     pub table: Option<String>,
+    /// Let a phase build the index of this finding (RULE:STORE:SUBJECT, as printed): it is in the phase's next plan, and nothing is done before that is approved.
+    #[arg(long, value_name = "FINDING", conflicts_with_all = ["watch", "leave"])]
+    pub take: Option<String>,
+    /// Take such a decision back, as long as nothing was built.
+    #[arg(long, value_name = "FINDING", conflicts_with = "watch")]
+    pub leave: Option<String>,
+    /// The phase that builds it. Default: the first tune or watch phase that is not finished.
+    #[arg(long, value_name = "PHASE")]
+    pub phase: Option<String>,
     /// How.
     #[command(flatten)]
     pub reading: ReadArgs,

@@ -2,6 +2,7 @@
 
 use crate::model::finding::{Audit, Finding, IndexEffect, Severity, Verdict};
 use crate::model::ids::StoreId;
+use crate::model::index_order;
 use crate::model::observation::StoreReading;
 use crate::report::activity::ReadingState;
 use crate::report::moment::stamp;
@@ -102,6 +103,9 @@ fn told(finding: &Finding, text: &mut String) {
         if let Some(statement) = statement {
             let _ = writeln!(text, "     {word}: {statement}");
         }
+    }
+    if finding.makes.is_some() && finding.verdict == Verdict::Fail {
+        let _ = writeln!(text, "     take: {}", index_order::typed(&finding.rule, &finding.store, &finding.subject));
     }
     for why_not in &finding.why_not {
         text.push_str(&wrapped("     but: ", why_not));

@@ -2,6 +2,7 @@
 
 use super::connect::Mode;
 use super::made;
+use super::quote;
 use super::row::{self, Args};
 use super::store::SqliteStore;
 use crate::model::index_order::IndexBuild;
@@ -34,7 +35,7 @@ impl IndexMaker for SqliteStore {
         }
         let mut session = self.db.open(Mode::Read, Operation::Inspect).await?;
         let named = "SELECT type = 'index' AND tbl_name = ?2 COLLATE NOCASE FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
-        let Some(found) = session.first(named, Args::new().text(build.name.as_str()).text(build.table.as_str())).await? else {
+        let Some(found) = session.first(named, Args::new().text(build.name.as_str()).text(quote::unprinted(&build.table))).await? else {
             return Ok(None);
         };
         let on_table = row::uint(&found, 0) == 1;

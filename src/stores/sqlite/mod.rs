@@ -16,6 +16,7 @@ mod fence;
 pub mod freeze;
 mod held;
 pub mod index_maker;
+pub mod indexes;
 mod insert;
 pub mod inventory;
 mod keys;

@@ -4,6 +4,7 @@ use super::connect::Database;
 use super::held::Held;
 use crate::model::ids::StoreId;
 use crate::stores::index_maker::IndexMaker;
+use crate::stores::observe::IndexStats;
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Schema, Sequences, Store,
     Target,
@@ -85,6 +86,10 @@ impl Store for SqliteStore {
 
     fn activity(&self) -> &dyn Activity {
         self
+    }
+
+    fn indexes(&self) -> Option<&dyn IndexStats> {
+        Some(self)
     }
 
     fn index_maker(&self) -> Option<&dyn IndexMaker> {
