@@ -185,7 +185,7 @@ async fn run(core: &CoreRef, by: &Operator, phase: &PhaseRecord) -> Result<Answe
         change(core, phase, PhaseEvent::Blocked { reasons: obstacles }, "").await?;
         return Ok(Answer::Rejected { why: sentence });
     }
-    let (resolved, _) = index_orders::resolved(core, phase)?;
+    let (resolved, _) = index_orders::resolved(core, phase).await?;
     let plan = planner::plan(core, phase, Direction::Forward).await?;
     // What the profile names is fixed now: the steps are made from the journal alone.
     let mut events = index_orders::events(phase, &resolved, by);

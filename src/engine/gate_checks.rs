@@ -22,7 +22,8 @@ fn of_phase(profile: &Profile, phase: &Phase, stores: &BTreeMap<StoreId, StoreRe
         checks.push(check(phase, "access", &what, unreadable("who may do what", &blind)));
     }
     if gates.no_foreign_writer.is_some() {
-        let mut obstacles = unreadable("who uses which table", &lacking(&pipelines, stores, |store| store.sessions().is_some()));
+        let mut obstacles =
+            unreadable("who uses which table", &lacking(&pipelines, stores, |store| store.sessions().is_some()));
         obstacles.extend(unowned(profile, &pipelines));
         checks.push(check(phase, "no_foreign_writer", "the engine has to watch that long without a gap", obstacles));
     }

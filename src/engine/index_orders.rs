@@ -7,6 +7,7 @@ use crate::config::profile::Phase;
 use crate::engine::commands::Refusal;
 use crate::engine::core::{Core, CoreRef};
 use crate::engine::dispatcher::Guard;
+use crate::engine::gates::evidence;
 use crate::engine::steps::step::StepError;
 use crate::model::command::Answer;
 use crate::model::event::Event;
@@ -16,6 +17,7 @@ use crate::model::ids::{Operator, Seq, StoreId};
 use crate::model::index_order::{FindingName, IndexEvent, IndexOrder};
 use crate::model::phase::{PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::step::StepStatus;
+use crate::model::view::ViewKind;
 
 /// True for kinds of phases that build indexes: tuning, and watching the new side.
 pub fn builds_indexes(kind: PhaseKind) -> bool {
@@ -28,22 +30,32 @@ pub fn builds_indexes(kind: PhaseKind) -> bool {
 /// When there is no such finding now, it proposes no index, or the phase does not plan any more.
 pub async fn take(core: &CoreRef, by: &Operator, phase: &PhaseRecord, name: &FindingName) -> Result<Answer, Refusal> {
     open_for_decisions(phase)?;
+    // What is built is what is missing now, under a name that is free now.
+    look_again(core, name).await;
     let order = match find(core, name) {
         Found::One(order) => *order,
         Found::None { unread } if !unread.is_empty() => {
-            return Err(Refusal(format!("the indexes of {} are not read: {}", unread_stores(&unread), unread_reasons(&unread))));
+            return Err(Refusal(format!(
+                "the indexes of {} are not read: {}",
+                unread_stores(&unread),
+                unread_reasons(&unread)
+            )));
         }
         Found::None { .. } => {
             return Err(Refusal(format!("there is no finding {name} now: `godwit indexes` prints what there is")));
         }
         Found::Several(stores) => {
-            return Err(Refusal(format!("{name} is a finding on {}: say which, as RULE:STORE:SUBJECT", stores.join(" and on "))));
+            return Err(Refusal(format!(
+                "{name} is a finding on {}: say which, as RULE:STORE:SUBJECT",
+                stores.join(" and on ")
+            )));
         }
         Found::Unbuildable(why) => return Err(Refusal(why)),
     };
     distinct(phase, &order)?;
     let message = format!("{} builds {}: print it with `godwit plan {}`", phase.id, order.build.name, phase.id);
-    decide(core, phase, IndexEvent::Taken { order, by: by.clone() }, format!("{by} took an index into it"), message).await
+    decide(core, phase, IndexEvent::Taken { order, by: by.clone() }, format!("{by} took an index into it"), message)
+        .await
 }
 
 /// Journals that a phase does not build a finding's index after all.
@@ -64,7 +76,9 @@ pub async fn leave(core: &CoreRef, by: &Operator, phase: &PhaseRecord, name: &Fi
             phase.id, order.build.name, phase.id
         )));
     }
-    if declared(core, phase).is_some_and(|p| p.indexes.iter().any(|own| own.is_of(&order.rule, &order.store, &order.subject))) {
+    if declared(core, phase)
+        .is_some_and(|p| p.indexes.iter().any(|own| own.is_of(&order.rule, &order.store, &order.subject)))
+    {
         return Err(Refusal(format!("the profile names {name} in [phases.{}] indexes: take it out there", phase.id)));
     }
     let message = format!("{} no longer builds {}", phase.id, order.build.name);
@@ -81,12 +95,15 @@ pub async fn leave(core: &CoreRef, by: &Operator, phase: &PhaseRecord, name: &Fi
 ///
 /// # Errors
 /// [`StepError`] when the advice that a name needs is not read: then nobody knows what it means.
-pub fn resolved(core: &Core, phase: &PhaseRecord) -> Result<(PhaseRecord, Vec<String>), StepError> {
+pub async fn resolved(core: &Core, phase: &PhaseRecord) -> Result<(PhaseRecord, Vec<String>), StepError> {
     let mut record = phase.clone();
     let mut notes = Vec::new();
     for name in declared(core, phase).map(|p| p.indexes.as_slice()).unwrap_or_default() {
         if record.indexes.iter().any(|order| name.is_of(&order.rule, &order.store, &order.subject)) {
             continue;
+        }
+        if !matches!(find(core, name), Found::One(_)) {
+            look_again(core, name).await;
         }
         match find(core, name) {
             Found::One(order) => match distinct(&record, &order) {
@@ -95,7 +112,11 @@ pub fn resolved(core: &Core, phase: &PhaseRecord) -> Result<(PhaseRecord, Vec<St
             },
             Found::None { unread } if !unread.is_empty() => {
                 return Err(StepError::retry(
-                    format!("the profile names {name}, but the indexes of {} are not read: {}", unread_stores(&unread), unread_reasons(&unread)),
+                    format!(
+                        "the profile names {name}, but the indexes of {} are not read: {}",
+                        unread_stores(&unread),
+                        unread_reasons(&unread)
+                    ),
                     "ask again when they are; `godwit indexes` shows it",
                 ));
             }
@@ -127,7 +148,10 @@ fn declared<'a>(core: &'a Core, phase: &PhaseRecord) -> Option<&'a Phase> {
 /// Decisions are for the next plan: a phase that is being carried out has one already.
 fn open_for_decisions(phase: &PhaseRecord) -> Result<(), Refusal> {
     if !builds_indexes(phase.kind) {
-        return Err(Refusal(format!("{} is a {} phase: indexes are built by tune and watch phases", phase.id, phase.kind)));
+        return Err(Refusal(format!(
+            "{} is a {} phase: indexes are built by tune and watch phases",
+            phase.id, phase.kind
+        )));
     }
     match &phase.status {
         PhaseStatus::Pending
@@ -140,7 +164,8 @@ fn open_for_decisions(phase: &PhaseRecord) -> Result<(), Refusal> {
             phase.id,
             status.word(),
             match phase.kind {
-                PhaseKind::Watch => "Rolling it back changes nothing on the stores but what it built; then take the index and ask for it again",
+                PhaseKind::Watch =>
+                    "Rolling it back changes nothing on the stores but what it built; then take the index and ask for it again",
                 _ => "Take the index into a later tune or watch phase with --phase",
             }
         ))),
@@ -182,9 +207,19 @@ async fn decide(
 enum Found {
     One(Box<IndexOrder>),
     /// No finding; stores that may have one and are not read, each with the reason.
-    None { unread: Vec<(StoreId, String)> },
+    None {
+        unread: Vec<(StoreId, String)>,
+    },
     Several(Vec<String>),
     Unbuildable(String),
+}
+
+/// Has the stores that a name may be about read again.
+async fn look_again(core: &Core, name: &FindingName) {
+    // Whether an index was left behind by a move shows on the target and is known from both sides.
+    let stores: Vec<&StoreId> = core.stores.keys().collect();
+    tracing::debug!(%name, "the advice on indexes is made again");
+    evidence::read_again(core, &stores, &[ViewKind::Indexes]).await;
 }
 
 fn find(core: &Core, name: &FindingName) -> Found {
@@ -199,7 +234,10 @@ fn find(core: &Core, name: &FindingName) -> Found {
             }
             (None, Some(_)) => {}
             (None, None) => {
-                unread.push((id.clone(), reading.problem.unwrap_or_else(|| "they are being read for the first time".to_owned())));
+                unread.push((
+                    id.clone(),
+                    reading.problem.unwrap_or_else(|| "they are being read for the first time".to_owned()),
+                ));
             }
         }
     }
@@ -218,7 +256,9 @@ fn order_of(finding: Finding) -> Found {
     match makes {
         Some(build) => Found::One(Box::new(IndexOrder { store, rule, subject, sentence, build })),
         None => Found::Unbuildable(match statement {
-            Some(statement) => format!("{rule} on {subject} builds no index beside the traffic; what mends it is yours to run: {statement}"),
+            Some(statement) => format!(
+                "{rule} on {subject} builds no index beside the traffic; what mends it is yours to run: {statement}"
+            ),
             None => format!("{rule} on {subject} proposes no index"),
         }),
     }

@@ -21,7 +21,9 @@ pub async fn read(store: &StoreRef, table: &str) -> LockQueue {
         Ok(Ok(read)) => {
             let mut queue = forecast(dialect, store.id(), table, &read.value, read.at);
             // What could not be seen may hold the table all the same.
-            queue.warnings.extend(read.missing.iter().map(|missing| format!("not seen: {}: {}", missing.what, missing.why)));
+            queue
+                .warnings
+                .extend(read.missing.iter().map(|missing| format!("not seen: {}: {}", missing.what, missing.why)));
             queue
         }
         Ok(Err(error)) => no(error.to_string()),

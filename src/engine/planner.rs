@@ -106,7 +106,7 @@ pub async fn plan(core: &CoreRef, phase: &PhaseRecord, direction: Direction) -> 
     if direction == Direction::Rollback {
         return Ok(rollback_plan(core, phase).await?.0);
     }
-    let (phase, unbuilt) = index_orders::resolved(core, phase)?;
+    let (phase, unbuilt) = index_orders::resolved(core, phase).await?;
     let planned = steps(core, &phase).await?.iter().map(|s| s.planned()).collect();
     let mut notes = left_out(core, &phase).await?;
     notes.extend(unbuilt);

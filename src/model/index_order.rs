@@ -78,7 +78,8 @@ impl FindingName {
     /// # Errors
     /// A sentence with the form that is wanted.
     pub fn parse(text: &str, is_store: impl Fn(&str) -> bool) -> Result<Self, String> {
-        let form = || format!("`{text}` names no finding: the form is RULE:STORE:SUBJECT, as `godwit indexes` prints it");
+        let form =
+            || format!("`{text}` names no finding: the form is RULE:STORE:SUBJECT, as `godwit indexes` prints it");
         let (rule, rest) = text.split_once(':').ok_or_else(form)?;
         let (store, subject) = match rest.split_once(':') {
             Some((store, subject)) if is_store(store) => (Some(StoreId::from(store)), subject),
@@ -168,7 +169,10 @@ mod tests {
         let is_store = |word: &str| word == "orders-db";
         let read = |text: &str| FindingName::parse(text, is_store);
         let whole = read("IX-FK:orders-db:public.lines.fk").unwrap();
-        assert_eq!((whole.store.as_ref().map(StoreId::as_str), whole.subject.as_str()), (Some("orders-db"), "public.lines.fk"));
+        assert_eq!(
+            (whole.store.as_ref().map(StoreId::as_str), whole.subject.as_str()),
+            (Some("orders-db"), "public.lines.fk")
+        );
         assert_eq!(whole.to_string(), "IX-FK:orders-db:public.lines.fk");
         let cast = read("IX-NEW:public.lines (a::text)").unwrap();
         assert_eq!((cast.store, cast.subject.as_str()), (None, "public.lines (a::text)"));

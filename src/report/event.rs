@@ -2,10 +2,10 @@
 //!
 //! Sentences hold strings that came from servers as they are; whoever prints them to a terminal strips control bytes first.
 
-use crate::model::index_order::{self, IndexEvent};
 use crate::model::comparison::ComparisonEvent;
 use crate::model::ending::SessionEvent;
 use crate::model::event::{Entry, Event};
+use crate::model::index_order::{self, IndexEvent};
 use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::plan::Direction;

@@ -32,7 +32,7 @@ fn leave(phase: &str) -> Action {
 async fn shop() -> Shop {
     let shop = Shop::new().await;
     let text = std::fs::read_to_string(shop.profile()).unwrap();
-    std::fs::write(shop.profile(), text.replace("drop = 0", "drift = 0").replace("drift = 0 }", "drift = 0, indexes = \"none missing\" }")).unwrap();
+    std::fs::write(shop.profile(), text.replace("drift = 0 }", "drift = 0, indexes = \"none missing\" }")).unwrap();
     shop
 }
 
@@ -46,7 +46,8 @@ async fn verified(shop: &Shop, client: &mut Client) {
 
 async fn has_index(shop: &Shop, name: &str) -> bool {
     let sql = format!("SELECT count(*) FROM sqlite_schema WHERE type = 'index' AND name = '{name}'");
-    let count: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut shop.open("orders").await).await.unwrap();
+    let count: i64 =
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql)).fetch_one(&mut shop.open("orders").await).await.unwrap();
     count == 1
 }
 
@@ -88,7 +89,7 @@ async fn a_lost_index_is_taken_built_taken_back_and_built_again() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_missing_index_keeps_the_cutover_waiting_until_the_watch_before_it_builds_it() {
+async fn a_missing_index_keeps_the_cutover_waiting_until_it_is_there() {
     let shop = shop().await;
     let engine = Engine::start(&shop);
     let mut client = engine.client().await;
@@ -150,9 +151,9 @@ async fn an_engine_that_dies_before_or_after_the_build_finds_out_which() {
         let mut client = engine.client().await;
         verified(&shop, &mut client).await;
         client.act(take("tune")).await.unwrap();
-        let mut held = script.hold("index.make", 1, when);
+        let held = script.hold("index.make", 1, when);
         client.start("tune").await;
-        held.hit().await;
+        held.await_hit().await;
         engine.abandon().await;
         let engine = Engine::start(&shop);
         let mut client = engine.client().await;
@@ -177,8 +178,12 @@ async fn a_decision_is_refused_where_it_would_mean_nothing_and_voids_what_was_as
     assert!(client.act(leave("tune")).await.unwrap_err().contains("it took nothing"));
 
     client.act(Action::Run { phase: "tune".into() }).await.unwrap();
+    let asked = |status: &PhaseStatus| matches!(status, PhaseStatus::AwaitingApproval { .. });
+    client.until("the request", |m| asked(&m.phase(&PhaseId::from("tune")).unwrap().status)).await;
     client.act(take("tune")).await.unwrap();
-    client.until("the request is void", |m| m.phase(&PhaseId::from("tune")).unwrap().status == PhaseStatus::Ready).await;
+    client
+        .until("the request is void", |m| m.phase(&PhaseId::from("tune")).unwrap().status == PhaseStatus::Ready)
+        .await;
     client.act(leave("tune")).await.unwrap();
     client.until("the decision is taken back", |m| m.phase(&PhaseId::from("tune")).unwrap().indexes.is_empty()).await;
     let told = client.log.iter().filter(|entry| matches!(entry.event, Event::Index { .. })).count();
@@ -190,13 +195,21 @@ async fn a_decision_is_refused_where_it_would_mean_nothing_and_voids_what_was_as
 async fn the_profile_may_name_it_and_the_request_fixes_what_that_means() {
     let shop = shop().await;
     let text = std::fs::read_to_string(shop.profile()).unwrap();
-    std::fs::write(shop.profile(), format!("{text}\n[phases.tune]\nindexes = [\"{LOST}\", \"IX-FK:orders (nosuch)\"]\n")).unwrap();
+    std::fs::write(
+        shop.profile(),
+        format!("{text}\n[phases.tune]\nindexes = [\"{LOST}\", \"IX-FK:orders (nosuch)\"]\n"),
+    )
+    .unwrap();
     let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     verified(&shop, &mut client).await;
     let plan = planned(&mut client, "tune").await;
     assert!(plan.steps[0].does.iter().any(|line| line.starts_with("CREATE INDEX orders_note_idx")), "{:?}", plan.steps);
-    assert!(plan.notes.iter().any(|note| note.contains("IX-FK:orders (nosuch) is not built: there is no such finding now")), "{:?}", plan.notes);
+    assert!(
+        plan.notes.iter().any(|note| note.contains("IX-FK:orders (nosuch) is not built: there is no such finding now")),
+        "{:?}",
+        plan.notes
+    );
     assert!(client.state.phase(&PhaseId::from("tune")).unwrap().indexes.is_empty(), "printing decides nothing");
     client.run("tune").await;
     assert_eq!(client.state.phase(&PhaseId::from("tune")).unwrap().indexes.len(), 1);

@@ -50,10 +50,12 @@ pub fn unknown(dialect: Dialect, store: &StoreId, table: &str, why: String) -> L
 pub fn forecast(dialect: Dialect, store: &StoreId, table: &str, activity: &Activity, at: DateTime<Utc>) -> LockQueue {
     let sessions: BTreeMap<_, &Session> = activity.sessions.iter().map(|session| (&session.key, session)).collect();
     let since = |touch: &TableTouch| sessions.get(&touch.session).and_then(|session| session.transaction_since);
-    let mut touches: Vec<&TableTouch> = activity.touches.iter().filter(|touch| names::meet(&touch.table, table)).collect();
+    let mut touches: Vec<&TableTouch> =
+        activity.touches.iter().filter(|touch| names::meet(&touch.table, table)).collect();
     touches.sort_by_key(|touch| (!touch.writes, since(touch).is_none(), since(touch), touch.session.clone()));
     let waits_here = |object: &str| object.strip_prefix("table ").is_some_and(|name| names::meet(name, table));
-    let mut waiting: Vec<_> = activity.waits.iter().filter(|edge| waits_here(&edge.object)).map(|edge| &edge.waiter).collect();
+    let mut waiting: Vec<_> =
+        activity.waits.iter().filter(|edge| waits_here(&edge.object)).map(|edge| &edge.waiter).collect();
     waiting.sort();
     waiting.dedup();
     let oldest = activity
@@ -111,12 +113,22 @@ fn timeout_ms(dialect: Dialect, oldest: Option<TimeDelta>) -> Option<u64> {
 
 fn holder(touch: &TableTouch, age: Option<TimeDelta>) -> String {
     let does = if touch.writes { "writes" } else { "reads" };
-    format!("session {} of {}: {does}{}", touch.session.id, who(&touch.login, &touch.application, &touch.client), aged(age))
+    format!(
+        "session {} of {}: {does}{}",
+        touch.session.id,
+        who(&touch.login, &touch.application, &touch.client),
+        aged(age)
+    )
 }
 
 fn open(session: &Session, age: Option<TimeDelta>) -> String {
     let state = session.state.word();
-    format!("session {} of {}, {state}{}", session.key.id, who(&session.login, &session.application, &session.client), aged(age))
+    format!(
+        "session {} of {}, {state}{}",
+        session.key.id,
+        who(&session.login, &session.application, &session.client),
+        aged(age)
+    )
 }
 
 fn who(login: &str, application: &str, client: &str) -> String {
@@ -155,7 +167,9 @@ fn warnings(
                 session.key.id
             ));
         }
-        (Dialect::MariaDb | Dialect::MySql, _) if oldest_here.is_some_and(|age| age > TimeDelta::milliseconds(IMPATIENT_MS as i64)) => {
+        (Dialect::MariaDb | Dialect::MySql, _)
+            if oldest_here.is_some_and(|age| age > TimeDelta::milliseconds(IMPATIENT_MS as i64)) =>
+        {
             warnings.push("a transaction on the table is open for longer than the lock time-out: begun now, the build would stop everybody behind it and then give up".to_owned());
         }
         _ => {}
@@ -222,15 +236,25 @@ mod tests {
                 session("2", SessionState::IdleInTransaction, Some(40)),
                 session("3", SessionState::Active, Some(3)),
             ],
-            touches: vec![touch("1", "public.lines", false), touch("2", "public.other", true), touch("3", "\"public\".lines", true)],
+            touches: vec![
+                touch("1", "public.lines", false),
+                touch("2", "public.other", true),
+                touch("3", "\"public\".lines", true),
+            ],
             ..Activity::default()
         };
         let queue = of(Dialect::Postgres, &activity);
         assert_eq!(
             queue.holders,
-            ["session 3 of app (shop): writes, transaction open for 3 s", "session 1 of app (shop): reads, transaction open for 9 s"]
+            [
+                "session 3 of app (shop): writes, transaction open for 3 s",
+                "session 1 of app (shop): reads, transaction open for 9 s"
+            ]
         );
-        assert_eq!(queue.oldest.as_deref(), Some("session 2 of app (shop), idle in transaction, transaction open for 40 s"));
+        assert_eq!(
+            queue.oldest.as_deref(),
+            Some("session 2 of app (shop), idle in transaction, transaction open for 40 s")
+        );
         assert_eq!(queue.lock_timeout_ms, Some(80_000), "twice the oldest transaction of the database");
         assert!(!queue.lines().join("\n").contains("4111"));
     }
@@ -252,7 +276,11 @@ mod tests {
         };
         let queue = of(Dialect::Postgres, &activity);
         assert_eq!((queue.waiting, queue.lock_timeout_ms), (1, Some(600_000)));
-        assert!(queue.warnings.iter().any(|w| w.contains("before session 7") && w.contains("idle")), "{:?}", queue.warnings);
+        assert!(
+            queue.warnings.iter().any(|w| w.contains("before session 7") && w.contains("idle")),
+            "{:?}",
+            queue.warnings
+        );
     }
 
     #[test]

@@ -59,7 +59,8 @@ mod tests {
     use crate::model::observation::Observation;
 
     fn finding(severity: Severity, verdict: Verdict) -> Finding {
-        let mut finding = Finding::new("PG-12", severity, &"legacy".into(), "f()", "everybody may run f() as a superuser");
+        let mut finding =
+            Finding::new("PG-12", severity, &"legacy".into(), "f()", "everybody may run f() as a superuser");
         finding.verdict = verdict;
         finding
     }
@@ -88,7 +89,10 @@ mod tests {
         assert_eq!(gate(vec![finding(Severity::High, Verdict::Fail)], Severity::High).state, GateState::Red);
         let waived = Verdict::Waived { who: "mina".to_owned(), until: Utc::now().date_naive(), why: String::new() };
         let green = gate(vec![finding(Severity::Critical, waived)], Severity::Critical);
-        assert_eq!((green.state, green.evidence.as_str()), (GateState::Green, "no finding of critical or above in 1 checks, 1 waived"));
+        assert_eq!(
+            (green.state, green.evidence.as_str()),
+            (GateState::Green, "no finding of critical or above in 1 checks, 1 waived")
+        );
     }
 
     #[test]

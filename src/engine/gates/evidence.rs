@@ -1,7 +1,7 @@
 //! Gathers what the gates over the stores stand on.
 
 use crate::config::profile::{Gates, Pipeline};
-use crate::engine::core::CoreRef;
+use crate::engine::core::{Core, CoreRef};
 use crate::engine::gates::{access, foreign_writers, hot_spots, indexes, runway};
 use crate::model::fold::PhaseRecord;
 use crate::model::gate::GateReading;
@@ -65,15 +65,19 @@ pub async fn renew(core: &CoreRef, phase: &PhaseRecord, gates: &Gates) {
     ];
     let kinds: Vec<ViewKind> = declared.into_iter().filter(|(wanted, _)| *wanted).map(|(_, kind)| kind).collect();
     let (sources, targets) = sides(core, phase);
+    let stores: Vec<&StoreId> = sources.union(&targets).collect();
+    read_again(core, &stores, &kinds).await;
+}
+
+/// Has collectors read now, and waits until these stores have answered, but not for long.
+pub async fn read_again(core: &Core, stores: &[&StoreId], kinds: &[ViewKind]) {
     let since = Utc::now();
     let mut versions = core.views.versions();
-    for kind in &kinds {
+    for kind in kinds {
         core.views.ask(*kind);
     }
-    let all_asked = || {
-        let mut stores = sources.union(&targets);
-        stores.all(|store| kinds.iter().all(|kind| core.views.was_asked_since(store, *kind, since)))
-    };
+    let all_asked =
+        || stores.iter().all(|store| kinds.iter().all(|kind| core.views.was_asked_since(store, *kind, since)));
     let wait = async {
         while !all_asked() {
             if versions.changed().await.is_err() {
@@ -82,7 +86,7 @@ pub async fn renew(core: &CoreRef, phase: &PhaseRecord, gates: &Gates) {
         }
     };
     if tokio::time::timeout(RENEWED_WITHIN, wait).await.is_err() {
-        tracing::info!(phase = %phase.id, "some stores did not answer in time for the gates; their last readings count by their age");
+        tracing::info!("some stores did not answer in time; their last readings count by their age");
     }
 }
 

@@ -46,7 +46,10 @@ pub fn read(sides: &[Watched], window: TimeDelta, now: DateTime<Utc>) -> GateRea
     }
     tally.close(
         "no_foreign_writer",
-        format!("{tables} tables watched for {} without a gap: only their services were seen writing them", spoken(window)),
+        format!(
+            "{tables} tables watched for {} without a gap: only their services were seen writing them",
+            spoken(window)
+        ),
         now,
     )
 }
@@ -61,7 +64,10 @@ fn owned<'a>(side: &'a Watched, tally: &mut Tally) -> Vec<&'a DeclaredTable> {
             side.map.services.iter().any(|service| service.id == table.service && !service.accounts.is_empty())
         };
         match table {
-            None => tally.unknown(format!("no service owns {name} of pipeline {}: nobody can say who is foreign", side.pipeline)),
+            None => tally.unknown(format!(
+                "no service owns {name} of pipeline {}: nobody can say who is foreign",
+                side.pipeline
+            )),
             Some(table) if !has_login(&table) => {
                 tally.unknown(format!("service {} declares no accounts: nobody can say who is foreign", table.service));
             }
@@ -72,9 +78,10 @@ fn owned<'a>(side: &'a Watched, tally: &mut Tally) -> Vec<&'a DeclaredTable> {
 }
 
 fn foreign(side: &Watched, table: &DeclaredTable, window: TimeDelta, now: DateTime<Utc>, tally: &mut Tally) {
-    let writes = side.observed.uses().filter(|(usage, seen)| {
-        usage.writes && plain(&usage.table) == table.name && now - seen.last <= window
-    });
+    let writes = side
+        .observed
+        .uses()
+        .filter(|(usage, seen)| usage.writes && plain(&usage.table) == table.name && now - seen.last <= window);
     for (usage, seen) in writes {
         let is_own = side.map.services_of(&usage.login).any(|service| service.id == table.service);
         if is_own || side.map.migration.contains(&usage.login) {
@@ -111,7 +118,10 @@ fn proved(side: &Watched, window: TimeDelta, now: DateTime<Utc>, tally: &mut Tal
         tally.unknown(format!("not all is seen on {store}: {}{enable}", missing.why));
     }
     if side.observed.forgotten > 0 {
-        tally.unknown(format!("{} pairs of login and table were forgotten on {store}: too many use it", side.observed.forgotten));
+        tally.unknown(format!(
+            "{} pairs of login and table were forgotten on {store}: too many use it",
+            side.observed.forgotten
+        ));
     }
     match side.observed.unbroken_since {
         None => tally.unknown(format!("{store} was not watched yet")),
@@ -197,7 +207,11 @@ mod tests {
         let foreign = [touch("billing_app", "public.orders", true)];
         let red = gate(watched(4, &foreign, now), 3, now);
         assert_eq!(red.state, GateState::Red);
-        assert!(red.evidence.contains("billing_app of service billing (job from 10.0.0.7) wrote public.orders on legacy"), "{}", red.evidence);
+        assert!(
+            red.evidence.contains("billing_app of service billing (job from 10.0.0.7) wrote public.orders on legacy"),
+            "{}",
+            red.evidence
+        );
         assert!(!red.evidence.contains("DE02"), "no value leaves the server: {}", red.evidence);
         assert_eq!(gate(watched(4, &foreign, now), 1, now).state, GateState::Green, "it was two hours ago");
     }
@@ -218,7 +232,11 @@ mod tests {
         let now = Utc::now();
         let short = gate(watched(2, &[], now), 3, now);
         assert_eq!(short.state, GateState::Unknown);
-        assert!(short.evidence.contains("legacy is watched without a gap for 2 h only, 3 h wanted"), "{}", short.evidence);
+        assert!(
+            short.evidence.contains("legacy is watched without a gap for 2 h only, 3 h wanted"),
+            "{}",
+            short.evidence
+        );
         let mut gap = watched(4, &[], now);
         gap.observed = ObservedAccess::default();
         gap.observed.take(&[], now - TimeDelta::hours(9));
@@ -244,7 +262,10 @@ mod tests {
         });
         blind.sessions.take(Ok(read), now);
         let unknown = gate(blind, 3, now);
-        assert!(unknown.state == GateState::Unknown && unknown.evidence.contains("GRANT pg_read_all_stats"), "{unknown:?}");
+        assert!(
+            unknown.state == GateState::Unknown && unknown.evidence.contains("GRANT pg_read_all_stats"),
+            "{unknown:?}"
+        );
         for (table, why) in [("nobodys", "no service owns"), ("quiet", "declares no accounts")] {
             let mut side = watched(4, &[], now);
             side.tables = vec![table.to_owned()];

@@ -25,11 +25,15 @@ pub fn read(pipelines: &[(PipelineId, Option<SidesCompared>)], limit: f64, now: 
         let age = now - sides.target_interval.1;
         if age > LONGEST {
             let (age, longest) = (spoken(age), spoken(LONGEST));
-            tally.unknown(format!("pipeline {pipeline}: the statements on {} are {age} old, more than {longest}", sides.target));
+            tally.unknown(format!(
+                "pipeline {pipeline}: the statements on {} are {age} old, more than {longest}",
+                sides.target
+            ));
             continue;
         }
         tally.read(sides.target_interval.1);
-        let with_verdict: Vec<&Compared> = sides.comparison.both.iter().filter(|compared| has_verdict(compared)).collect();
+        let with_verdict: Vec<&Compared> =
+            sides.comparison.both.iter().filter(|compared| has_verdict(compared)).collect();
         if with_verdict.is_empty() {
             let on_both = sides.comparison.both.len();
             tally.unknown(format!(
@@ -113,9 +117,14 @@ mod tests {
 
     #[test]
     fn a_slower_statement_beyond_the_ratio_is_red() {
-        let red = gate(vec![compared(1.1, Comparability::Same), compared(2.0, Comparability::Slower)], TimeDelta::zero());
+        let red =
+            gate(vec![compared(1.1, Comparability::Same), compared(2.0, Comparability::Slower)], TimeDelta::zero());
         assert_eq!(red.state, GateState::Red);
-        assert!(red.evidence.contains("2.00 times as long, limit 1.5: 200 µs over 400 calls against 100 µs"), "{}", red.evidence);
+        assert!(
+            red.evidence.contains("2.00 times as long, limit 1.5: 200 µs over 400 calls against 100 µs"),
+            "{}",
+            red.evidence
+        );
         let within = gate(vec![compared(1.4, Comparability::Slower)], TimeDelta::zero());
         assert_eq!(within.state, GateState::Green);
         assert!(within.evidence.contains("the slowest takes 1.40 times"), "{}", within.evidence);

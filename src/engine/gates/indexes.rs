@@ -70,7 +70,8 @@ mod tests {
 
     fn gate(rule: &str, severity: Severity, verdict: Verdict, waivers: &[Waiver]) -> GateReading {
         let now = Utc::now();
-        let mut finding = Finding::new(rule, severity, &"orders-db".into(), "public.lines (order_id)", "an index is missing");
+        let mut finding =
+            Finding::new(rule, severity, &"orders-db".into(), "public.lines (order_id)", "an index is missing");
         finding.verdict = verdict;
         let mut reading = StoreReading::default();
         let audit = Audit { findings: vec![finding], read_at: None };
@@ -106,10 +107,15 @@ mod tests {
         let now = Utc::now();
         let mut reading = StoreReading::default();
         reading.lacks("it has no indexes to show".to_owned(), now);
-        let state = |source, target| read(&[("legacy".into(), source)], &[("orders-db".into(), target)], &[], now).state;
+        let state =
+            |source, target| read(&[("legacy".into(), source)], &[("orders-db".into(), target)], &[], now).state;
         assert_eq!(state(empty(now), reading.clone()), GateState::Unknown);
         assert_eq!(state(reading, empty(now)), GateState::Unknown);
-        assert_eq!(state(StoreReading::default(), empty(now)), GateState::Unknown, "without the source nobody knows what is missing");
+        assert_eq!(
+            state(StoreReading::default(), empty(now)),
+            GateState::Unknown,
+            "without the source nobody knows what is missing"
+        );
         assert_eq!(state(empty(now), empty(now)), GateState::Green);
     }
 }

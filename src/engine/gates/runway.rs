@@ -48,7 +48,8 @@ pub fn read(
             }
         }
     }
-    let shortest = shortest.map_or_else(|| "none runs out".to_owned(), |seconds| format!("the shortest lasts {seconds} s"));
+    let shortest =
+        shortest.map_or_else(|| "none runs out".to_owned(), |seconds| format!("the shortest lasts {seconds} s"));
     tally.close("runway", format!("{} pipelines and {logs} logs of their stores: {shortest}", pipelines.len()), now)
 }
 
@@ -72,7 +73,11 @@ fn lasts(
         Reading::Known(Some(seconds)) => {
             *shortest = Some(shortest.map_or(*seconds, |known| known.min(*seconds)));
             if *seconds < wanted {
-                let why = if wanted > limit.as_secs() { format!("catching up takes {wanted} s") } else { format!("at least {wanted} s wanted") };
+                let why = if wanted > limit.as_secs() {
+                    format!("catching up takes {wanted} s")
+                } else {
+                    format!("at least {wanted} s wanted")
+                };
                 tally.red(format!("{name}: {seconds} s left, {why}"));
             }
         }
@@ -139,13 +144,10 @@ mod tests {
             problem: problem.map(str::to_owned),
             written_bytes: None,
         };
-        let runway = LogRunway {
-            name: log.name.clone(),
-            bytes_per_second: Reading::Known(1),
-            window_seconds: 60,
-            seconds,
-        };
-        let reading = Replication { role: ReplicationRole::Primary, links: Vec::new(), retention: vec![log], started_at: None };
+        let runway =
+            LogRunway { name: log.name.clone(), bytes_per_second: Reading::Known(1), window_seconds: 60, seconds };
+        let reading =
+            Replication { role: ReplicationRole::Primary, links: Vec::new(), retention: vec![log], started_at: None };
         let mut kept = StoreReading::default();
         kept.take(Ok(Observation::whole(ReplicationNow { reading, runways: vec![runway] }, now - age)), now);
         read(&[], &[("legacy".into(), kept)], Duration::from_secs(600), now)
@@ -169,7 +171,10 @@ mod tests {
         let fresh = TimeDelta::seconds(5);
         assert_eq!(store(Reading::Known(Some(601)), None, fresh).state, GateState::Green);
         let short = store(Reading::Known(Some(30)), None, fresh);
-        assert!(short.state == GateState::Red && short.evidence.contains("slot other of legacy: 30 s left"), "{short:?}");
+        assert!(
+            short.state == GateState::Red && short.evidence.contains("slot other of legacy: 30 s left"),
+            "{short:?}"
+        );
         assert_eq!(store(Reading::Known(None), Some("the server has cut it"), fresh).state, GateState::Red);
         assert_eq!(store(Reading::Unknown("being measured".to_owned()), None, fresh).state, GateState::Unknown);
         assert_eq!(store(Reading::Known(None), None, TimeDelta::minutes(6)).state, GateState::Unknown);

@@ -105,7 +105,9 @@ mod tests {
         let now = Utc::now();
         let mut tally = Tally::default();
         tally.unknown("u");
-        ["a", "b", "c", "d", "e"].map(|why| tally.red(why));
+        for why in ["a", "b", "c", "d", "e"] {
+            tally.red(why);
+        }
         let gate = tally.close("access", "fine", now);
         assert_eq!((gate.state, gate.evidence.as_str()), (GateState::Red, "a; b; c; and 2 more"));
         let mut tally = Tally::default();
@@ -124,9 +126,16 @@ mod tests {
         let mut tally = Tally::default();
         assert!(tally.fresh(&store, "the audit", &reading, TimeDelta::hours(1), now).is_none());
         let gate = tally.close("access", "", now);
-        assert_eq!((gate.state, gate.evidence.as_str()), (GateState::Unknown, "the audit of legacy is 3 h old, more than 60 min: it is down"));
+        assert_eq!(
+            (gate.state, gate.evidence.as_str()),
+            (GateState::Unknown, "the audit of legacy is 3 h old, more than 60 min: it is down")
+        );
         let mut tally = Tally::default();
         assert!(tally.fresh(&store, "the audit", &reading, TimeDelta::hours(4), now).is_some());
-        assert_eq!(tally.close("access", "", now).at, now - TimeDelta::hours(3), "the time of the reading, not of the question");
+        assert_eq!(
+            tally.close("access", "", now).at,
+            now - TimeDelta::hours(3),
+            "the time of the reading, not of the question"
+        );
     }
 }

@@ -103,7 +103,11 @@ impl Step for IndexStep {
             None => (vec![self.order.build.statement.clone()], vec![self.order.build.undo.clone()]),
         };
         let mut does = does;
-        does.insert(0, "-- each wait for a lock is bounded by what the sessions are when it begins (see the lock queue)".to_owned());
+        does.insert(
+            0,
+            "-- each wait for a lock is bounded by what the sessions are when it begins (see the lock queue)"
+                .to_owned(),
+        );
         PlannedStep {
             id: self.order.step(),
             title: format!(
@@ -184,7 +188,8 @@ impl Step for IndexStep {
             return Ok("there is no such index".to_owned());
         };
         // Without notes, what the journal does not know to be made is only ours while its columns fit; `is_ours` asks that.
-        let ours = self.is_ours(&standing) || (!made.is_empty() && standing.maker == Maker::Untold && standing.on_table);
+        let ours =
+            self.is_ours(&standing) || (!made.is_empty() && standing.maker == Maker::Untold && standing.on_table);
         if !ours {
             return Ok(format!("{} was not made by this step, left alone", self.order.build.name));
         }

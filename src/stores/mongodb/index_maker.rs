@@ -44,7 +44,8 @@ fn standing(entry: &Document, build: &IndexBuild) -> Option<Standing> {
         return None;
     }
     let being_built = inner(entry, "spec").is_some();
-    let columns = inner(spec, "key").map(|keys| keys.keys().map(|name| Some(clean(name))).collect()).unwrap_or_default();
+    let columns =
+        inner(spec, "key").map(|keys| keys.keys().map(|name| Some(clean(name))).collect()).unwrap_or_default();
     Some(Standing { on_table: true, valid: !being_built, being_built, columns, maker: Maker::Untold })
 }
 

@@ -2,10 +2,10 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::absent::Absent;
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::mongodb::connect::Connector;
 use crate::stores::mongodb::statements::Gathering;
 use crate::stores::mongodb::watch::Watch;
-use crate::stores::index_maker::IndexMaker;
 use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,

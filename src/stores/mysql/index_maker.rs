@@ -67,10 +67,8 @@ impl MysqlStore {
     async fn acting(&self, build: &IndexBuild, patience: Option<Duration>) -> Result<MySqlConnection> {
         let mut connection = self.connector().dedicated(Operation::Build).await?;
         let wait = patience.map_or(31_536_000, |patience| patience.as_secs().max(1));
-        let mut pins = vec![
-            "SET SESSION TRANSACTION READ WRITE".to_owned(),
-            format!("SET SESSION lock_wait_timeout = {wait}"),
-        ];
+        let mut pins =
+            vec!["SET SESSION TRANSACTION READ WRITE".to_owned(), format!("SET SESSION lock_wait_timeout = {wait}")];
         // MySQL's bound holds for SELECT only; MariaDB's for every statement.
         pins.push("SET SESSION max_statement_time = 0".to_owned());
         for (at, pin) in pins.into_iter().enumerate() {

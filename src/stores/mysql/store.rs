@@ -3,6 +3,7 @@
 use crate::model::ids::StoreId;
 use crate::stores::absent::Absent;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::mysql::address::Address;
 use crate::stores::mysql::capability::Flavour;
 use crate::stores::mysql::connect::Connector;
@@ -10,7 +11,6 @@ use crate::stores::mysql::index_use::Switch;
 use crate::stores::mysql::slow_log::SlowLog;
 use crate::stores::mysql::statements::Texts;
 use crate::stores::mysql::watch::Watch;
-use crate::stores::index_maker::IndexMaker;
 use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,

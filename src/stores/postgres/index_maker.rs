@@ -100,7 +100,11 @@ impl PostgresStore {
         match tokio::time::timeout(CANCELLED_WITHIN, ended).await {
             Ok(outcome) => outcome.map_err(failed),
             Err(_) => {
-                let why = format!("a build of {} does not end {} s after it was cancelled", build.name, CANCELLED_WITHIN.as_secs());
+                let why = format!(
+                    "a build of {} does not end {} s after it was cancelled",
+                    build.name,
+                    CANCELLED_WITHIN.as_secs()
+                );
                 Err(self.connector().error(Operation::Build, ErrorKind::TimedOut, why))
             }
         }

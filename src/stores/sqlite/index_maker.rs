@@ -34,8 +34,11 @@ impl IndexMaker for SqliteStore {
             return Ok(None);
         }
         let mut session = self.db.open(Mode::Read, Operation::Inspect).await?;
-        let named = "SELECT type = 'index' AND tbl_name = ?2 COLLATE NOCASE FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
-        let Some(found) = session.first(named, Args::new().text(build.name.as_str()).text(quote::unprinted(&build.table))).await? else {
+        let named =
+            "SELECT type = 'index' AND tbl_name = ?2 COLLATE NOCASE FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
+        let Some(found) =
+            session.first(named, Args::new().text(build.name.as_str()).text(quote::unprinted(&build.table))).await?
+        else {
             return Ok(None);
         };
         let on_table = row::uint(&found, 0) == 1;

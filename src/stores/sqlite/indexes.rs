@@ -98,7 +98,14 @@ async fn indexes_of(session: &mut Session, table: &CatalogueTable) -> Result<Vec
     if table.rowid_alias {
         // The table itself is ordered by this column: for every rule it is an index that cannot be dropped.
         let parts = table.primary_key.iter().map(|name| part(name, false, "BINARY")).collect();
-        indexes.push(index(table, "rowid", parts, String::new(), IndexDuty { unique: true, primary: true, ..IndexDuty::default() }, String::new()));
+        indexes.push(index(
+            table,
+            "rowid",
+            parts,
+            String::new(),
+            IndexDuty { unique: true, primary: true, ..IndexDuty::default() },
+            String::new(),
+        ));
     }
     let listed = session
         .rows(
@@ -111,7 +118,10 @@ async fn indexes_of(session: &mut Session, table: &CatalogueTable) -> Result<Vec
         let name = row::text(entry, 0);
         let sql = row::opt_text(entry, 4).unwrap_or_default().to_owned();
         let listed = session
-            .rows("SELECT cid, name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno", Args::new().text(name))
+            .rows(
+                "SELECT cid, name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno",
+                Args::new().text(name),
+            )
             .await?;
         let mut expressions = 0;
         let parts = listed
@@ -150,7 +160,14 @@ fn part(column: &str, descending: bool, collation: &str) -> IndexPart {
     }
 }
 
-fn index(table: &CatalogueTable, name: &str, parts: Vec<IndexPart>, predicate: String, duty: IndexDuty, definition: String) -> Index {
+fn index(
+    table: &CatalogueTable,
+    name: &str,
+    parts: Vec<IndexPart>,
+    predicate: String,
+    duty: IndexDuty,
+    definition: String,
+) -> Index {
     Index {
         table: clean(&printed(&table.name)),
         name: clean(&printed(name)),
