@@ -2,8 +2,9 @@
 
 mod cost;
 mod hostile;
+mod index_maker;
 mod indexes;
-mod lab;
+pub mod lab;
 mod locks;
 mod missing;
 mod monitoring;

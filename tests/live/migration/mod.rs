@@ -2,6 +2,8 @@
 
 mod approvals;
 mod freeze;
+mod gates;
+mod index_steps;
 mod kills;
 mod ladder;
 mod ledger;
