@@ -23,3 +23,5 @@ mod postgres_data;
 mod postgres_watch;
 #[cfg(test)]
 mod redis;
+#[cfg(test)]
+mod shown;

@@ -1,8 +1,9 @@
 //! Hot spots through a whole engine: a real workload on unlike servers, resets, a crash, and a database without statistics.
 
-use super::scene::{Scene, Watcher, close, repeat, sql};
+use super::scene::{Scene, close, sql};
 use crate::driver::Engine;
 use crate::lab::fresh_database;
+use crate::shown::{Watcher, repeat};
 use godwit::model::hotspot::{Comparability, HotSpot, HotSpotsNow, StoreHotSpots};
 use godwit::model::ids::StoreId;
 use godwit::model::observation::Observation;

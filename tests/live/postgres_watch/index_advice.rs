@@ -1,7 +1,8 @@
 //! Index advice through a whole engine: planted defects are found, decoys are not, and the planner is asked where it can be.
 
-use super::scene::{Scene, Watcher, close, repeat, sql};
+use super::scene::{Scene, close, sql};
 use crate::driver::Engine;
+use crate::shown::{Watcher, repeat};
 use godwit::model::finding::{Audit, Confidence, Finding, Verdict};
 use godwit::model::ids::StoreId;
 use godwit::model::observation::Observation;

@@ -1,10 +1,9 @@
 //! Servers of a test's own, an engine over some of their databases, and what it shows of them.
 
-use crate::driver::{Home, PATIENCE};
+use crate::driver::Home;
 use crate::lab::{Database, Lab, fresh_database};
-use godwit::model::view::{View, ViewKind};
-use godwit::wire::client::Connection;
-use godwit::wire::frame::ServerFrame;
+use crate::shown::Watcher;
+use godwit::model::view::ViewKind;
 use sqlx::{AssertSqlSafe, Connection as _, Executor, PgConnection};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -61,9 +60,7 @@ impl Scene {
 
     /// A watcher of one view of the running engine.
     pub async fn watcher(&self, kind: ViewKind) -> Watcher {
-        let mut connection = Connection::open(&self.place().socket, "test").await.unwrap();
-        connection.watch(vec![kind]).await.unwrap();
-        Watcher { connection }
+        Watcher::open(self, kind).await
     }
 }
 
@@ -76,36 +73,6 @@ fn secret(path: &Path, url: &str) {
 /// Runs SQL on a database.
 pub async fn sql(session: &mut PgConnection, text: &str) {
     session.execute(AssertSqlSafe(text.to_owned())).await.unwrap();
-}
-
-/// Runs a statement with one number in it many times.
-pub async fn repeat(session: &mut PgConnection, statement: &str, times: i64) {
-    for n in 0..times {
-        sqlx::query(AssertSqlSafe(statement.to_owned())).bind(n).fetch_all(&mut *session).await.unwrap();
-    }
-}
-
-/// What a client is shown of one view.
-pub struct Watcher {
-    connection: Connection,
-}
-
-impl Watcher {
-    /// The first view of which `found` finds something.
-    pub async fn until<T>(&mut self, what: &str, mut found: impl FnMut(&View) -> Option<T>) -> T {
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        let mut last = None;
-        loop {
-            let frame = tokio::time::timeout_at(deadline, self.connection.next()).await;
-            let frame = frame.unwrap_or_else(|_| panic!("{what} did not happen: {last:#?}"));
-            if let ServerFrame::View { view } = frame.unwrap() {
-                if let Some(found) = found(&view) {
-                    return found;
-                }
-                last = Some(view);
-            }
-        }
-    }
 }
 
 /// Closes a session.
