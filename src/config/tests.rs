@@ -182,7 +182,12 @@ fn gates_over_the_stores_are_read_as_written_and_have_no_defaults() {
     assert_eq!(gates.no_foreign_writer, Some(Duration::from_secs(86_400)));
     assert_eq!(gates.drift, Some(0), "the others keep their defaults");
     let gates = &read(MINIMAL).unwrap().phases[7].gates;
-    assert!(gates.access.is_none() && gates.no_foreign_writer.is_none() && !gates.indexes && gates.hotspot_regression.is_none());
+    assert!(
+        gates.access.is_none()
+            && gates.no_foreign_writer.is_none()
+            && !gates.indexes
+            && gates.hotspot_regression.is_none()
+    );
 }
 
 #[test]

@@ -309,25 +309,24 @@ mod tests {
         let text = hotspots(&view(StatementSource::PgStatStatements), &filter()).text(DateTime::UNIX_EPOCH);
         assert_eq!(
             text,
-            "cache: not read yet
-             legacy: the counters began anew: the server started then (noticed 1970-01-01
-                00:00:00Z)
-             legacy: pg_stat_statements
-                1970-01-01 00:00:00Z to 1970-01-01 00:10:00Z, 10 min 0 s
-                thrown out for want of room: 7; 1 lines counted from an unknown moment and
-                  left out; 2 lines not parsed and named by their words
-                50.0 %     2.0 s  n 1000  mean 2.00 ms ± 0.0 µs  2.0 rows  orders
-                   a1000000 select * from orders.orders where id = ?
-                   3 blocks read
-                50.0 %     1.0 s  n 10  mean 100 ms ± 0.0 µs  2.0 rows  orders, stock
-                   b2000000 select * from stock.public.items where id = ?
-                   3 blocks read
-             legacy: statements across services
-                50.0 %     1.0 s  n 10  mean 100 ms ± 0.0 µs  2.0 rows  orders, stock
-                   b2000000 select * from stock.public.items where id = ?
-                   3 blocks read
-                  touches orders.orders of orders, stock.items of stock
-"
+            "cache: not read yet\n\
+             legacy: the counters began anew: the server started then (noticed 1970-01-01\n   \
+             00:00:00Z)\n\
+             legacy: pg_stat_statements\n   \
+             1970-01-01 00:00:00Z to 1970-01-01 00:10:00Z, 10 min 0 s\n   \
+             thrown out for want of room: 7; 1 lines counted from an unknown moment and\n     \
+             left out; 2 lines not parsed and named by their words\n   \
+             50.0 %     2.0 s  n 1000  mean 2.00 ms ± 0.0 µs  2.0 rows  orders\n      \
+             a1000000 select * from orders.orders where id = ?\n      \
+             3 blocks read\n   \
+             50.0 %     1.0 s  n 10  mean 100 ms ± 0.0 µs  2.0 rows  orders, stock\n      \
+             b2000000 select * from stock.public.items where id = ?\n      \
+             3 blocks read\n\
+             legacy: statements across services\n   \
+             50.0 %     1.0 s  n 10  mean 100 ms ± 0.0 µs  2.0 rows  orders, stock\n      \
+             b2000000 select * from stock.public.items where id = ?\n      \
+             3 blocks read\n     \
+             touches orders.orders of orders, stock.items of stock\n"
         );
         assert!(text.lines().all(|line| line.width() <= WIDTH), "{text}");
     }

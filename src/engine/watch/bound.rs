@@ -1,6 +1,7 @@
 //! Keeps the views of all sessions and of all statements small enough for one frame, whatever the servers hold.
 
 use crate::engine::watch::heaviest;
+use crate::model::finding::Audit;
 use crate::model::hotspot::{HotSpot, HotSpotsNow, StoreHotSpots};
 use crate::model::observation::{ByStore, Missing};
 use crate::model::session::{Activity, Party, Session, SessionKey, SessionKind, SessionState};
@@ -20,6 +21,12 @@ const FEWEST_SPOTS: usize = 5;
 
 /// Bytes of texts of these statements; beyond it all are cut alike.
 const SPOT_BYTES: usize = 3_000_000;
+
+/// Findings over all stores that are sent; beyond it the gravest of each store.
+const FINDINGS: usize = 4_000;
+
+/// However many stores there are, so many findings of each are sent.
+const FEWEST_FINDINGS: usize = 10;
 
 /// No statement is cut below this many characters.
 const SHORTEST_CHARS: usize = 80;
@@ -76,6 +83,28 @@ pub fn bound_hot_spots(view: &mut HotSpotsNow) {
     }
 }
 
+/// Brings a view of findings within its bounds. They are in order, so that those that are left out are the lightest.
+pub fn bound_findings(view: &mut ByStore<Audit>) {
+    let audits = || view.values().filter_map(|reading| reading.latest.as_ref());
+    if audits().map(|read| read.value.findings.len()).sum::<usize>() <= FINDINGS {
+        return;
+    }
+    let each = (FINDINGS / audits().count().max(1)).max(FEWEST_FINDINGS);
+    for read in view.values_mut().filter_map(|reading| reading.latest.as_mut()) {
+        let all = read.value.findings.len();
+        if all > each {
+            read.value.findings.truncate(each);
+            read.missing.push(Missing {
+                id: "godwit.findings.many".to_owned(),
+                what: "lighter findings".to_owned(),
+                why: format!("there are {all}; the first {each} in order of their weight are shown"),
+                enable: None,
+                price: String::new(),
+            });
+        }
+    }
+}
+
 fn stores(view: &mut HotSpotsNow) -> impl Iterator<Item = &mut StoreHotSpots> {
     view.stores.values_mut().filter_map(|reading| reading.latest.as_mut()).map(|read| &mut read.value)
 }
@@ -124,6 +153,8 @@ fn cut(text: &mut String, chars: usize) {
 mod tests {
     use super::*;
     use crate::engine::watch::heaviest::tests::{minute, spot};
+    use crate::model::finding::{Finding, Severity};
+    use crate::model::ids::StoreId;
     use crate::model::observation::Observation;
     use crate::model::session::SessionKey;
     use chrono::DateTime;
@@ -174,6 +205,25 @@ mod tests {
         assert_eq!(read.missing[0].id, "godwit.sessions.many");
         let bytes = serde_json::to_vec(&view).unwrap().len();
         assert!(bytes < 16 * 1024 * 1024 / 2, "{bytes}");
+    }
+
+    #[test]
+    fn the_gravest_findings_fit_into_a_frame() {
+        let mut view = ByStore::default();
+        for store in 0..8 {
+            let id = StoreId::from(format!("store{store}"));
+            let grave = |n: usize| if n < 3 { Severity::Critical } else { Severity::Low };
+            let finding = |n: usize| Finding::new("IX-DUP", grave(n), &id, format!("i{n}"), "x".repeat(1_000));
+            let mut findings: Vec<Finding> = (0..2_000).map(finding).collect();
+            Finding::sort(&mut findings);
+            let read = Observation::whole(Audit { findings, read_at: None }, DateTime::UNIX_EPOCH);
+            view.entry(id).or_default().take(Ok(read), DateTime::UNIX_EPOCH);
+        }
+        bound_findings(&mut view);
+        let read = view.values().next().and_then(|reading| reading.latest.as_ref()).unwrap();
+        assert_eq!((read.value.findings.len(), read.missing[0].id.as_str()), (500, "godwit.findings.many"));
+        assert!(read.value.findings.iter().filter(|finding| finding.severity == Severity::Critical).count() == 3);
+        assert!(serde_json::to_vec(&view).unwrap().len() < 16 * 1024 * 1024 / 2);
     }
 
     #[test]

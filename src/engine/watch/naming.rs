@@ -92,13 +92,13 @@ mod tests {
 name = "shop"
 [stores.legacy]
 engine = "postgres"
-url = "postgres://localhost/legacy"
+url = "${LEGACY_URL}"
 [stores.orders-db]
 engine = "postgres"
-url = "postgres://localhost/orders"
+url = "${ORDERS_URL}"
 [stores.cache]
 engine = "redis"
-url = "redis://localhost"
+url = "${CACHE_URL}"
 [services.orders]
 store = "orders-db"
 owns = ["orders", "sales.order_line"]

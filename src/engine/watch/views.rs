@@ -1,7 +1,7 @@
 //! What is known of the stores now, for clients that watch it.
 
 use crate::config::profile::Pipeline;
-use crate::engine::watch::bound::{bound, bound_hot_spots};
+use crate::engine::watch::bound::{bound, bound_findings, bound_hot_spots};
 use crate::engine::watch::indexes::IndexReading;
 use crate::engine::watch::runway::Growth;
 use crate::engine::watch::sides::Sides;
@@ -118,8 +118,18 @@ impl Views {
                 bound_hot_spots(&mut view);
                 View::HotSpots(view)
             }
-            ViewKind::Indexes => View::Indexes(content.advice()),
-            ViewKind::Access => View::Access(content.access.clone()),
+            ViewKind::Indexes => {
+                let mut view = content.advice();
+                drop(content);
+                bound_findings(&mut view);
+                View::Indexes(view)
+            }
+            ViewKind::Access => {
+                let mut view = content.access.clone();
+                drop(content);
+                bound_findings(&mut view);
+                View::Access(view)
+            }
             ViewKind::Cost => View::Cost(content.cost.values().cloned().collect()),
         }
     }

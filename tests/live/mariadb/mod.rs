@@ -2,6 +2,7 @@
 
 mod cost;
 mod hostile;
+mod hot_spots;
 mod index_maker;
 mod indexes;
 pub mod lab;
