@@ -9,6 +9,8 @@ use sqlx::{AssertSqlSafe, PgConnection};
 /// A client that watches one view.
 pub struct Watcher {
     connection: Connection,
+    /// Everything that was shown, oldest first.
+    shown: Vec<View>,
 }
 
 impl Watcher {
@@ -16,22 +18,29 @@ impl Watcher {
     pub async fn open(home: &impl Home, kind: ViewKind) -> Self {
         let mut connection = Connection::open(&home.place().socket, "test").await.unwrap();
         connection.watch(vec![kind]).await.unwrap();
-        Self { connection }
+        Self { connection, shown: Vec::new() }
     }
 
-    /// The first view of which `found` finds something.
+    /// What `found` finds in what is shown now, or later.
     pub async fn until<T>(&mut self, what: &str, mut found: impl FnMut(&View) -> Option<T>) -> T {
+        let mut now = self.shown.last().and_then(&mut found);
         let deadline = tokio::time::Instant::now() + PATIENCE;
-        let mut last = None;
-        loop {
+        while now.is_none() {
             let frame = tokio::time::timeout_at(deadline, self.connection.next()).await;
-            let frame = frame.unwrap_or_else(|_| panic!("{what} did not happen: {last:#?}"));
+            let frame = frame.unwrap_or_else(|_| panic!("{what} did not happen: {:#?}", self.shown.last()));
             if let ServerFrame::View { view } = frame.unwrap() {
-                if let Some(found) = found(&view) {
-                    return found;
-                }
-                last = Some(view);
+                now = found(&view);
+                self.shown.push(*view);
             }
+        }
+        now.unwrap()
+    }
+
+    /// What `found` finds in anything that was ever shown, or will be.
+    pub async fn ever<T>(&mut self, what: &str, mut found: impl FnMut(&View) -> Option<T>) -> T {
+        match self.shown.iter().find_map(&mut found) {
+            Some(found) => found,
+            None => self.until(what, found).await,
         }
     }
 }

@@ -65,7 +65,10 @@ pub fn create(dialect: Dialect, wanted: &Wanted<'_>) -> String {
         Dialect::Postgres => {
             format!("CREATE {unique}INDEX CONCURRENTLY {name} ON {}{}", wanted.table, tail(dialect, wanted))
         }
-        Dialect::Sqlite => format!("CREATE {unique}INDEX {name} ON {}{}", wanted.table, tail(dialect, wanted)),
+        // A file has no schemas, and its catalogue prints names without quotes.
+        Dialect::Sqlite => {
+            format!("CREATE {unique}INDEX {name} ON {}{}", dialect.quoted(wanted.table), tail(dialect, wanted))
+        }
         Dialect::MariaDb | Dialect::MySql => format!(
             "ALTER TABLE {} ADD {unique}INDEX {name} ({}), ALGORITHM=INPLACE, LOCK=NONE",
             dialect.table(wanted.table),

@@ -5,6 +5,7 @@ pub mod bound;
 pub mod collect;
 pub mod heaviest;
 pub mod indexes;
+pub mod kept_sides;
 pub mod looker;
 pub mod lost_indexes;
 pub mod naming;

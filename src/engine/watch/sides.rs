@@ -4,11 +4,12 @@
 
 use crate::advice::hotspots::compare::compare;
 use crate::engine::watch::heaviest::keep_spots;
+use crate::engine::watch::kept_sides::KeptSides;
 use crate::model::hotspot::{HotSpot, HotSpots, SidesCompared};
 use crate::model::ids::{PipelineId, StoreId};
 use crate::model::pipeline::Traffic;
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// By which share a mean may grow before it is called slower.
 const TOLERANCE: f64 = 0.1;
@@ -24,7 +25,11 @@ const LONG: TimeDelta = TimeDelta::minutes(5);
 
 /// What is known of the sides of the pipelines.
 #[derive(Debug, Default)]
-pub struct Sides(BTreeMap<PipelineId, Pair>);
+pub struct Sides {
+    pairs: BTreeMap<PipelineId, Pair>,
+    /// Moves whose source's side is on disk as it is here.
+    saved: BTreeSet<PipelineId>,
+}
 
 #[derive(Debug, Default)]
 struct Pair {
@@ -35,7 +40,10 @@ struct Pair {
 impl Sides {
     /// Takes an interval of one side in: only statements on the pipeline's tables.
     pub fn take(&mut self, pipeline: &PipelineId, side: Traffic, spots: HotSpots) {
-        let pair = self.0.entry(pipeline.clone()).or_default();
+        if side == Traffic::Source {
+            self.saved.remove(pipeline);
+        }
+        let pair = self.pairs.entry(pipeline.clone()).or_default();
         let kept = match side {
             Traffic::Source => &mut pair.source,
             Traffic::Target => &mut pair.target,
@@ -51,16 +59,35 @@ impl Sides {
         }
     }
 
+    /// Takes in what an earlier engine kept of the sources.
+    pub fn remember(&mut self, kept: KeptSides) {
+        for (pipeline, spots) in kept {
+            self.saved.insert(pipeline.clone());
+            self.pairs.entry(pipeline).or_default().source = Some(spots);
+        }
+    }
+
+    /// All sources' sides, when that of this move, from which traffic has gone, is not on disk yet. They count as saved from then on.
+    pub fn to_save(&mut self, pipeline: &PipelineId) -> Option<KeptSides> {
+        if self.saved.contains(pipeline) || self.pairs.get(pipeline)?.source.is_none() {
+            return None;
+        }
+        let sources = self.pairs.iter().filter_map(|(id, pair)| Some((id.clone(), pair.source.clone()?)));
+        let sources: KeptSides = sources.collect();
+        self.saved.insert(pipeline.clone());
+        Some(sources)
+    }
+
     /// Forgets the target's side: traffic has just gone there, and what ran before was not it.
     pub fn begin_target(&mut self, pipeline: &PipelineId) {
-        if let Some(pair) = self.0.get_mut(pipeline) {
+        if let Some(pair) = self.pairs.get_mut(pipeline) {
             pair.target = None;
         }
     }
 
     /// A pipeline's sides against each other; `None` until both were read.
     pub fn compared(&self, pipeline: &PipelineId, source: &StoreId, target: &StoreId) -> Option<SidesCompared> {
-        let pair = self.0.get(pipeline)?;
+        let pair = self.pairs.get(pipeline)?;
         let (before, after) = (pair.source.as_ref()?, pair.target.as_ref()?);
         let mut comparison = compare(before, after, TOLERANCE);
         comparison.both.truncate(LISTED);
@@ -140,6 +167,23 @@ mod tests {
         sides.take(&pipeline, Traffic::Source, long(4));
         let (from, to) = compared(&sides).unwrap().source_interval;
         assert_eq!(to - from, TimeDelta::minutes(4));
+    }
+
+    #[test]
+    fn the_source_is_saved_once_when_traffic_has_gone() {
+        let (mut sides, pipeline) = (Sides::default(), PipelineId::from("orders"));
+        assert_eq!(sides.to_save(&pipeline), None, "there is nothing to save");
+        sides.take(&pipeline, Traffic::Source, side(1_000, 100.0));
+        let kept = sides.to_save(&pipeline).unwrap();
+        assert_eq!((kept.len(), sides.to_save(&pipeline)), (1, None));
+        let mut next = Sides::default();
+        next.remember(kept);
+        assert_eq!(next.to_save(&pipeline), None, "it is there already");
+        next.take(&pipeline, Traffic::Target, side(1_000, 100.0));
+        assert_eq!(compared(&next).unwrap().comparison.both[0].source.calls, 1_000);
+        // After a way back the source serves again, and is saved again when traffic goes.
+        next.take(&pipeline, Traffic::Source, side(500, 100.0));
+        assert!(next.to_save(&pipeline).is_some());
     }
 
     #[test]

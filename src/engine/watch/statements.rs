@@ -3,6 +3,7 @@
 use crate::advice::ownership::Ownership;
 use crate::engine::core::CoreRef;
 use crate::engine::watch::heaviest::{self, EACH};
+use crate::engine::watch::kept_sides::{self, KeptSides};
 use crate::engine::watch::naming;
 use crate::engine::watch::sampling::Sampling;
 use crate::engine::watch::sides::of_tables;
@@ -13,6 +14,7 @@ use crate::model::pipeline::Traffic;
 use crate::stores::StoreRef;
 use crate::stores::error::StoreError;
 use crate::stores::observe::StatementStats;
+use crate::wire::place::Place;
 use chrono::Utc;
 
 /// The second list is asked for at every so manieth reading: on MongoDB it is a question for each collection.
@@ -62,6 +64,9 @@ pub async fn publish(
     for pipeline in core.profile.pipelines.iter().filter(|p| p.from == *store.id() || p.to == *store.id()) {
         let target_serves = core.record(&pipeline.id).traffic == Traffic::Target;
         let moved_at = core.views.moved_at(&pipeline.id, target_serves, Utc::now());
+        if target_serves && let Some(kept) = core.views.sides_to_save(&pipeline.id) {
+            keep(&core.place, &kept);
+        }
         let tables = naming::moved_tables(map, pipeline, store.id());
         let side = |spots: &HotSpots| of_tables(spots, &tables, &core.profile.access.migration);
         // Once the target serves, the source's side stays what it was.
@@ -83,6 +88,13 @@ pub async fn publish(
         core.views.compare_sides(pipeline);
     }
     heaviest::keep(spots, EACH);
+}
+
+/// The numbers from before a switch go to disk once. The comparison works on without it, until the engine ends.
+fn keep(place: &Place, kept: &KeptSides) {
+    if let Err(error) = kept_sides::save(place, kept) {
+        tracing::warn!(%error, "the numbers from before the switch are not on disk: a restart will lose them");
+    }
 }
 
 fn add(cost: &mut Cost, more: Cost) {

@@ -3,6 +3,7 @@
 use crate::config::profile::Pipeline;
 use crate::engine::watch::bound::{bound, bound_findings, bound_hot_spots};
 use crate::engine::watch::indexes::IndexReading;
+use crate::engine::watch::kept_sides::KeptSides;
 use crate::engine::watch::runway::Growth;
 use crate::engine::watch::sides::Sides;
 use crate::model::access::observed::ObservedAccess;
@@ -235,6 +236,16 @@ impl Views {
     /// Takes the statements of one side of a move in.
     pub fn take_side(&self, pipeline: &PipelineId, side: Traffic, spots: HotSpots) {
         self.content().sides.take(pipeline, side, spots);
+    }
+
+    /// Takes in what an earlier engine kept of the moves from which traffic had gone.
+    pub fn remember_sides(&self, kept: KeptSides) {
+        self.content().sides.remember(kept);
+    }
+
+    /// What is to be written to disk now that traffic has gone from this move's source; `None`: it is there.
+    pub fn sides_to_save(&self, pipeline: &PipelineId) -> Option<KeptSides> {
+        self.content().sides.to_save(pipeline)
     }
 
     /// Forgets what was read of a move's target before traffic went there.

@@ -2,7 +2,6 @@
 
 use super::connect::Mode;
 use super::made;
-use super::quote;
 use super::row::{self, Args};
 use super::store::SqliteStore;
 use crate::model::index_order::IndexBuild;
@@ -37,7 +36,7 @@ impl IndexMaker for SqliteStore {
         let named =
             "SELECT type = 'index' AND tbl_name = ?2 COLLATE NOCASE FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE";
         let Some(found) =
-            session.first(named, Args::new().text(build.name.as_str()).text(quote::unprinted(&build.table))).await?
+            session.first(named, Args::new().text(build.name.as_str()).text(build.table.as_str())).await?
         else {
             return Ok(None);
         };

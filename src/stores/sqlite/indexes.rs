@@ -1,15 +1,18 @@
-//! Indexes, the tables under them and foreign keys, as the file's catalogue has them. SQLite counts no use of an index: that is unknown, not zero.
+//! Indexes, tables and foreign keys from the file's catalogue. SQLite counts no scans: what is used and how often is not known.
 
 use super::catalogue::{self, CatalogueTable};
 use super::connect::Mode;
-use super::quote::printed;
+use super::ddl::index::{IndexText, index_text};
+use super::inventory::{estimated_rows, size_bytes};
+use super::quote::folded;
 use super::row::{self, Args};
 use super::session::Session;
 use super::store::SqliteStore;
 use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse, WhatIf};
 use crate::model::lag::Reading;
-use crate::model::observation::{Cost, Observation, Window};
+use crate::model::observation::{Cost, Missing, Observation, Window};
 use crate::model::table::TableName;
+use crate::model::value::Row;
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::observe::IndexStats;
@@ -18,57 +21,64 @@ use async_trait::async_trait;
 use chrono::Utc;
 use std::time::Instant;
 
-/// Why a counter is not known.
-const UNCOUNTED: &str = "SQLite does not count it";
-
-fn uncounted() -> Reading<u64> {
-    Reading::Unknown(UNCOUNTED.to_owned())
-}
+/// Why no counter is known.
+const UNCOUNTED: &str = "SQLite counts no use of tables and indexes";
 
 #[async_trait]
 impl IndexStats for SqliteStore {
     async fn indexes(&self) -> Result<Observation<Indexes>> {
-        let began = Instant::now();
-        let mut read = Indexes {
-            window: Window { since: Utc::now(), proof: "SQLite counts nothing, so nothing is proved".to_owned() },
+        let begun = Instant::now();
+        let at = Utc::now();
+        let mut indexes = Indexes {
+            window: Window { since: at, proof: UNCOUNTED.to_owned() },
             epoch: String::new(),
             replicas_unread: Vec::new(),
             tables: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
         };
-        // A target that nobody has built yet has no file.
         if self.db.file_identity().is_some() {
             let mut session = self.db.open(Mode::Read, Operation::Inspect).await?;
             for name in catalogue::table_names(&mut session).await? {
                 if let Some(table) = catalogue::find(&mut session, &TableName::bare(&name)).await? {
-                    read.indexes.extend(indexes_of(&mut session, &table).await?);
-                    read.foreign_keys.extend(foreign_keys_of(&mut session, &table).await?);
-                    read.tables.push(used(&mut session, &table).await?);
+                    indexes.tables.push(table_use(&mut session, &table).await?);
+                    indexes.indexes.extend(of_table(&mut session, &table).await?);
+                    indexes.foreign_keys.extend(foreign_keys(&mut session, &table).await?);
                 }
             }
+            session.close().await?;
         }
-        let elapsed_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let mut observation = Observation::whole(read, Utc::now());
-        observation.cost = Cost { server_us: None, elapsed_us, statements: 0 };
-        Ok(observation)
+        let elapsed_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let mut read = Observation::whole(indexes, at);
+        read.cost = Cost { server_us: None, elapsed_us, statements: 0 };
+        read.missing.push(Missing {
+            id: "sqlite.indexes.use".to_owned(),
+            what: "how often tables and indexes are used".to_owned(),
+            why: format!("{UNCOUNTED}; advice stands on the catalogue alone"),
+            enable: None,
+            price: String::new(),
+        });
+        Ok(read)
     }
 
     async fn what_if(&self, _statement: &str, _candidates: &[String]) -> Result<WhatIf> {
-        Err(self.db.error(Operation::Inspect, ErrorKind::Unsupported, "SQLite plans no index that is not there"))
+        Err(self.db.error(
+            Operation::Inspect,
+            ErrorKind::Unsupported,
+            "SQLite has no hypothetical indexes: build the index on a copy of the file and look at EXPLAIN QUERY PLAN",
+        ))
     }
 }
 
-/// Rows as the last ANALYZE counted them; nothing is counted for this.
-async fn used(session: &mut Session, table: &CatalogueTable) -> Result<TableUse> {
-    let is_analysed = session.first("SELECT 1 FROM sqlite_schema WHERE name = 'sqlite_stat1'", Args::new()).await?;
-    let mut rows = Reading::Unknown("ANALYZE was never run".to_owned());
-    if is_analysed.is_some() {
-        let sql = "SELECT CAST(stat AS INTEGER) FROM sqlite_stat1 WHERE tbl = ?1 ORDER BY 1 DESC LIMIT 1";
-        if let Some(found) = session.first(sql, Args::new().text(table.name.as_str())).await? {
-            rows = Reading::Known(row::uint(&found, 0));
-        }
-    }
+fn uncounted() -> Reading<u64> {
+    Reading::Unknown(UNCOUNTED.to_owned())
+}
+
+fn told(number: Option<u64>, why: &str) -> Reading<u64> {
+    number.map_or_else(|| Reading::Unknown(why.to_owned()), Reading::Known)
+}
+
+async fn table_use(session: &mut Session, table: &CatalogueTable) -> Result<TableUse> {
     let column = |column: &crate::model::table::Column| ColumnUse {
         name: clean(&column.name),
         kind: clean(&column.type_name),
@@ -79,9 +89,12 @@ async fn used(session: &mut Session, table: &CatalogueTable) -> Result<TableUse>
         nullable: column.nullable,
     };
     Ok(TableUse {
-        table: clean(&printed(&table.name)),
-        rows,
-        bytes: uncounted(),
+        table: clean(&table.name),
+        rows: told(estimated_rows(session, table).await?, "ANALYZE was never run"),
+        bytes: told(
+            size_bytes(session, table).await?,
+            "SQLite keeps no sizes, and this file is too large to count its pages",
+        ),
         full_scans: uncounted(),
         full_scan_rows: uncounted(),
         index_scans: uncounted(),
@@ -93,142 +106,128 @@ async fn used(session: &mut Session, table: &CatalogueTable) -> Result<TableUse>
     })
 }
 
-async fn indexes_of(session: &mut Session, table: &CatalogueTable) -> Result<Vec<Index>> {
+/// The indexes of a table; the key of the rowid is one, although the catalogue does not list it.
+async fn of_table(session: &mut Session, table: &CatalogueTable) -> Result<Vec<Index>> {
     let mut indexes = Vec::new();
     if table.rowid_alias {
-        // The table itself is ordered by this column: for every rule it is an index that cannot be dropped.
-        let parts = table.primary_key.iter().map(|name| part(name, false, "BINARY")).collect();
-        indexes.push(index(
-            table,
-            "rowid",
-            parts,
-            String::new(),
-            IndexDuty { unique: true, primary: true, ..IndexDuty::default() },
-            String::new(),
-        ));
+        let parts = table.primary_key.iter().map(|name| part(clean(name))).collect();
+        let name = format!("rowid of {}", clean(&table.name));
+        let duty = IndexDuty { unique: true, primary: true, clustered: true, ..IndexDuty::default() };
+        indexes.push(index(table, name, parts, duty));
     }
     let listed = session
         .rows(
             "SELECT l.name, l.\"unique\", l.origin, l.partial, s.sql FROM pragma_index_list(?1) AS l \
-             LEFT JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name ORDER BY l.seq DESC",
+             LEFT JOIN sqlite_schema AS s ON s.type = 'index' AND s.name = l.name ORDER BY l.name",
             Args::new().text(table.name.as_str()),
         )
         .await?;
-    for entry in &listed {
-        let name = row::text(entry, 0);
-        let sql = row::opt_text(entry, 4).unwrap_or_default().to_owned();
-        let listed = session
+    for line in listed {
+        let name = row::text(&line, 0);
+        let text = row::opt_text(&line, 4).map(index_text).unwrap_or_default();
+        let keys = session
             .rows(
-                "SELECT cid, name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE key = 1 ORDER BY seqno",
+                "SELECT seqno, name, \"desc\", coll FROM pragma_index_xinfo(?1) WHERE \"key\" = 1 ORDER BY seqno",
                 Args::new().text(name),
             )
             .await?;
-        let mut expressions = 0;
-        let parts = listed
-            .iter()
-            .map(|r| match row::opt_text(r, 1) {
-                Some(column) => part(column, row::int(r, 2) != 0, row::text(r, 3)),
-                None => {
-                    expressions += 1;
-                    let term = format!("expression {expressions} of {}", clean(name));
-                    IndexPart { term, is_expression: true, ..part("", row::int(r, 2) != 0, row::text(r, 3)) }
-                }
-            })
-            .collect();
-        let origin = row::text(entry, 2);
+        let is_key = row::text(&line, 2) != "c";
         let duty = IndexDuty {
-            unique: row::int(entry, 1) != 0,
-            primary: origin == "pk",
-            constraint: (origin == "u").then(|| clean(name)),
+            unique: row::int(&line, 1) != 0,
+            primary: row::text(&line, 2) == "pk",
+            constraint: is_key.then(|| clean(name)),
+            clustered: row::text(&line, 2) == "pk" && table.without_rowid,
             ..IndexDuty::default()
         };
-        let predicate = if row::int(entry, 3) != 0 { clean(predicate(&sql)) } else { String::new() };
-        indexes.push(index(table, name, parts, predicate, duty, clean(&sql)));
+        let mut found = index(table, clean(name), key_parts(table, &keys, &text), duty);
+        found.predicate = clean(&text.predicate);
+        found.definition = clean(row::opt_text(&line, 4).unwrap_or_default());
+        indexes.push(found);
     }
     Ok(indexes)
 }
 
-fn part(column: &str, descending: bool, collation: &str) -> IndexPart {
-    IndexPart {
-        term: clean(column),
-        is_expression: false,
-        operator_class: String::new(),
-        collation: if collation.eq_ignore_ascii_case("BINARY") { String::new() } else { clean(collation) },
-        descending,
-        nulls_first: false,
-        prefix: None,
-    }
-}
-
-fn index(
-    table: &CatalogueTable,
-    name: &str,
-    parts: Vec<IndexPart>,
-    predicate: String,
-    duty: IndexDuty,
-    definition: String,
-) -> Index {
+fn index(table: &CatalogueTable, name: String, parts: Vec<IndexPart>, duty: IndexDuty) -> Index {
     Index {
-        table: clean(&printed(&table.name)),
-        name: clean(&printed(name)),
+        table: clean(&table.name),
+        name,
         method: "btree".to_owned(),
         parts,
         include: Vec::new(),
-        predicate,
+        predicate: String::new(),
         nulls_not_distinct: false,
         duty,
         valid: true,
         being_built: false,
         hidden: false,
-        bytes: uncounted(),
+        bytes: Reading::Unknown("SQLite keeps no sizes of indexes".to_owned()),
         scans: uncounted(),
         last_scan: None,
-        definition,
+        definition: String::new(),
     }
 }
 
-/// What stands behind the last WHERE of a partial index's statement.
-fn predicate(sql: &str) -> &str {
-    sql.to_ascii_uppercase().rfind("WHERE").and_then(|at| sql.get(at + 5..)).map_or("", str::trim)
+/// A column ascending, with its own collation. SQLite takes NULL for less than everything else.
+fn part(term: String) -> IndexPart {
+    IndexPart {
+        term,
+        is_expression: false,
+        operator_class: String::new(),
+        collation: String::new(),
+        descending: false,
+        nulls_first: true,
+        prefix: None,
+    }
 }
 
-async fn foreign_keys_of(session: &mut Session, table: &CatalogueTable) -> Result<Vec<ForeignKey>> {
-    let listed = session
+/// Key parts from `pragma_index_xinfo`; it has no text for an expression, which is taken from the statement.
+fn key_parts(table: &CatalogueTable, keys: &[Row], text: &IndexText) -> Vec<IndexPart> {
+    keys.iter()
+        .enumerate()
+        .map(|(at, key)| {
+            let column = row::opt_text(key, 1);
+            let expression = || text.parts.get(at).cloned().unwrap_or_else(|| format!("expression {}", at + 1));
+            let descending = row::int(key, 2) != 0;
+            // The catalogue does not say which collation a column has: only what is not the common one is told apart.
+            let collation = row::opt_text(key, 3).filter(|name| !name.eq_ignore_ascii_case("BINARY"));
+            IndexPart {
+                is_expression: column.is_none_or(|name| table.column(name).is_none()),
+                collation: clean(collation.unwrap_or_default()),
+                descending,
+                nulls_first: !descending,
+                ..part(clean(&column.map_or_else(expression, str::to_owned)))
+            }
+        })
+        .collect()
+}
+
+/// The foreign keys of a table. They have no names in SQLite's catalogue: they are called by their columns.
+async fn foreign_keys(session: &mut Session, table: &CatalogueTable) -> Result<Vec<ForeignKey>> {
+    let lines = session
         .rows(
-            "SELECT id, \"table\", \"from\", on_update, on_delete FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
+            "SELECT id, \"from\", \"table\", on_update, on_delete FROM pragma_foreign_key_list(?1) ORDER BY id, seq",
             Args::new().text(table.name.as_str()),
         )
         .await?;
     let mut keys: Vec<(i64, ForeignKey)> = Vec::new();
-    for entry in &listed {
-        let (id, column) = (row::int(entry, 0), clean(row::text(entry, 2)));
+    for line in lines {
+        let (id, column, parent) = (row::int(&line, 0), clean(row::text(&line, 1)), clean(row::text(&line, 2)));
         if let Some((_, key)) = keys.iter_mut().find(|(known, _)| *known == id) {
             key.columns.push(column);
             continue;
         }
-        let acts = |at| !matches!(row::text(entry, at), "NO ACTION" | "RESTRICT" | "");
-        keys.push((
-            id,
-            ForeignKey {
-                // SQLite's foreign keys have no names; they are numbered by table.
-                name: format!("foreign key {}", id + 1),
-                table: clean(&printed(&table.name)),
-                columns: vec![column],
-                parent: clean(&printed(row::text(entry, 1))),
-                cascades: acts(3) || acts(4),
-            },
-        ));
+        let acts = |rule: usize| !["no action", "restrict"].contains(&folded(row::text(&line, rule)).as_str());
+        let key = ForeignKey {
+            name: String::new(),
+            table: clean(&table.name),
+            columns: vec![column],
+            parent,
+            cascades: acts(3) || acts(4),
+        };
+        keys.push((id, key));
+    }
+    for (_, key) in &mut keys {
+        key.name = format!("({})", key.columns.join(", "));
     }
     Ok(keys.into_iter().map(|(_, key)| key).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_predicate_stands_behind_the_last_where() {
-        assert_eq!(predicate("CREATE INDEX i ON t (a) where b IS NULL"), "b IS NULL");
-        assert_eq!(predicate("CREATE INDEX i ON t (a)"), "");
-    }
 }

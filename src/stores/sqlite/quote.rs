@@ -16,82 +16,6 @@ pub fn text(value: &str) -> String {
     format!("'{}'", value.replace('\0', "").replace('\'', "''"))
 }
 
-/// An identifier as it is shown and typed: between quotes only where it would not mean itself without them.
-pub fn printed(name: &str) -> String {
-    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    let is_plain = starts && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    if is_plain && !RESERVED.contains(&folded(name).as_str()) { name.to_owned() } else { ident(name) }
-}
-
-/// The name behind [`printed`].
-pub fn unprinted(printed: &str) -> String {
-    match printed.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) {
-        Some(inner) => inner.replace("\"\"", "\""),
-        None => printed.to_owned(),
-    }
-}
-
-/// Key words that the grammar does not take as a name. Source: `parse.y`, all tokens without a fallback to ID.
-const RESERVED: &[&str] = &[
-    "add",
-    "all",
-    "alter",
-    "and",
-    "as",
-    "autoincrement",
-    "between",
-    "case",
-    "check",
-    "collate",
-    "commit",
-    "constraint",
-    "create",
-    "default",
-    "deferrable",
-    "delete",
-    "distinct",
-    "drop",
-    "else",
-    "escape",
-    "exists",
-    "foreign",
-    "from",
-    "group",
-    "having",
-    "in",
-    "index",
-    "insert",
-    "intersect",
-    "into",
-    "is",
-    "isnull",
-    "join",
-    "limit",
-    "not",
-    "nothing",
-    "notnull",
-    "null",
-    "on",
-    "or",
-    "order",
-    "primary",
-    "references",
-    "returning",
-    "select",
-    "set",
-    "table",
-    "then",
-    "to",
-    "transaction",
-    "union",
-    "unique",
-    "update",
-    "using",
-    "values",
-    "when",
-    "where",
-];
-
 /// An ASCII lower-case copy: how SQLite compares names of tables and columns.
 pub fn folded(name: &str) -> String {
     name.to_ascii_lowercase()
@@ -107,10 +31,5 @@ mod tests {
         assert_eq!(idents(["x", "y z"]), "\"x\", \"y z\"");
         assert_eq!(text("it's\0"), "'it''s'");
         assert_eq!(folded("ÄB"), "Äb");
-        for (name, shown) in [("orders", "orders"), ("Order", "\"Order\""), ("a\"b", "\"a\"\"b\""), ("1st", "\"1st\"")]
-        {
-            assert_eq!(printed(name), shown);
-            assert_eq!(unprinted(shown), name);
-        }
     }
 }

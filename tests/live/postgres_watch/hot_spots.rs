@@ -29,8 +29,9 @@ fn spot(view: &View, store: &str, words: &[&str]) -> Option<HotSpot> {
     spots.iter().find(|spot| words.iter().all(|word| spot.canonical.contains(word))).cloned()
 }
 
-async fn until_spot(watcher: &mut Watcher, store: &str, words: &[&str]) -> HotSpot {
-    watcher.until(&format!("{words:?} on {store}"), |view| spot(view, store, words)).await
+/// Each interval is shown for some seconds only, and of each store in its own time.
+async fn ever_spot(watcher: &mut Watcher, store: &str, words: &[&str]) -> HotSpot {
+    watcher.ever(&format!("{words:?} on {store}"), |view| spot(view, store, words)).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -61,8 +62,8 @@ async fn the_same_statement_has_one_name_wherever_it_runs() {
     let mut client = engine.client().await;
     let mut watcher = scene.watcher(ViewKind::HotSpots).await;
 
-    let before = until_spot(&mut watcher, "legacy", &["select id from orders.orders"]).await;
-    let after = until_spot(&mut watcher, "orders-db", &["select id from orders.orders"]).await;
+    let before = ever_spot(&mut watcher, "legacy", &["select id from orders.orders"]).await;
+    let after = ever_spot(&mut watcher, "orders-db", &["select id from orders.orders"]).await;
     assert_eq!(before.fingerprint, after.fingerprint, "{} | {}", before.canonical, after.canonical);
     assert_eq!(
         (before.calls, after.calls, before.tables.as_slice()),
@@ -70,19 +71,24 @@ async fn the_same_statement_has_one_name_wherever_it_runs() {
     );
     assert!(before.parsed && before.mean_us().is_some_and(|mean| mean > 0.0) && before.deviation_us().is_some());
     assert_ne!(before.ids, after.ids, "the servers' own names differ");
-    let here = until_spot(&mut watcher, "legacy", &["select height from readings"]).await;
-    let there = until_spot(&mut watcher, "maria", &["select height from readings"]).await;
+    let here = ever_spot(&mut watcher, "legacy", &["select height from readings"]).await;
+    let there = ever_spot(&mut watcher, "maria", &["select height from readings"]).await;
     assert_eq!(here.fingerprint, there.fingerprint, "{} | {}", here.canonical, there.canonical);
 
-    let sides = watcher.until("both sides", |view| now(view).sides.first().cloned()).await;
-    let pair = sides.comparison.both.iter().find(|pair| pair.source_fingerprint == before.fingerprint).unwrap();
+    let (sides, pair) = watcher
+        .ever("both sides", |view| {
+            let sides = now(view).sides.first()?;
+            let pair = sides.comparison.both.iter().find(|pair| pair.source_fingerprint == before.fingerprint)?;
+            Some((sides.clone(), pair.clone()))
+        })
+        .await;
     assert_eq!((pair.source.calls, pair.target.calls), (150, 150));
     assert!(!matches!(pair.verdict, Comparability::TooFew { .. } | Comparability::NotComparable { .. }), "{pair:?}");
     let only: Vec<&str> = sides.comparison.disappeared.iter().map(|spot| spot.canonical.as_str()).collect();
     assert!(only.iter().all(|canonical| canonical.contains("orders.orders")), "only the moved table's: {only:?}");
 
     let crossing = watcher
-        .until("the statement across services", |view| read(view, "legacy")?.value.crossing.first().cloned())
+        .ever("the statement across services", |view| read(view, "legacy")?.value.crossing.first().cloned())
         .await;
     let owners: Vec<String> = crossing.tables.iter().map(|(table, service)| format!("{table} {service}")).collect();
     assert_eq!(owners, ["orders.orders orders", "stock.items stock"]);
@@ -106,7 +112,7 @@ async fn a_reset_is_never_a_rate_and_a_crash_is_noticed() {
     let mut client = engine.client().await;
     let mut watcher = scene.watcher(ViewKind::HotSpots).await;
     for store in ["legacy", "orders-db"] {
-        let first = until_spot(&mut watcher, store, &["select a from t"]).await;
+        let first = ever_spot(&mut watcher, store, &["select a from t"]).await;
         assert_eq!(first.calls, 1_000, "the first reading tells all since the server began to count");
         watcher.until("a second reading", |view| spot(view, store, &["select a from t"]).is_none().then_some(())).await;
     }
@@ -127,7 +133,12 @@ async fn a_reset_is_never_a_rate_and_a_crash_is_noticed() {
             })
             .await;
         assert!(told.reset.unwrap().why.contains("anew"));
-        let after = until_spot(&mut watcher, store, &["select a from t"]).await;
+        let after = watcher
+            .ever("what ran after the reset", |view| {
+                read(view, store)?.value.reset.as_ref()?;
+                spot(view, store, &["select a from t"])
+            })
+            .await;
         assert!(after.calls <= calls, "{store}: {after:?}");
     }
     // The next interval is one again.
@@ -161,7 +172,7 @@ async fn without_the_extension_sessions_are_sampled_and_called_so() {
         sql(&mut elsewhere, "SELECT pg_sleep(9.25)").await;
         elsewhere
     });
-    let seen = until_spot(&mut watcher, "legacy", &["pg_sleep"]).await;
+    let seen = ever_spot(&mut watcher, "legacy", &["pg_sleep"]).await;
     assert!(seen.total_us >= 2e6 && !seen.text.contains("secret") && !seen.canonical.contains("secret"), "{seen:?}");
     assert_eq!(seen.calls, 1, "one execution, however often it was seen");
     let told = watcher.until("the list", |view| read(view, "legacy").cloned()).await;
