@@ -4,7 +4,7 @@
 use crate::driver::{Client, Engine, Home, PATIENCE, poll};
 use crate::lab::{Database, Lab, fresh_database};
 use godwit::model::command::{Action, Command};
-use godwit::model::ending::SessionEvent;
+use godwit::model::ending::{EndingOutcome, SessionEvent};
 use godwit::model::event::Event;
 use godwit::model::ids::StoreId;
 use godwit::model::observation::ByStore;
@@ -98,7 +98,11 @@ async fn kill(client: &mut Client, store: &str, session: &Session) {
     let why = client.ask(command(action(session.key.clone()), None)).await.unwrap_err();
     assert!(why.contains("this is production"), "{store}: {why}");
     client.ask(command(action(session.key.clone()), confirm)).await.unwrap_or_else(|why| panic!("{store}: {why}"));
-    client.until("the outcome", |m| m.endings.iter().any(|e| e.session == session.key)).await;
+    client
+        .until("the outcome", |m| {
+            m.endings.iter().any(|e| e.session == session.key && e.outcome == EndingOutcome::Ended)
+        })
+        .await;
     let told: Vec<&SessionEvent> = client
         .log
         .iter()

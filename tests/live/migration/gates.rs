@@ -63,7 +63,13 @@ async fn an_index_that_did_not_come_along_is_red_until_it_is_there() {
 async fn a_time_that_was_not_watched_is_unknown_and_a_foreign_writer_is_red() {
     let shop = Shop::new().await;
     let text = std::fs::read_to_string(shop.profile()).unwrap();
-    std::fs::write(shop.profile(), text.replace("owns = [", "accounts = [\"shop_app\"]\nowns = [")).unwrap();
+    std::fs::write(shop.profile(), text.replace("owns = [", "accounts = [\"gates_app\"]\nowns = [")).unwrap();
+    // The lab is thrown away with its roles.
+    shop.sql(
+        Traffic::Target,
+        "DO $$ BEGIN CREATE ROLE gates_app LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    )
+    .await;
     declare(&shop, "no_foreign_writer = \"24h\"", "[access]\nmigration = [\"nobody\"]\n");
     let engine = Engine::start(&shop);
     let mut client = engine.client().await;
