@@ -9,7 +9,10 @@ use godwit::stores::error::ErrorKind;
 use godwit::stores::index_maker::{IndexMaker, Maker};
 use std::time::Duration;
 
-const MAKER: &str = "shop/tune/orders-db/index/";
+/// Servers are shared by the tests, and a maker names its own builds wherever they run.
+fn maker(place: &Place) -> String {
+    format!("shop/tune/{}/index/", place.database)
+}
 
 fn build(place: &Place, name: &str) -> IndexBuild {
     let table = format!("{}.orders", place.database);
@@ -25,20 +28,20 @@ const PATIENCE: Option<Duration> = Some(Duration::from_secs(1));
 async fn an_index_is_made_known_as_its_makers_and_removed() {
     let mut place = Place::shared(1).await;
     place.sql.run("CREATE TABLE orders(id int PRIMARY KEY, note varchar(40))").await;
-    let (store, order) = (place.store(), build(&place, "orders_note_idx"));
-    assert_eq!(store.index_standing(&order, MAKER).await.unwrap(), None);
-    store.make_index(&order, MAKER, PATIENCE).await.unwrap();
-    let standing = store.index_standing(&order, MAKER).await.unwrap().unwrap();
+    let (store, order, maker) = (place.store(), build(&place, "orders_note_idx"), maker(&place));
+    assert_eq!(store.index_standing(&order, &maker).await.unwrap(), None);
+    store.make_index(&order, &maker, PATIENCE).await.unwrap();
+    let standing = store.index_standing(&order, &maker).await.unwrap().unwrap();
     assert!(standing.valid && standing.fits(&order));
-    assert_eq!(standing.maker, Maker::Noted(MAKER.to_owned()));
-    let again = store.make_index(&order, MAKER, PATIENCE).await.unwrap_err();
+    assert_eq!(standing.maker, Maker::Noted(maker.clone()));
+    let again = store.make_index(&order, &maker, PATIENCE).await.unwrap_err();
     assert_eq!(again.kind, ErrorKind::Exists, "{again}");
-    store.unmake_index(&order, MAKER, PATIENCE).await.unwrap();
-    assert_eq!(store.index_standing(&order, MAKER).await.unwrap(), None);
-    store.unmake_index(&order, MAKER, PATIENCE).await.unwrap();
+    store.unmake_index(&order, &maker, PATIENCE).await.unwrap();
+    assert_eq!(store.index_standing(&order, &maker).await.unwrap(), None);
+    store.unmake_index(&order, &maker, PATIENCE).await.unwrap();
 
     place.sql.run("ALTER TABLE orders ADD INDEX orders_note_idx (note)").await;
-    let standing = store.index_standing(&order, MAKER).await.unwrap().unwrap();
+    let standing = store.index_standing(&order, &maker).await.unwrap().unwrap();
     assert_eq!(standing.maker, Maker::Nobody, "somebody else made this one");
     place.finish().await;
 }
@@ -51,12 +54,12 @@ async fn a_build_behind_an_open_transaction_gives_up_and_lets_the_queue_go() {
     let mut open = place.client().await;
     open.run("START TRANSACTION").await;
     open.run("SELECT * FROM orders").await;
-    let (store, order) = (place.store(), build(&place, "orders_note_idx"));
-    let late = store.make_index(&order, MAKER, PATIENCE).await.unwrap_err();
+    let (store, order, maker) = (place.store(), build(&place, "orders_note_idx"), maker(&place));
+    let late = store.make_index(&order, &maker, PATIENCE).await.unwrap_err();
     assert_eq!(late.kind, ErrorKind::Contention, "{late}");
-    assert_eq!(store.index_standing(&order, MAKER).await.unwrap(), None, "nothing is left behind");
+    assert_eq!(store.index_standing(&order, &maker).await.unwrap(), None, "nothing is left behind");
     open.run("COMMIT").await;
-    store.make_index(&order, MAKER, PATIENCE).await.unwrap();
+    store.make_index(&order, &maker, PATIENCE).await.unwrap();
     place.finish().await;
 }
 
@@ -68,17 +71,17 @@ async fn a_build_under_way_is_found_by_its_maker() {
     let mut open = place.client().await;
     open.run("START TRANSACTION").await;
     open.run("SELECT * FROM orders").await;
-    let (store, order) = (place.store(), build(&place, "orders_note_idx"));
-    let (other, its) = (place.store(), order.clone());
-    let building = tokio::spawn(async move { other.make_index(&its, MAKER, Some(Duration::from_secs(60))).await });
+    let (store, order, maker) = (place.store(), build(&place, "orders_note_idx"), maker(&place));
+    let (other, its, signed) = (place.store(), order.clone(), maker.clone());
+    let building = tokio::spawn(async move { other.make_index(&its, &signed, Some(Duration::from_secs(60))).await });
     crate::lab::wait_until(Duration::from_secs(20), async || {
-        store.index_standing(&order, MAKER).await.unwrap().is_some_and(|standing| standing.being_built)
+        store.index_standing(&order, &maker).await.unwrap().is_some_and(|standing| standing.being_built)
     })
     .await;
     assert_eq!(store.index_standing(&order, "shop/tune/other/").await.unwrap(), None, "it is not another maker's");
-    store.unmake_index(&order, MAKER, PATIENCE).await.unwrap();
+    store.unmake_index(&order, &maker, PATIENCE).await.unwrap();
     assert!(building.await.unwrap().is_err(), "taking it back ends it");
     open.run("COMMIT").await;
-    assert_eq!(store.index_standing(&order, MAKER).await.unwrap(), None);
+    assert_eq!(store.index_standing(&order, &maker).await.unwrap(), None);
     place.finish().await;
 }
