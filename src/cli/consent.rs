@@ -100,6 +100,7 @@ mod tests {
             steps: Vec::new(),
             notes: Vec::new(),
             sizes: Vec::new(),
+            queues: Vec::new(),
             way_back: String::new(),
             hash: "0123456789abcdef".repeat(4),
         }

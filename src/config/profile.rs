@@ -1,7 +1,9 @@
 //! A validated profile: every name in it resolves, every secret source is named but not yet read.
 
 use crate::model::access::declared::Waiver;
+use crate::model::finding::Severity;
 use crate::model::ids::{PhaseId, PipelineId, ServiceId, StoreId};
+use crate::model::index_order::FindingName;
 use crate::model::phase::PhaseKind;
 pub use crate::model::schema_change::SchemaChangePolicy;
 use chrono::NaiveDate;
@@ -30,6 +32,8 @@ pub struct Profile {
     pub access: AccessNames,
     /// `[[waivers]]`, in file order.
     pub waivers: Vec<Waiver>,
+    /// `[[operations]]`, in file order.
+    pub operations: Vec<LogicalOperation>,
     /// The ladder in execution order: the default one, or `[ladder] order = [...]`.
     pub phases: Vec<Phase>,
 }
@@ -176,6 +180,24 @@ pub struct Service {
     pub until: Option<NaiveDate>,
 }
 
+/// `[[operations]]`: statements in unlike languages that are one operation of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogicalOperation {
+    /// What it is called.
+    pub name: String,
+    /// What it is on each store.
+    pub statements: Vec<OperationStatement>,
+}
+
+/// What an operation is on one store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationStatement {
+    /// The store.
+    pub store: StoreId,
+    /// The statement as its engine writes it. Values in it do not matter.
+    pub text: String,
+}
+
 /// `[access]`: logins that belong to no service.
 #[derive(Clone, Debug, Default)]
 pub struct AccessNames {
@@ -247,8 +269,16 @@ pub struct Gates {
     pub drift: Option<u64>,
     /// No transaction on the moved tables is older than this.
     pub open_transactions: Option<Duration>,
-    /// The runway is at least this.
+    /// The runway of the pipelines and of the logs that their stores keep is at least this.
     pub runway: Option<Duration>,
+    /// No failing finding of the access audit at this severity or above.
+    pub access: Option<Severity>,
+    /// Nobody but its own service wrote a table of the pipelines for this long.
+    pub no_foreign_writer: Option<Duration>,
+    /// No index of the source is missing on the target, and no foreign key there is without one.
+    pub indexes: bool,
+    /// No statement takes more than so many times as long on the target as on the source.
+    pub hotspot_regression: Option<f64>,
 }
 
 /// Where the applications' traffic is switched.
@@ -355,6 +385,8 @@ pub struct Phase {
     pub routes: Vec<Route>,
     /// The profile's own steps, run after Godwit's.
     pub steps: Vec<CustomStep>,
+    /// Tune and watch: findings of the index advice that it builds. Others: unused.
+    pub indexes: Vec<FindingName>,
     /// Watch: how long it must look healthy. Others: unused.
     pub soak: Duration,
 }

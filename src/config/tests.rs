@@ -4,6 +4,7 @@ use super::load::{check, load_with};
 use super::problem::ProfileProblems;
 use super::profile::{Profile, Route, SecretSource};
 use super::source::Surroundings;
+use crate::model::finding::Severity;
 use crate::model::phase::PhaseKind;
 use proptest::prelude::*;
 use std::fs;
@@ -171,6 +172,35 @@ fn pipelines_can_be_cut_over_one_after_the_other() {
 }
 
 #[test]
+fn gates_over_the_stores_are_read_as_written_and_have_no_defaults() {
+    let text = format!(
+        "{MINIMAL}[phases.cutover]\ngates = {{ access = \"no high\", no_foreign_writer = \"24h\", indexes = \"none missing\", hotspot_regression = 1.5 }}\n"
+    );
+    let profile = read(&text).unwrap();
+    let gates = &profile.phases[7].gates;
+    assert_eq!((gates.access, gates.indexes, gates.hotspot_regression), (Some(Severity::High), true, Some(1.5)));
+    assert_eq!(gates.no_foreign_writer, Some(Duration::from_secs(86_400)));
+    assert_eq!(gates.drift, Some(0), "the others keep their defaults");
+    let gates = &read(MINIMAL).unwrap().phases[7].gates;
+    assert!(
+        gates.access.is_none()
+            && gates.no_foreign_writer.is_none()
+            && !gates.indexes
+            && gates.hotspot_regression.is_none()
+    );
+}
+
+#[test]
+fn a_phase_names_the_findings_that_it_builds() {
+    let text = format!("{MINIMAL}[phases.tune]\nindexes = [\"IX-FK:b:t.fk\", \"IX-NEW:t (a::text)\"]\n");
+    let profile = read(&text).unwrap();
+    let tune = profile.phases.iter().find(|phase| phase.kind == PhaseKind::Tune).unwrap();
+    let names: Vec<String> = tune.indexes.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["IX-FK:b:t.fk", "IX-NEW:t (a::text)"]);
+    assert_eq!(tune.indexes[0].store.as_ref().map(|store| store.as_str()), Some("b"));
+}
+
+#[test]
 fn broken_profiles_say_what_is_wrong() {
     let mut broken: Vec<PathBuf> = fs::read_dir("profiles/broken")
         .unwrap()
@@ -223,7 +253,13 @@ fn nothing_secret_is_shown_by_debug() {
 #[test]
 fn the_reference_has_every_key() {
     let reference = include_str!("../../docs/operator/profile.md");
-    let readers = [include_str!("raw.rs"), include_str!("raw/access.rs"), include_str!("raw/phase.rs")].concat();
+    let readers = [
+        include_str!("raw.rs"),
+        include_str!("raw/access.rs"),
+        include_str!("raw/operation.rs"),
+        include_str!("raw/phase.rs"),
+    ]
+    .concat();
     let mut keys = 0;
     for call in [
         "text",

@@ -2,6 +2,7 @@
 
 use crate::config::profile::{Pipeline, Profile, SchemaChangePolicy};
 use crate::engine::core::open_store;
+use crate::engine::gate_checks;
 use crate::engine::mapping::table_name;
 use crate::model::check::{Check, Verdict};
 use crate::model::ids::{PipelineId, StoreId};
@@ -42,6 +43,7 @@ pub async fn run(profile: &Profile, stores: &BTreeMap<StoreId, StoreRef>) -> Vec
     }
     let mut results: Vec<Check> = futures_util::future::join_all(asked).await.into_iter().flatten().collect();
     results.extend(profile.pipelines.iter().map(schema_change_policy));
+    results.extend(gate_checks::checks(profile, stores));
     results.extend(same_database(profile, stores).await);
     results.extend(environments(profile, stores).await);
     results

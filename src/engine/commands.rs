@@ -6,7 +6,8 @@ use crate::engine::core::CoreRef;
 use crate::engine::dispatcher::{AppendError, Guard};
 use crate::engine::ending;
 use crate::engine::executor;
-use crate::engine::gate;
+use crate::engine::gate::{self, Look};
+use crate::engine::index_orders;
 use crate::engine::knobs;
 use crate::engine::planner;
 use crate::engine::recovery;
@@ -104,6 +105,8 @@ async fn carry_out(core: &CoreRef, by: &Operator, role: Role, command: Command) 
         (Action::Throttle { pipeline, knob, value }, _) => knobs::turn(core, by, &pipeline, &knob, &value).await,
         (Action::ShowEnding { store, session, how }, _) => ending::show(core, &store, &session, how),
         (Action::EndSession { store, session, how }, _) => ending::end(core, by, &store, &session, how).await,
+        (Action::TakeIndex { finding, .. }, Some(phase)) => index_orders::take(core, by, &phase, &finding).await,
+        (Action::LeaveIndex { finding, .. }, Some(phase)) => index_orders::leave(core, by, &phase, &finding).await,
         (Action::Check, _) => Ok(Answer::Checked { checks: checks::run(&core.profile, &core.stores).await }),
         (Action::Down, _) => {
             let seq = core.dispatcher.state().head;
@@ -176,20 +179,23 @@ async fn run(core: &CoreRef, by: &Operator, phase: &PhaseRecord) -> Result<Answe
     // The status is asked first: nobody wants to read gates for a phase that cannot run.
     let probe = PhaseEvent::PlanRequested { by: by.clone(), plan: String::new() };
     phase.status.next(&probe).map_err(|e| Refusal(format!("{}: {e}", phase.id)))?;
-    let obstacles = gate::obstacles(&gate::board(core, phase).await);
+    let obstacles = gate::obstacles(&gate::board(core, phase, Look::Anew).await);
     if !obstacles.is_empty() {
         let sentence = format!("{} is blocked: {}", phase.id, obstacles.join("; "));
         change(core, phase, PhaseEvent::Blocked { reasons: obstacles }, "").await?;
         return Ok(Answer::Rejected { why: sentence });
     }
+    let (resolved, _) = index_orders::resolved(core, phase).await?;
     let plan = planner::plan(core, phase, Direction::Forward).await?;
-    let events = vec![
+    // What the profile names is fixed now: the steps are made from the journal alone.
+    let mut events = index_orders::events(phase, &resolved, by);
+    events.extend([
         Event::Planned { plan: plan.clone() },
         Event::Phase {
             phase: phase.id.clone(),
             event: PhaseEvent::PlanRequested { by: by.clone(), plan: plan.hash.clone() },
         },
-    ];
+    ]);
     let entries = core.dispatcher.append_if(guard(phase), events).await?;
     Ok(Answer::Planned { plan, seq: entries.last().map(|e| e.seq) })
 }
@@ -253,7 +259,7 @@ async fn start(core: &CoreRef, by: &Operator, phase: &PhaseRecord) -> Result<()>
     if core.controller().is_some() || state.phases.iter().any(|p| p.status.is_active()) {
         return Err(Refusal("another phase is in work: wait for it, or pause it and roll it back".to_owned()));
     }
-    let obstacles = gate::obstacles(&gate::board(core, phase).await);
+    let obstacles = gate::obstacles(&gate::board(core, phase, Look::Anew).await);
     if !obstacles.is_empty() {
         let sentence = format!(
             "{} is approved but blocked now: {}; approve again when it is clear",

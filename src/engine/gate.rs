@@ -2,6 +2,7 @@
 
 use crate::config::profile::Gates;
 use crate::engine::core::CoreRef;
+use crate::engine::gates::evidence;
 use crate::engine::mapping;
 use crate::model::fold::PhaseRecord;
 use crate::model::gate::{GateReading, GateState};
@@ -12,10 +13,22 @@ use crate::model::verification::DriftCounts;
 use chrono::Utc;
 use std::time::Duration;
 
+/// Whether readings that are made rarely will do, or are made again for the decision.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What is known; its age is bounded.
+    Known,
+    /// The stores are asked now: somebody is about to act on it.
+    Anew,
+}
+
 /// Reads every gate of a phase now.
-pub async fn board(core: &CoreRef, phase: &PhaseRecord) -> Vec<GateReading> {
+pub async fn board(core: &CoreRef, phase: &PhaseRecord, look: Look) -> Vec<GateReading> {
     let declared = core.profile.phases.iter().find(|p| p.id == phase.id);
     let gates = declared.map(|p| p.gates.clone()).unwrap_or_default();
+    if look == Look::Anew {
+        evidence::renew(core, phase, &gates).await;
+    }
     let mut readings = vec![order(core, phase)];
     if let Some(window) = declared.and_then(|p| p.window.as_ref()) {
         let open = window.contains(Utc::now());
@@ -36,9 +49,7 @@ pub async fn board(core: &CoreRef, phase: &PhaseRecord) -> Vec<GateReading> {
     if let Some(limit) = gates.open_transactions {
         readings.push(open_transactions(core, phase, limit).await);
     }
-    if let Some(limit) = gates.runway {
-        readings.push(runway(core, phase, limit));
-    }
+    readings.extend(evidence::readings(core, phase, &gates));
     readings
 }
 
@@ -187,24 +198,4 @@ async fn open_transactions(core: &CoreRef, phase: &PhaseRecord, limit: Duration)
         }
     }
     reading("open_transactions", true, format!("{seen} open, none older than {} s", limit.as_secs()))
-}
-
-fn runway(core: &CoreRef, phase: &PhaseRecord, limit: Duration) -> GateReading {
-    let samples = core.samples.borrow();
-    for id in &phase.pipelines {
-        match samples.pipelines.get(id).map(|s| &s.runway.seconds) {
-            Some(Reading::Known(None)) => {}
-            Some(Reading::Known(Some(seconds))) if *seconds >= limit.as_secs() => {}
-            Some(Reading::Known(Some(seconds))) => {
-                return reading(
-                    "runway",
-                    false,
-                    format!("pipeline {id}: {seconds} s left, at least {} s wanted", limit.as_secs()),
-                );
-            }
-            Some(Reading::Unknown(why)) => return unknown("runway", format!("pipeline {id}: {why}")),
-            None => return unknown("runway", format!("pipeline {id} has not been sampled yet")),
-        }
-    }
-    reading("runway", true, format!("at least {} s everywhere", limit.as_secs()))
 }

@@ -2,10 +2,13 @@
 
 use crate::config::profile::{CustomStep, Phase};
 use crate::engine::core::{Core, CoreRef};
+use crate::engine::index_orders;
+use crate::engine::lock_queue;
 use crate::engine::mapping;
 use crate::engine::steps::accounts::AccountStep;
 use crate::engine::steps::copy::CopyStep;
 use crate::engine::steps::custom::ProfileStep;
+use crate::engine::steps::index::IndexStep;
 use crate::engine::steps::inventory::{ChecksStep, InventoryStep};
 use crate::engine::steps::objects::{MapStep, SchemaStep, SqlStep};
 use crate::engine::steps::retire::RetireStep;
@@ -23,6 +26,8 @@ use crate::engine::survey::{self, CarriedBy};
 use crate::journal::chain::hex;
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::{PhaseId, PipelineId, StepId};
+use crate::model::index_order::IndexOrder;
+use crate::model::lock_queue::LockQueue;
 use crate::model::phase::{PhaseKind, PhaseStatus};
 use crate::model::pipeline::{Carried, Traffic};
 use crate::model::plan::{Direction, Plan, PlannedStep};
@@ -38,7 +43,7 @@ pub enum WayBack {
     Switch(Vec<StepRef>),
 }
 
-/// The steps that carry a phase out.
+/// The steps that carry a phase out. Of indexes, those that its record holds: what only the profile names is no step before it is journaled.
 ///
 /// # Errors
 /// [`StepError`] when a store that the steps depend on cannot be read.
@@ -52,7 +57,7 @@ pub async fn steps(core: &CoreRef, phase: &PhaseRecord) -> Result<Vec<StepRef>, 
         PhaseKind::Tune => tune(core, phase)?,
         PhaseKind::Secure => secure(core, phase).await?,
         PhaseKind::Cutover => switch(Party::assemble(core, phase, Traffic::Source, &CarriedBy::new()).await?),
-        PhaseKind::Watch => watch(core, phase),
+        PhaseKind::Watch => watch(core, phase)?,
         PhaseKind::Retire => retire(core, phase).await?,
     };
     steps.extend(own_steps(core, &phase.id));
@@ -98,16 +103,28 @@ pub fn is_switched(core: &Core, phase: &PhaseRecord) -> bool {
 /// # Errors
 /// [`StepError`] when the steps cannot be made.
 pub async fn plan(core: &CoreRef, phase: &PhaseRecord, direction: Direction) -> Result<Plan, StepError> {
-    let mut planned = Vec::new();
-    let mut notes = Vec::new();
-    match direction {
-        Direction::Forward => {
-            planned.extend(steps(core, phase).await?.iter().map(|s| s.planned()));
-            notes.extend(left_out(core, phase).await?);
-        }
-        Direction::Rollback => return Ok(rollback_plan(core, phase).await?.0),
+    if direction == Direction::Rollback {
+        return Ok(rollback_plan(core, phase).await?.0);
     }
-    Ok(printed(core, phase, direction, planned, notes, Vec::new()))
+    let (phase, unbuilt) = index_orders::resolved(core, phase).await?;
+    let planned = steps(core, &phase).await?.iter().map(|s| s.planned()).collect();
+    let mut notes = left_out(core, &phase).await?;
+    notes.extend(unbuilt);
+    let mut plan = printed(core, &phase, direction, planned, notes, Vec::new());
+    plan.queues = queues(core, &phase).await?;
+    Ok(plan)
+}
+
+/// Who would wait for whom if the phase's indexes were built now: of each table once.
+async fn queues(core: &Core, phase: &PhaseRecord) -> Result<Vec<LockQueue>, StepError> {
+    let mut queues: Vec<LockQueue> = Vec::new();
+    for order in phase.indexes.iter().filter(|order| !phase.is_done(&order.step())) {
+        if queues.iter().any(|known| known.store == order.store && known.table == order.build.table) {
+            continue;
+        }
+        queues.push(lock_queue::read(core.store(&order.store)?, &order.build.table).await);
+    }
+    Ok(queues)
 }
 
 /// The plan of a roll back, and what it takes along: both from one look at the stores.
@@ -173,8 +190,20 @@ fn printed(
     notes: Vec<String>,
     sizes: Vec<String>,
 ) -> Plan {
-    let way_back = way_back(phase.kind, direction).to_owned();
-    let mut plan = Plan { phase: phase.id.clone(), direction, steps, notes, sizes, way_back, hash: String::new() };
+    let way_back = match (phase.kind, phase.indexes.is_empty()) {
+        (PhaseKind::Watch, false) => way_back(PhaseKind::Tune, direction),
+        (kind, _) => way_back(kind, direction),
+    };
+    let mut plan = Plan {
+        phase: phase.id.clone(),
+        direction,
+        steps,
+        notes,
+        sizes,
+        queues: Vec::new(),
+        way_back: way_back.to_owned(),
+        hash: String::new(),
+    };
     plan.hash = hash(&plan, &core.profile.digest);
     plan
 }
@@ -218,7 +247,7 @@ fn way_back(kind: PhaseKind, direction: Direction) -> &'static str {
 fn hash(plan: &Plan, digest: &str) -> String {
     let mut hasher = Sha256::new();
     hasher.update(digest.as_bytes());
-    let plan = Plan { sizes: Vec::new(), ..plan.clone() };
+    let plan = Plan { sizes: Vec::new(), queues: Vec::new(), ..plan.clone() };
     // A plan is made of strings and lists: writing it as JSON cannot fail, and an empty text would only make approvals fail.
     hasher.update(serde_json::to_vec(&plan).unwrap_or_default());
     hex(&hasher.finalize())
@@ -339,7 +368,8 @@ fn tune(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepError> {
     for pipeline in &phase.pipelines {
         stores.insert(core.pipeline(pipeline)?.to.clone());
     }
-    let mut steps: Vec<StepRef> = Vec::new();
+    // Before the statistics: those of an expression exist only with its index.
+    let mut steps = indexes(core, phase)?;
     for id in stores {
         steps.push(Box::new(SqlStep {
             id: StepId(format!("{id}/analyze")),
@@ -402,9 +432,24 @@ fn switch(party: PartyRef) -> Vec<StepRef> {
     steps
 }
 
-fn watch(core: &Core, phase: &PhaseRecord) -> Vec<StepRef> {
+fn watch(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepError> {
     let soak = declared(core, &phase.id).map(|p| p.soak).unwrap_or_default();
-    vec![Box::new(SoakStep { pipelines: phase.pipelines.clone(), soak })]
+    // First, so that the watch is over what will stay.
+    let mut steps = indexes(core, phase)?;
+    steps.push(Box::new(SoakStep { pipelines: phase.pipelines.clone(), soak }));
+    Ok(steps)
+}
+
+/// Indexes that were taken into the phase.
+fn indexes(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepError> {
+    let step = |order: &IndexOrder| {
+        Ok(Box::new(IndexStep {
+            maker: format!("{}/{}/{}/", core.profile.migration.name, phase.id, order.step()),
+            store: core.store(&order.store)?.clone(),
+            order: order.clone(),
+        }) as StepRef)
+    };
+    phase.indexes.iter().map(step).collect()
 }
 
 async fn retire(core: &Core, phase: &PhaseRecord) -> Result<Vec<StepRef>, StepError> {

@@ -373,7 +373,7 @@ async fn sample_gates(core: CoreRef) {
         let state = core.dispatcher.state();
         // Only the phase that the migration waits for is read live; the others would cost queries that nobody acts on.
         if let Some(phase) = ladder::current(&state) {
-            let board = gate::board(&core, phase).await;
+            let board = gate::board(&core, phase, gate::Look::Known).await;
             core.samples.send_modify(|s| {
                 s.gates.clear();
                 s.gates.insert(phase.id.clone(), board);

@@ -34,7 +34,9 @@ fn from_first(event: Event) -> Event {
 mod tests {
     use super::*;
     use crate::model::ending::SessionEvent;
-    use crate::model::ids::Seq;
+    use crate::model::ids::{Seq, StoreId};
+    use crate::model::index::IndexPart;
+    use crate::model::index_order::{IndexBuild, IndexEvent, IndexOrder};
     use crate::model::pipeline::Traffic;
     use crate::model::reason::Reason;
     use crate::model::schema_change::{Difference, SchemaChange, SchemaNote, SchemaOutcome};
@@ -70,6 +72,42 @@ mod tests {
         };
         let event = Event::Pipeline { pipeline: "p".into(), event: PipelineEvent::SchemaChange { note } };
         assert_eq!(read(FORM, &serde_json::to_string(&event).unwrap()).unwrap(), event);
+    }
+
+    #[test]
+    fn decisions_about_indexes_are_written_and_read() {
+        let build = IndexBuild {
+            table: "public.orders".to_owned(),
+            name: "orders_note_idx".to_owned(),
+            parts: vec![IndexPart {
+                term: "note".to_owned(),
+                is_expression: false,
+                operator_class: String::new(),
+                collation: String::new(),
+                descending: true,
+                nulls_first: false,
+                prefix: None,
+            }],
+            unique: false,
+            statement: "CREATE INDEX CONCURRENTLY orders_note_idx ON public.orders (note)".to_owned(),
+            undo: "DROP INDEX CONCURRENTLY public.orders_note_idx".to_owned(),
+        };
+        let (rule, store, subject) =
+            ("IX-LOST".to_owned(), StoreId::from("orders-db"), "public.orders (note)".to_owned());
+        let order = IndexOrder {
+            store: store.clone(),
+            rule: rule.clone(),
+            subject: subject.clone(),
+            sentence: String::new(),
+            build,
+        };
+        for event in [
+            IndexEvent::Taken { order, by: "mina".into() },
+            IndexEvent::Left { rule, store, subject, by: "mina".into() },
+        ] {
+            let event = Event::Index { phase: "tune".into(), event };
+            assert_eq!(read(FORM, &serde_json::to_string(&event).unwrap()).unwrap(), event);
+        }
     }
 
     #[test]

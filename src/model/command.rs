@@ -2,6 +2,7 @@
 
 use crate::model::ending::EndingPlan;
 use crate::model::ids::{PhaseId, PipelineId, Seq, StoreId};
+use crate::model::index_order::FindingName;
 use crate::model::plan::{Direction, Plan};
 use crate::model::role::Role;
 use crate::model::session::{Ending, SessionKey};
@@ -122,6 +123,20 @@ pub enum Action {
         /// How.
         how: Ending,
     },
+    /// Take a finding of the index advice into a phase: its next plan builds the index.
+    TakeIndex {
+        /// Phase; a tune or watch phase.
+        phase: PhaseId,
+        /// Which finding.
+        finding: FindingName,
+    },
+    /// Take such a decision back, as long as nothing was built.
+    LeaveIndex {
+        /// Phase.
+        phase: PhaseId,
+        /// Which finding.
+        finding: FindingName,
+    },
     /// Run the named pre-flight checks now.
     Check,
     /// Stop the engine in an orderly way.
@@ -141,7 +156,9 @@ impl Action {
             | Self::PausePipeline { .. }
             | Self::ResumePipeline { .. }
             | Self::Throttle { .. }
-            | Self::EndSession { .. } => Role::Operator,
+            | Self::EndSession { .. }
+            | Self::TakeIndex { .. }
+            | Self::LeaveIndex { .. } => Role::Operator,
             Self::Verify { repair, .. } => {
                 if *repair {
                     Role::Approver
@@ -164,7 +181,9 @@ impl Action {
             | Self::Resume { phase }
             | Self::Retry { phase }
             | Self::Rollback { phase, .. }
-            | Self::Skip { phase, .. } => Some(phase),
+            | Self::Skip { phase, .. }
+            | Self::TakeIndex { phase, .. }
+            | Self::LeaveIndex { phase, .. } => Some(phase),
             Self::Verify { .. }
             | Self::PausePipeline { .. }
             | Self::ResumePipeline { .. }
@@ -222,6 +241,8 @@ impl Action {
             Self::Throttle { pipeline, knob, value } => format!("throttle {pipeline} {knob} {value}"),
             Self::ShowEnding { store, session, how } => format!("plan {} {store} {session}", how.word()),
             Self::EndSession { store, session, how } => format!("{} {store} {session}", how.word()),
+            Self::TakeIndex { phase, finding } => format!("indexes --phase {phase} --take '{finding}'"),
+            Self::LeaveIndex { phase, finding } => format!("indexes --phase {phase} --leave '{finding}'"),
             Self::Check => "check".to_owned(),
             Self::Down => "down".to_owned(),
         }

@@ -3,6 +3,7 @@
 use crate::model::comparison::ComparisonEvent;
 use crate::model::ending::SessionEvent;
 use crate::model::ids::{Operator, PhaseId, PipelineId, Seq, StepId, StoreId};
+use crate::model::index_order::IndexEvent;
 use crate::model::phase::{PhaseEvent, PhaseKind};
 use crate::model::pipeline::PipelineEvent;
 use crate::model::plan::{Direction, Plan};
@@ -137,6 +138,14 @@ pub enum Event {
         /// What.
         #[serde(flatten)]
         event: SessionEvent,
+    },
+    /// Somebody decided about the indexes that a phase builds.
+    Index {
+        /// Phase.
+        phase: PhaseId,
+        /// What.
+        #[serde(flatten)]
+        event: IndexEvent,
     },
     /// An event kind that this binary does not know: written by a newer one. It stays in the journal as it is and changes nothing here.
     #[serde(other)]

@@ -1,6 +1,7 @@
 //! Findings: what the rules of advice say, each with what it stands on and what to do about it.
 
 use crate::model::ids::StoreId;
+use crate::model::index_order::IndexBuild;
 use crate::model::observation::Window;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -157,6 +158,9 @@ pub struct Finding {
     pub confidence: Confidence,
     /// For index advice.
     pub effect: Option<IndexEffect>,
+    /// The index that mends it, where one statement builds it beside the traffic: what an operator may take into a phase's plan.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub makes: Option<IndexBuild>,
 }
 
 impl Finding {
@@ -183,6 +187,7 @@ impl Finding {
             cis: None,
             confidence: Confidence::Certain,
             effect: None,
+            makes: None,
         }
     }
 

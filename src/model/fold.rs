@@ -4,6 +4,7 @@ use crate::model::comparison::ComparisonRecord;
 use crate::model::ending::{self, EndingRecord};
 use crate::model::event::{Entry, Event, PhaseDeclared, PipelineDeclared};
 use crate::model::ids::{PhaseId, PipelineId, Seq, StepId};
+use crate::model::index_order::{self, IndexOrder};
 use crate::model::phase::{IllegalTransition, PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::pipeline::{PipelineEvent, PipelineRecord};
 use crate::model::plan::Plan;
@@ -32,6 +33,9 @@ pub struct PhaseRecord {
     pub rollback_plan: Option<String>,
     /// Its steps in the order in which they were first begun.
     pub steps: Vec<StepRecord>,
+    /// Indexes that were taken into its plan, in that order. A roll back takes what was built back and leaves the decision.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indexes: Vec<IndexOrder>,
     /// When its status last changed.
     pub changed_at: DateTime<Utc>,
     /// Journal row of that change: what commands compare with.
@@ -165,7 +169,7 @@ impl Migration {
                 record.status.next(event).map_err(|source| FoldError::Illegal { seq, phase: phase.clone(), source })?;
                 Ok(())
             }
-            Event::Step { phase, .. } => {
+            Event::Step { phase, .. } | Event::Index { phase, .. } => {
                 self.phase(phase).ok_or_else(|| FoldError::UnknownPhase { seq, phase: phase.clone() })?;
                 Ok(())
             }
@@ -277,6 +281,11 @@ impl Migration {
             Event::Session { store, session, event } => {
                 ending::fold(&mut self.endings, entry.seq, store, session, event);
             }
+            Event::Index { phase, event } => {
+                if let Some(record) = self.phases.iter_mut().find(|p| p.id == *phase) {
+                    index_order::fold(&mut record.indexes, event);
+                }
+            }
             Event::Unknown => self.unknown_events += 1,
             Event::Planned { plan } => {
                 if let Some(record) = self.phases.iter_mut().find(|p| p.id == plan.phase) {
@@ -309,6 +318,7 @@ impl Migration {
                     plan: None,
                     rollback_plan: None,
                     steps: Vec::new(),
+                    indexes: Vec::new(),
                     changed_at: entry.at,
                     changed_seq: entry.seq,
                     started_at: None,

@@ -18,7 +18,8 @@ pub enum GateState {
 /// One reading of one gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GateReading {
-    /// Stable id: `order`, `lag`, `verified`, `drift`, `open_transactions`, `runway`, `window`, `way_back`, `checks`.
+    /// Stable id: `order`, `lag`, `verified_within`, `drift`, `open_transactions`, `runway`, `window`, `live`,
+    /// `coverage`, `access`, `no_foreign_writer`, `indexes`, `hotspot_regression`.
     pub id: String,
     /// How it stands.
     pub state: GateState,

@@ -1,6 +1,7 @@
 //! Plans: the exact statements and calls of a phase, in order, with their undo.
 
 use crate::model::ids::{PhaseId, StepId};
+use crate::model::lock_queue::LockQueue;
 use serde::{Deserialize, Serialize};
 
 /// Which way a plan goes.
@@ -43,9 +44,12 @@ pub struct Plan {
     /// consent is to what is done, and an estimate changes by itself.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sizes: Vec<String>,
+    /// Who would wait for whom if the plan's index builds began now. Not part of the hash, as `sizes`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub queues: Vec<LockQueue>,
     /// What a roll back would do afterwards, whether it exists and which writes it would lose.
     pub way_back: String,
-    /// SHA-256 over all of the above but the sizes, and the profile's digest, lower-case hex.
+    /// SHA-256 over all of the above but sizes and queues, and the profile's digest, lower-case hex.
     pub hash: String,
 }
 

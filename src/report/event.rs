@@ -5,6 +5,7 @@
 use crate::model::comparison::ComparisonEvent;
 use crate::model::ending::SessionEvent;
 use crate::model::event::{Entry, Event};
+use crate::model::index_order::{self, IndexEvent};
 use crate::model::phase::PhaseEvent;
 use crate::model::pipeline::{PipelineEvent, PipelineState};
 use crate::model::plan::Direction;
@@ -22,6 +23,7 @@ pub fn subject(entry: &Entry) -> &str {
         | Event::Comparison { pipeline, .. }
         | Event::Repaired { pipeline, .. } => pipeline.as_str(),
         Event::Session { store, .. } => store.as_str(),
+        Event::Index { phase, .. } => phase.as_str(),
         Event::CommandRejected { by, .. } => by.as_str(),
         Event::Planned { plan } => plan.phase.as_str(),
         Event::ProfileLoaded { .. } => "profile",
@@ -59,7 +61,19 @@ pub fn sentence(entry: &Entry) -> String {
             format!("{by} repaired {} of {table} in {pipeline}", counted(usize_of(*rows), "row"))
         }
         Event::Session { session, event, .. } => of_session(&session.id, event),
+        Event::Index { phase, event } => of_index(phase.as_str(), event),
         Event::Unknown => "an event that this version of godwit does not know; a newer one wrote it".to_owned(),
+    }
+}
+
+fn of_index(phase: &str, event: &IndexEvent) -> String {
+    match event {
+        IndexEvent::Taken { order, by } => {
+            format!("{by} took {} into {phase}: {}", order.typed(), order.build.statement)
+        }
+        IndexEvent::Left { rule, store, subject, by } => {
+            format!("{by} took {} out of {phase}", index_order::typed(rule, store, subject))
+        }
     }
 }
 

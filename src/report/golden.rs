@@ -245,6 +245,7 @@ fn a_plan_prints_every_statement_with_its_undo_and_the_point_of_no_return() {
         ],
         notes: vec!["the foreign key orders_customer is not carried over".to_owned()],
         sizes: vec!["orders: about 812,334 rows".to_owned()],
+        queues: Vec::new(),
         way_back: "the same in the other direction; no write would be lost".to_owned(),
         hash: "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef".to_owned(),
     };

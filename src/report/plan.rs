@@ -34,6 +34,12 @@ pub fn text(plan: &Plan) -> String {
     for size in &plan.sizes {
         let _ = writeln!(text, "size: {size}");
     }
+    for queue in &plan.queues {
+        for (number, line) in queue.lines().iter().enumerate() {
+            let word = if number == 0 { "\nlock queue:" } else { "           " };
+            let _ = writeln!(text, "{word} {line}");
+        }
+    }
     let _ = writeln!(text, "\nway back: {}", plan.way_back);
     let _ = writeln!(text, "hash: {} (short: {})", plan.hash, plan.short_hash());
     text

@@ -8,6 +8,7 @@ mod wrapped;
 
 pub use script::{Armed, FaultScript, When};
 
+use super::index_maker::{IndexMaker, Standing};
 use super::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use super::{
     Access, Activity, ApplySpec, Capture, CaptureOrigin, CaptureSpec, ChangeApplier, ChangeStream, Checksum,
@@ -18,12 +19,14 @@ use super::{
 use crate::model::change::Position;
 use crate::model::check::Check;
 use crate::model::ids::StoreId;
+use crate::model::index_order::IndexBuild;
 use crate::model::schema::{SchemaScript, SchemaStatement};
 use crate::model::schema_change::SchemaChange;
 use crate::model::table::{Table, TableMap, TableName};
 use crate::model::value::{Key, Row};
 use async_trait::async_trait;
 use std::sync::Arc;
+use std::time::Duration;
 use wrapped::{Applier, Guard, Loader, Stream, View};
 
 /// A store whose calls go through a script.
@@ -120,6 +123,10 @@ impl Store for FaultStore {
         self.inner.indexes()
     }
 
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
+        self.inner.index_maker().is_some().then_some(self)
+    }
+
     fn access_facts(&self) -> Option<&dyn AccessFacts> {
         self.inner.access_facts()
     }
@@ -169,6 +176,28 @@ impl Preflight for FaultStore {
 
     async fn environment(&self) -> Result<Environment> {
         self.pass("preflight.environment", self.inner.preflight().environment()).await
+    }
+}
+
+#[async_trait]
+impl IndexMaker for FaultStore {
+    fn index_statements(&self, build: &IndexBuild, maker: &str) -> (Vec<String>, Vec<String>) {
+        self.inner.index_maker().map(|inner| inner.index_statements(build, maker)).unwrap_or_default()
+    }
+
+    async fn index_standing(&self, build: &IndexBuild, maker: &str) -> Result<Option<Standing>> {
+        let Some(inner) = self.inner.index_maker() else { return Ok(None) };
+        self.pass("index.standing", inner.index_standing(build, maker)).await
+    }
+
+    async fn make_index(&self, build: &IndexBuild, maker: &str, patience: Option<Duration>) -> Result<()> {
+        let Some(inner) = self.inner.index_maker() else { return Ok(()) };
+        self.pass("index.make", inner.make_index(build, maker, patience)).await
+    }
+
+    async fn unmake_index(&self, build: &IndexBuild, maker: &str, patience: Option<Duration>) -> Result<()> {
+        let Some(inner) = self.inner.index_maker() else { return Ok(()) };
+        self.pass("index.unmake", inner.unmake_index(build, maker, patience)).await
     }
 }
 

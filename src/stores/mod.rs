@@ -14,6 +14,7 @@ pub mod absent;
 pub mod disk;
 pub mod error;
 pub mod fault;
+pub mod index_maker;
 pub mod mongodb;
 pub mod mysql;
 pub mod observe;
@@ -37,6 +38,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use error::StoreError;
+use index_maker::IndexMaker;
 use observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -101,6 +103,10 @@ pub trait Store: Send + Sync {
     }
     /// Indexes with their use; `None`: the engine has none.
     fn indexes(&self) -> Option<&dyn IndexStats> {
+        None
+    }
+    /// Making an index beside the traffic; `None`: the engine has no indexes.
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
         None
     }
     /// Who may do what; `None`: the engine has no accounts, or they cannot be read yet.

@@ -38,6 +38,8 @@ fn without_an_engine_every_command_ends_at_once_with_code_3() {
         &["skip", "build", "--why", "x", "--yes"],
         &["verify", "--wait"],
         &["throttle", "items", "workers", "1"],
+        &["hotspots"],
+        &["indexes"],
         &["down", "--yes"],
         &["report", "-o", "/dev/null/x.txt"],
     ] {
@@ -82,6 +84,21 @@ fn a_phase_is_carried_through_by_a_script_and_told_afterwards() {
         assert_eq!(small.on(&[command, "--json"]).expect(0).json()["schema"], schema);
         small.on(&[command]).expect(0);
     }
+
+    // An engine without statistics says so, and a comparison that cannot be made is unknown, not empty.
+    let spots = small.on(&["hotspots", "--order", "mean", "--json"]).expect(0).json();
+    assert_eq!((spots["schema"].as_str(), spots["order"].as_str()), (Some("godwit.hotspots/1"), Some("mean")));
+    assert!(spots["stores"]["old"]["absent"].as_str().unwrap().contains("no statement statistics"), "{spots}");
+    let sides = small.on(&["hotspots", "--compare", "--json"]).expect(0).json();
+    assert_eq!(
+        (sides["schema"].as_str(), &sides["unknown"][0]),
+        (Some("godwit.hotspots.compare/1"), &serde_json::json!("items"))
+    );
+    small.on(&["hotspots", "--compare", "nothing"]).expect(2).says("items");
+    small.on(&["hotspots", "nowhere"]).expect(2).says("old");
+    small.on(&["hotspots", "--order", "weight"]).expect(2).says("total, mean or calls");
+    assert_eq!(small.on(&["indexes", "--json"]).expect(0).json()["schema"], "godwit.indexes/1");
+    small.on(&["indexes", "nowhere"]).expect(2).says("old");
 
     small.on(&["approve", "assess", "--yes", "--plan", "0123456789ab"]).expect(4).says("godwit run assess");
     small.on(&["approve", "nonsense", "--yes", "--plan", "0123456789ab"]).expect(4).says("assess");

@@ -8,6 +8,8 @@ mod driver;
 mod lab;
 
 #[cfg(test)]
+mod endings;
+#[cfg(test)]
 mod mariadb;
 #[cfg(test)]
 mod migration;
@@ -23,3 +25,5 @@ mod postgres_data;
 mod postgres_watch;
 #[cfg(test)]
 mod redis;
+#[cfg(test)]
+mod shown;

@@ -13,6 +13,8 @@ mod faults;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod indexes;
+#[cfg(test)]
 mod ladder;
 #[cfg(test)]
 mod meanwhile;

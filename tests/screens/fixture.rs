@@ -501,6 +501,7 @@ pub fn plan(phase: &str, direction: Direction) -> Plan {
         steps,
         notes: vec!["the view public.order_report stays on legacy: no service owns it".into()],
         sizes: Vec::new(),
+        queues: Vec::new(),
         way_back: "roll back switches the route back and replays orders-db's writes; it loses no acknowledged write"
             .into(),
         hash: PLAN.into(),

@@ -8,6 +8,7 @@ use crate::advice::indexes::write_cost;
 use crate::advice::names;
 use crate::model::finding::{Confidence, Finding, IndexEffect, Severity};
 use crate::model::index::{Index, IndexPart};
+use crate::model::index_order::IndexBuild;
 use std::collections::BTreeMap;
 
 /// The rule's id.
@@ -179,6 +180,11 @@ fn report(
     let wanted =
         Wanted { table: &table.to, name: &name, parts, include: &index.include, predicate, unique: index.duty.unique };
     let (statement, undo) = way(target, index, &wanted);
+    // A key is a constraint as well: it needs more than one statement, and a short lock on the whole table.
+    if !index.duty.primary {
+        let build = definition::build(target.dialect, &wanted);
+        finding.makes = build.map(|build| IndexBuild { statement: statement.clone(), undo: undo.clone(), ..build });
+    }
     finding.statement = Some(statement);
     finding.undo = Some(undo);
     let cost = write_cost::of(target, &table.to, parts, &index.include, 1.0, &[]);

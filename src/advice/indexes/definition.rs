@@ -3,6 +3,7 @@
 use crate::advice::dialect::Dialect;
 use crate::advice::names;
 use crate::model::index::{Index, IndexPart, Indexes};
+use crate::model::index_order::IndexBuild;
 
 /// Longest beginning of a name: PostgreSQL cuts names at 63 bytes, MySQL refuses more than 64; `_idx` and a number follow.
 const STEM_BYTES: usize = 56;
@@ -64,7 +65,10 @@ pub fn create(dialect: Dialect, wanted: &Wanted<'_>) -> String {
         Dialect::Postgres => {
             format!("CREATE {unique}INDEX CONCURRENTLY {name} ON {}{}", wanted.table, tail(dialect, wanted))
         }
-        Dialect::Sqlite => format!("CREATE {unique}INDEX {name} ON {}{}", wanted.table, tail(dialect, wanted)),
+        // A file has no schemas, and its catalogue prints names without quotes.
+        Dialect::Sqlite => {
+            format!("CREATE {unique}INDEX {name} ON {}{}", dialect.quoted(wanted.table), tail(dialect, wanted))
+        }
         Dialect::MariaDb | Dialect::MySql => format!(
             "ALTER TABLE {} ADD {unique}INDEX {name} ({}), ALGORITHM=INPLACE, LOCK=NONE",
             dialect.table(wanted.table),
@@ -86,6 +90,22 @@ pub fn create(dialect: Dialect, wanted: &Wanted<'_>) -> String {
         }
         Dialect::Redis => String::new(),
     }
+}
+
+/// The order for it: what an operator may take into a plan. `None`: its statement does not say all that `wanted` asks for.
+pub fn build(dialect: Dialect, wanted: &Wanted<'_>) -> Option<IndexBuild> {
+    let is_plain = wanted.predicate.is_empty() && wanted.parts.iter().all(|part| part.operator_class.is_empty());
+    if dialect == Dialect::Redis || (dialect == Dialect::MongoDb && !is_plain) {
+        return None;
+    }
+    Some(IndexBuild {
+        table: wanted.table.to_owned(),
+        name: wanted.name.to_owned(),
+        parts: wanted.parts.to_vec(),
+        unique: wanted.unique,
+        statement: create(dialect, wanted),
+        undo: drop(dialect, wanted.table, wanted.name),
+    })
 }
 
 /// The statement for a planner that tries it without building it: no `CONCURRENTLY`, no name.

@@ -216,10 +216,9 @@ fn report(inspection: &Inspection<'_>, proposal: Proposal<'_>) -> Option<Finding
         }
     }
     let name = definition::free_name(inspection.indexes, &table.table, &parts, "");
-    finding.statement = Some(definition::create(
-        Dialect::MongoDb,
-        &Wanted { table: &table.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false },
-    ));
+    let wanted = Wanted { table: &table.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false };
+    finding.makes = definition::build(Dialect::MongoDb, &wanted);
+    finding.statement = Some(definition::create(Dialect::MongoDb, &wanted));
     finding.undo = Some(definition::drop(Dialect::MongoDb, &table.table, &name));
     let catalogue = inspection.catalogue();
     let existing = catalogue.indexes(&table.table);

@@ -134,6 +134,7 @@ fn missing(inspection: &Inspection<'_>, catalogue: &Catalogue<'_>, key: &Foreign
     let wanted = Wanted { table: &key.table, name: &name, parts: &parts, include: &[], predicate: "", unique: false };
     finding.statement = Some(definition::create(inspection.dialect, &wanted));
     finding.undo = Some(definition::drop(inspection.dialect, &key.table, &name));
+    finding.makes = definition::build(inspection.dialect, &wanted);
     let cost = write_cost::of(inspection, &key.table, &parts, &[], 1.0, &[]);
     finding.why_not.extend(cost.notes.iter().cloned());
     if deleted == 0.0 {

@@ -230,6 +230,8 @@ fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<
         since: spots.from,
         proof: format!("statements of {:.0} seconds until {}", workload.seconds, spots.to.to_rfc3339()),
     });
+    // Only what is new is built by Godwit: an index that it replaces is somebody's, and dropping it is another decision.
+    finding.makes = definition::build(inspection.dialect, &candidate.wanted(&name));
     let mut statement = definition::create(inspection.dialect, &candidate.wanted(&name));
     let mut undo = definition::drop(inspection.dialect, &candidate.table, &name);
     let replaced = candidate

@@ -16,6 +16,7 @@ pub mod inspection;
 pub mod invalid;
 pub mod judge;
 pub mod key_commands;
+pub mod lock_queue;
 pub mod merging;
 pub mod prefix;
 pub mod rates;

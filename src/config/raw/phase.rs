@@ -4,6 +4,7 @@ use super::{DAY, HOUR, MINUTE, MS, SECOND, Texts};
 use crate::config::problem::Place;
 use crate::config::profile::Window;
 use crate::config::table::{Field, Table};
+use crate::model::finding::Severity;
 use std::time::Duration;
 
 pub(in crate::config) struct RawPhase {
@@ -16,6 +17,7 @@ pub(in crate::config) struct RawPhase {
     pub approval_ttl: Field<Duration>,
     pub window: Field<Window>,
     pub gates: RawGates,
+    pub indexes: Texts,
     pub routes: Vec<RawRoute>,
     /// Where `route` stands, when it is written.
     pub route_place: Option<Place>,
@@ -34,6 +36,7 @@ impl RawPhase {
             approval_ttl: t.duration("approval_ttl", MINUTE, 30 * DAY),
             window: t.parsed("window", "text in quotes", Window::parse),
             gates: t.table("gates", "`gates`").map(RawGates::read).unwrap_or_default(),
+            indexes: t.texts("indexes"),
             routes: t.one_or_more_tables("route", "a route").into_iter().filter_map(RawRoute::read).collect(),
             route_place: t.written_at("route"),
             steps: t.one_or_more_tables("steps", "a step").into_iter().filter_map(RawStep::read).collect(),
@@ -50,6 +53,10 @@ pub(in crate::config) struct RawGates {
     pub drift: Field<u64>,
     pub open_transactions: Field<Duration>,
     pub runway: Field<Duration>,
+    pub access: Field<Severity>,
+    pub no_foreign_writer: Field<Duration>,
+    pub indexes: Field<()>,
+    pub hotspot_regression: Field<f64>,
 }
 
 impl RawGates {
@@ -60,10 +67,31 @@ impl RawGates {
             drift: t.integer("drift", 0, u64::from(u32::MAX)),
             open_transactions: t.duration("open_transactions", 10 * MS, DAY),
             runway: t.duration("runway", SECOND, 30 * DAY),
+            access: t.parsed("access", "text in quotes, such as \"no critical\"", severity),
+            no_foreign_writer: t.duration("no_foreign_writer", MINUTE, 90 * DAY),
+            indexes: t.parsed("indexes", "text in quotes: \"none missing\"", |text| match text {
+                "none missing" => Ok(()),
+                _ => Err("This must be \"none missing\".".to_owned()),
+            }),
+            hotspot_regression: t.number(
+                "hotspot_regression",
+                1.0,
+                100.0,
+                "how many times as long a statement may take on the target as on the source",
+            ),
         };
         t.finish();
         raw
     }
+}
+
+/// `no critical`: the least severity of a finding that blocks.
+fn severity(text: &str) -> Result<Severity, String> {
+    let blocking = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low];
+    let word = text.strip_prefix("no ");
+    blocking.into_iter().find(|severity| word == Some(severity.word())).ok_or_else(|| {
+        "This must be \"no critical\", \"no high\", \"no medium\" or \"no low\": that severity and worse ones block.".to_owned()
+    })
 }
 
 /// One `route`; which kind it is follows from which of the four keys it has.

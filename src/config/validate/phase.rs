@@ -8,8 +8,12 @@ use crate::config::profile::{Gates, Phase, Roles};
 use crate::config::raw::{RawGates, RawPhase, RawProfile};
 use crate::config::table::Placed;
 use crate::model::ids::{PhaseId, PipelineId};
+use crate::model::index_order::FindingName;
 use crate::model::phase::PhaseKind;
 use std::time::Duration;
+
+/// Rules of the index advice whose findings one statement mends by making an index.
+const BUILDING_RULES: [&str; 4] = ["IX-NEW", "IX-FK", "IX-LOST", "IX-ESR"];
 
 const APPROVALS: u32 = 1;
 /// Long enough for a second approver to be woken, short enough that Friday's approval does not start Saturday's cutover.
@@ -195,6 +199,9 @@ fn check_keys_of_kind(phase: &RawPhase, kind: PhaseKind, cx: Context<'_>) {
     if let Some(place) = phase.route_place.as_ref().filter(|_| kind != PhaseKind::Cutover) {
         cx.notes.add(place, format!("Only a cutover switches a route; this phase is of kind {kind}."));
     }
+    if let Some(list) = phase.indexes.given().filter(|_| !matches!(kind, PhaseKind::Tune | PhaseKind::Watch)) {
+        cx.notes.add(&list.place, format!("Only tune and watch phases build indexes; this phase is of kind {kind}."));
+    }
     if let Some(soak) = phase.soak.given().filter(|_| kind != PhaseKind::Watch) {
         cx.notes.add(&soak.place, format!("Only a watch phase soaks; this phase is of kind {kind}."));
     }
@@ -204,6 +211,25 @@ fn check_names(phase: &RawPhase, raw: &RawProfile, cx: Context<'_>) {
     for pipeline in phase.pipelines.given().iter().flat_map(|list| &list.value) {
         cx.resolves(pipeline, "pipeline", pipeline_names(raw));
     }
+    for item in phase.indexes.given().iter().flat_map(|list| &list.value) {
+        if let Err(sentence) = finding_name(&item.value, raw) {
+            cx.notes.add(&item.place, sentence);
+        }
+    }
+}
+
+/// A finding of the index advice that builds an index.
+fn finding_name(text: &str, raw: &RawProfile) -> Result<FindingName, String> {
+    let name = FindingName::parse(text, |word| raw.stores.iter().any(|store| store.name == word))
+        .map_err(|_| "This must be a finding as `godwit indexes` prints it: RULE:STORE:SUBJECT.".to_owned())?;
+    if !BUILDING_RULES.contains(&name.rule.as_str()) {
+        return Err(format!(
+            "`{}` is no rule that builds an index; those are {}.",
+            names::shown(&name.rule),
+            names::listed(BUILDING_RULES.iter().copied())
+        ));
+    }
+    Ok(name)
 }
 
 /// A rung without its routes and steps.
@@ -219,6 +245,10 @@ fn rung(name: &str, kind: PhaseKind, table: Option<&RawPhase>, raw: &RawProfile)
         approval_ttl: table.map_or(APPROVAL_TTL, |t| t.approval_ttl.or(APPROVAL_TTL)),
         window: table.and_then(|t| t.window.value()),
         gates: gates(kind, table.map(|t| &t.gates)),
+        indexes: table
+            .and_then(|t| t.indexes.given())
+            .map(|list| list.value.iter().filter_map(|item| finding_name(&item.value, raw).ok()).collect())
+            .unwrap_or_default(),
         routes: Vec::new(),
         steps: Vec::new(),
         soak: if kind == PhaseKind::Watch { table.map_or(SOAK, |t| t.soak.or(SOAK)) } else { Duration::ZERO },
@@ -233,6 +263,10 @@ fn gates(kind: PhaseKind, written: Option<&RawGates>) -> Gates {
         drift: w.drift.value(),
         open_transactions: w.open_transactions.value(),
         runway: w.runway.value(),
+        access: w.access.value(),
+        no_foreign_writer: w.no_foreign_writer.value(),
+        indexes: w.indexes.given().is_some(),
+        hotspot_regression: w.hotspot_regression.value(),
     });
     if kind != PhaseKind::Cutover {
         return written;
@@ -242,7 +276,8 @@ fn gates(kind: PhaseKind, written: Option<&RawGates>) -> Gates {
         verified_within: written.verified_within.or(Some(Duration::from_secs(600))),
         drift: written.drift.or(Some(0)),
         open_transactions: written.open_transactions.or(Some(Duration::from_secs(5))),
-        // No default: where no log can run out (SQLite), the runway is unknown for good and would block.
-        runway: written.runway,
+        // The others have no default: what they need (a log that can run out, an audit role, hours of watching, statements on both sides) is
+        // not there by itself, and they would be unknown for good.
+        ..written
     }
 }

@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod copy;
 pub mod custom;
+pub mod index;
 pub mod inventory;
 pub mod objects;
 pub mod retire;

@@ -4,7 +4,7 @@
 //! counted, so that "never seen" is only said while nothing was forgotten.
 
 use crate::model::session::TableTouch;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -39,6 +39,9 @@ pub struct Seen {
     pub statement: String,
 }
 
+/// Two looks that are further apart do not prove what happened between them.
+const GAP: TimeDelta = TimeDelta::minutes(2);
+
 /// What was seen on one store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObservedAccess {
@@ -46,6 +49,9 @@ pub struct ObservedAccess {
     pub since: Option<DateTime<Utc>>,
     /// Last look.
     pub until: Option<DateTime<Utc>>,
+    /// Since when no two looks were further apart than two minutes; `None`: there was none.
+    #[serde(default)]
+    pub unbroken_since: Option<DateTime<Utc>>,
     /// Looks.
     pub looks: u64,
     /// Pairs that had to be forgotten.
@@ -58,6 +64,9 @@ impl ObservedAccess {
     /// Takes one look in.
     pub fn take(&mut self, touches: &[TableTouch], at: DateTime<Utc>) {
         self.since.get_or_insert(at);
+        if self.until.is_none_or(|until| at - until > GAP) {
+            self.unbroken_since = Some(at);
+        }
         self.until = Some(at);
         self.looks += 1;
         let mut now: BTreeMap<Use, &str> = BTreeMap::new();

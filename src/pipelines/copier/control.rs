@@ -85,6 +85,12 @@ impl Control {
         }
     }
 
+    /// Waits until `Stop` is wanted, whatever else is wanted meanwhile.
+    pub async fn stopped(&mut self) {
+        // An error means that the owner is gone, which is `Stop` too.
+        let _ = self.wish.wait_for(|wish| *wish == Wish::Stop).await;
+    }
+
     /// Waits until something else than `Run` is wanted.
     pub async fn interrupted(&mut self) -> Wish {
         match self.wish.wait_for(|wish| *wish != Wish::Run).await {

@@ -4,6 +4,7 @@ pub mod capability;
 pub mod connect;
 pub mod error;
 pub mod fields;
+pub mod index_maker;
 pub mod indexes;
 pub mod inventory;
 pub mod latency;

@@ -2,6 +2,7 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::absent::Absent;
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::mongodb::connect::Connector;
 use crate::stores::mongodb::statements::Gathering;
 use crate::stores::mongodb::watch::Watch;
@@ -140,6 +141,10 @@ impl Store for MongoStore {
     }
 
     fn monitoring(&self) -> Option<&dyn Monitoring> {
+        Some(self)
+    }
+
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
         Some(self)
     }
 }

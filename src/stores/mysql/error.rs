@@ -16,7 +16,8 @@ pub fn kind_of(number: u16) -> ErrorKind {
         1044 | 1045 | 1095 | 1130 | 1142 | 1143 | 1227 | 1370 | 1698 | 1820 | 3118 | 4151 => ErrorKind::Denied,
         // Unknown database, table, column, I_S table, thread.
         1049 | 1051 | 1054 | 1109 | 1146 | 1094 => ErrorKind::NotFound,
-        1007 | 1050 => ErrorKind::Exists,
+        // A database, a table, the name of an index.
+        1007 | 1050 | 1061 => ErrorKind::Exists,
         // Too many connections, of one account, out of memory, disk full.
         1040 | 1203 | 1226 | 1037 | 1038 | 1021 | 1041 => ErrorKind::Exhausted,
         // Server shutdown, connection killed, aborted.

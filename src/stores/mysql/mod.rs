@@ -4,6 +4,7 @@ pub mod address;
 pub mod capability;
 pub mod connect;
 pub mod error;
+pub mod index_maker;
 pub mod index_use;
 pub mod indexes;
 pub mod inventory;

@@ -3,6 +3,7 @@
 use crate::model::ids::StoreId;
 use crate::stores::absent::Absent;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::mysql::address::Address;
 use crate::stores::mysql::capability::Flavour;
 use crate::stores::mysql::connect::Connector;
@@ -155,6 +156,10 @@ impl Store for MysqlStore {
     }
 
     fn monitoring(&self) -> Option<&dyn Monitoring> {
+        Some(self)
+    }
+
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
         Some(self)
     }
 }

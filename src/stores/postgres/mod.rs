@@ -23,6 +23,7 @@ pub mod fold;
 pub mod freeze;
 pub mod hold;
 pub mod holds;
+pub mod index_maker;
 pub mod indexes;
 pub mod inventory;
 pub mod key_order;

@@ -2,6 +2,7 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::error::{ErrorKind, Operation, StoreError};
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::capture::PgCapture;
@@ -154,6 +155,10 @@ impl Store for PostgresStore {
     }
 
     fn monitoring(&self) -> Option<&dyn Monitoring> {
+        Some(self)
+    }
+
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
         Some(self)
     }
 }

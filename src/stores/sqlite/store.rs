@@ -3,6 +3,7 @@
 use super::connect::Database;
 use super::held::Held;
 use crate::model::ids::StoreId;
+use crate::stores::index_maker::IndexMaker;
 use crate::stores::observe::{IndexStats, Replicas};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Schema, Sequences, Store,
@@ -92,6 +93,10 @@ impl Store for SqliteStore {
     }
 
     fn indexes(&self) -> Option<&dyn IndexStats> {
+        Some(self)
+    }
+
+    fn index_maker(&self) -> Option<&dyn IndexMaker> {
         Some(self)
     }
 }

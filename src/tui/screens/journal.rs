@@ -130,6 +130,7 @@ fn weight(entry: &Entry) -> mark::Mark {
             SessionEvent::Ended { .. } => (Tone::Good, '+'),
             SessionEvent::EndFailed { .. } => (Tone::Bad, '!'),
         },
+        Event::Index { .. } => (Tone::Plain, '~'),
         Event::ProfileLoaded { .. }
         | Event::Planned { .. }
         | Event::EngineStarted { .. }

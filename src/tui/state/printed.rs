@@ -17,6 +17,7 @@ pub fn plan_lines(plan: &Plan) -> Vec<PlanLine> {
         }
     }
     lines.extend(plan.notes.iter().chain(&plan.sizes).map(|n| PlanLine::Note(n.clone())));
+    lines.extend(plan.queues.iter().flat_map(|queue| queue.lines()).map(PlanLine::Note));
     lines
 }
 

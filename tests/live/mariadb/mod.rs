@@ -2,8 +2,10 @@
 
 mod cost;
 mod hostile;
+mod hot_spots;
+mod index_maker;
 mod indexes;
-mod lab;
+pub mod lab;
 mod locks;
 mod missing;
 mod monitoring;

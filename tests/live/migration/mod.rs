@@ -1,7 +1,10 @@
 //! Whole migrations between real servers, by the engine's own socket: the ladder, and what may happen on it.
 
 mod approvals;
+mod compared;
 mod freeze;
+mod gates;
+mod index_steps;
 mod kills;
 mod ladder;
 mod ledger;

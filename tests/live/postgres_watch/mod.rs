@@ -2,8 +2,11 @@
 
 mod access;
 mod access_plants;
+mod hot_spots;
+mod index_advice;
 mod locks;
 mod monitoring;
+mod scene;
 mod sessions;
 mod statistics;
 mod trouble;

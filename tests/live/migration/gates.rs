@@ -1,0 +1,95 @@
+//! Gates over what is known of real stores: a planted finding turns the cutover's gate red, and mending it turns it green.
+
+use crate::driver::{Client, Engine, Home, PHASES};
+use crate::migration::shop::Shop;
+use godwit::model::pipeline::Traffic;
+
+/// The profile with other gates of the cutover, and with more sections.
+fn declare(shop: &Shop, gates: &str, more: &str) {
+    let text = std::fs::read_to_string(shop.profile()).unwrap();
+    let text = text.replace("gates = { lag", &format!("gates = {{ {gates}, lag"));
+    std::fs::write(shop.profile(), format!("{text}\n{more}")).unwrap();
+}
+
+async fn before_the_cutover(client: &mut Client) {
+    for phase in &PHASES[..7] {
+        client.run(phase).await;
+    }
+}
+
+/// Why the cutover does not begin; empty: it was begun.
+async fn refusal(client: &mut Client) -> String {
+    client.begin("cutover").await.err().unwrap_or_default()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn a_planted_critical_finding_is_red_and_mended_it_is_green() {
+    let shop = Shop::new().await;
+    declare(&shop, "access = \"no critical\"", "");
+    let engine = Engine::start(&shop);
+    let mut client = engine.client().await;
+    before_the_cutover(&mut client).await;
+    // Everybody may run it, and it runs as a superuser.
+    shop.sql(Traffic::Target, "CREATE FUNCTION peek() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'").await;
+    let why = refusal(&mut client).await;
+    assert!(why.contains("access: critical PG-12 on target"), "{why}");
+    // The board of the clients shows it without being asked.
+    let gate = |m: &godwit::model::fold::Migration| format!("{:?}", m.phase(&"cutover".into()).unwrap().status);
+    client.until("the block is journaled", |m| gate(m).contains("PG-12")).await;
+    shop.sql(Traffic::Target, "REVOKE EXECUTE ON FUNCTION peek() FROM PUBLIC").await;
+    client.run("cutover").await;
+    engine.down(&mut client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn an_index_that_did_not_come_along_is_red_until_it_is_there() {
+    let shop = Shop::new().await;
+    declare(&shop, "indexes = \"none missing\"", "");
+    let engine = Engine::start(&shop);
+    let mut client = engine.client().await;
+    before_the_cutover(&mut client).await;
+    shop.sql(Traffic::Source, "CREATE INDEX orders_by_total ON orders(total)").await;
+    let why = refusal(&mut client).await;
+    assert!(why.contains("indexes: IX-LOST on target: public.orders lacks the index (total)"), "{why}");
+    shop.sql(Traffic::Target, "CREATE INDEX by_hand ON orders(total)").await;
+    client.run("cutover").await;
+    engine.down(&mut client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn a_time_that_was_not_watched_is_unknown_and_a_foreign_writer_is_red() {
+    let shop = Shop::new().await;
+    let text = std::fs::read_to_string(shop.profile()).unwrap();
+    std::fs::write(shop.profile(), text.replace("owns = [", "accounts = [\"gates_app\"]\nowns = [")).unwrap();
+    // The lab is thrown away with its roles.
+    shop.sql(
+        Traffic::Target,
+        "DO $$ BEGIN CREATE ROLE gates_app LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+    )
+    .await;
+    declare(&shop, "no_foreign_writer = \"24h\"", "[access]\nmigration = [\"nobody\"]\n");
+    let engine = Engine::start(&shop);
+    let mut client = engine.client().await;
+    before_the_cutover(&mut client).await;
+    let why = refusal(&mut client).await;
+    assert!(why.contains("no_foreign_writer: not known: source is watched without a gap for"), "{why}");
+    // A login that no service declares writes, and its transaction is open at a look.
+    let mut foreign = shop.session(Traffic::Source).await;
+    sqlx::raw_sql("SET application_name = 'nightly'; BEGIN; UPDATE orders SET note = 'secret-4711' WHERE id = 1")
+        .execute(&mut foreign)
+        .await
+        .unwrap();
+    let deadline = tokio::time::Instant::now() + crate::driver::PATIENCE;
+    let why = loop {
+        let why = refusal(&mut client).await;
+        if why.contains("wrote public.orders") {
+            break why;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{why}");
+    };
+    assert!(why.contains("of no declared service (nightly") && !why.contains("secret-4711"), "{why}");
+    engine.down(&mut client).await;
+}
