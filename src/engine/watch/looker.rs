@@ -76,7 +76,7 @@ impl<'a> Looker<'a> {
             Err(error) => return Some(Err(error)),
         };
         statements::publish(&self.core, &self.store, self.map, tally, &mut read.value).await;
-        Some(Ok(Subject::HotSpots(read)))
+        Some(Ok(Subject::HotSpots(Box::new(read))))
     }
 
     async fn indexes(&mut self) -> Option<Result<Subject, StoreError>> {

@@ -8,7 +8,7 @@ use crate::engine::watch::kept_sides::KeptSides;
 use crate::model::hotspot::{HotSpot, HotSpots, SidesCompared};
 use crate::model::ids::{PipelineId, StoreId};
 use crate::model::pipeline::Traffic;
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// By which share a mean may grow before it is called slower.
@@ -29,6 +29,8 @@ pub struct Sides {
     pairs: BTreeMap<PipelineId, Pair>,
     /// Moves whose source's side is on disk as it is here.
     saved: BTreeSet<PipelineId>,
+    /// The end of the first interval that was taken in. One that begins before it is everything since a server began to count.
+    begun: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Default)]
@@ -43,6 +45,7 @@ impl Sides {
         if side == Traffic::Source {
             self.saved.remove(pipeline);
         }
+        let begun = *self.begun.get_or_insert(spots.to);
         let pair = self.pairs.entry(pipeline.clone()).or_default();
         let kept = match side {
             Traffic::Source => &mut pair.source,
@@ -51,6 +54,7 @@ impl Sides {
         // Just after a reset there is next to nothing; what was measured before it tells more.
         let tells_more = |known: &HotSpots| {
             side == Traffic::Source
+                && known.from >= begun
                 && known.to - known.from >= LONG
                 && (spots.to - spots.from) * 5 < known.to - known.from
         };
@@ -125,7 +129,6 @@ mod tests {
     use super::*;
     use crate::engine::watch::heaviest::tests::{minute, spot};
     use crate::model::hotspot::Comparability;
-    use chrono::DateTime;
 
     fn side(calls: u64, mean_us: f64) -> HotSpots {
         let total = calls as f64 * mean_us;
@@ -160,7 +163,13 @@ mod tests {
             spots.from = spots.to - TimeDelta::minutes(minutes);
             spots
         };
-        sides.take(&pipeline, Traffic::Target, side(1_000, 100.0));
+        let mut target = side(1_000, 100.0);
+        target.to -= TimeDelta::minutes(20);
+        sides.take(&pipeline, Traffic::Target, target);
+        // Everything since the server began is no interval, however long it is.
+        sides.take(&pipeline, Traffic::Source, long(5_000));
+        sides.take(&pipeline, Traffic::Source, side(70, 100.0));
+        assert_eq!(compared(&sides).unwrap().comparison.both[0].source.calls, 70);
         sides.take(&pipeline, Traffic::Source, long(10));
         sides.take(&pipeline, Traffic::Source, side(3, 100.0));
         assert_eq!(compared(&sides).unwrap().comparison.both[0].source.calls, 1_000);

@@ -58,7 +58,7 @@ pub enum Subject {
     /// See [`ViewKind::Replication`].
     Replication(Observation<Replication>),
     /// See [`ViewKind::HotSpots`].
-    HotSpots(Observation<StoreHotSpots>),
+    HotSpots(Box<Observation<StoreHotSpots>>),
     /// See [`ViewKind::Indexes`].
     Indexes(Observation<Audit>),
     /// See [`ViewKind::Access`].
@@ -190,7 +190,7 @@ impl Views {
                 content.activity.entry(store.clone()).or_default().take(Ok(read), at);
             }
             (_, Ok(Subject::HotSpots(read))) => {
-                content.hot_spots.stores.entry(store.clone()).or_default().take(Ok(read), at);
+                content.hot_spots.stores.entry(store.clone()).or_default().take(Ok(*read), at);
             }
             (_, Ok(Subject::Indexes(read))) => content.indexes.entry(store.clone()).or_default().take(Ok(read), at),
             (_, Ok(Subject::Access(read))) => content.access.entry(store.clone()).or_default().take(Ok(read), at),
