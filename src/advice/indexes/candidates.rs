@@ -127,7 +127,7 @@ pub fn candidates(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<C
             }
             let maker = Maker { inspection, workload, table, facts };
             for (parts, include, predicate) in maker.variants() {
-                if parts.is_empty() || merging::is_covered(inspection, &catalogue, facts, &parts, &predicate) {
+                if parts.is_empty() || merging::is_covered(inspection, catalogue, facts, &parts, &predicate) {
                     continue;
                 }
                 let rows_share = if predicate.is_empty() { 1.0 } else { share_of_constant(table, &predicate) };
@@ -136,7 +136,7 @@ pub fn candidates(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<C
                     &mut found,
                     Candidate {
                         table: table.table.clone(),
-                        replaces: merging::replaced(&catalogue, table, &parts, &predicate),
+                        replaces: merging::replaced(catalogue, table, &parts, &predicate),
                         parts,
                         include,
                         predicate,

@@ -55,8 +55,7 @@ pub fn cover(key: &ForeignKey, index: &Index) -> Cover {
 /// The foreign keys that only this index serves: it must not be dropped.
 pub fn served_only_by<'a>(index: &Index, inspection: &Inspection<'a>) -> Vec<&'a ForeignKey> {
     let catalogue = inspection.catalogue();
-    let keys =
-        inspection.indexes.foreign_keys.iter().filter(|key| names::folded(&key.table) == names::folded(&index.table));
+    let keys = catalogue.foreign_keys(&index.table).iter().copied();
     keys.filter(|key| {
         cover(key, index) == Cover::Full
             && !catalogue
@@ -76,7 +75,7 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
     let keys = inspection.indexes.foreign_keys.iter();
     keys.filter_map(|key| {
         let best = catalogue.indexes(&key.table).iter().map(|index| cover(key, index)).max().unwrap_or(Cover::None);
-        (best != Cover::Full).then(|| missing(inspection, &catalogue, key, best))
+        (best != Cover::Full).then(|| missing(inspection, catalogue, key, best))
     })
     .collect()
 }

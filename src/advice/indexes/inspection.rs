@@ -6,9 +6,10 @@ use crate::advice::indexes::rates::Rates;
 use crate::model::finding::{Finding, Severity, Verdict};
 use crate::model::hotspot::HotSpots;
 use crate::model::ids::StoreId;
-use crate::model::index::{Index, Indexes};
+use crate::model::index::{Index, Indexes, TableUse};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 /// Shortest time for which a counter of zero is evidence: it covers the end of a month.
 pub const WINDOW_DAYS: i64 = 35;
@@ -52,6 +53,16 @@ pub struct Inspection<'a> {
     pub own_scans: BTreeMap<String, OwnScans>,
     /// The statements of the last interval.
     pub spots: Option<&'a HotSpots>,
+    /// Made of the readings when it is first asked for.
+    pub found: Found<'a>,
+}
+
+/// Tables and indexes by name. Stores have thousands of them, and each rule asks for each.
+#[derive(Clone, Debug, Default)]
+pub struct Found<'a> {
+    now: OnceLock<Catalogue<'a>>,
+    earlier: OnceLock<Option<Catalogue<'a>>>,
+    writes: OnceLock<f64>,
 }
 
 impl<'a> Inspection<'a> {
@@ -67,12 +78,25 @@ impl<'a> Inspection<'a> {
             first_seen: BTreeMap::new(),
             own_scans: BTreeMap::new(),
             spots: None,
+            found: Found::default(),
         }
     }
 
     /// Tables and indexes by name.
-    pub fn catalogue(&self) -> Catalogue<'a> {
-        Catalogue::new(self.indexes)
+    pub fn catalogue(&self) -> &Catalogue<'a> {
+        self.found.now.get_or_init(|| Catalogue::new(self.indexes))
+    }
+
+    /// Those of the earlier reading.
+    pub fn earlier_catalogue(&self) -> Option<&Catalogue<'a>> {
+        let earlier = || self.earlier.map(|(indexes, _)| Catalogue::new(indexes));
+        self.found.earlier.get_or_init(earlier).as_ref()
+    }
+
+    /// Rows written to all tables in a second, as far as it is known.
+    pub fn all_writes(&self) -> f64 {
+        let writes = |table: &TableUse| self.rates(&table.table).map_or(0.0, |rates| rates.writes());
+        *self.found.writes.get_or_init(|| self.indexes.tables.iter().map(writes).sum())
     }
 
     /// What happens to a table in a second.

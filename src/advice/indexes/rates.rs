@@ -1,8 +1,7 @@
 //! Counters of a table as rates.
 
 use crate::advice::indexes::inspection::Inspection;
-use crate::advice::names;
-use crate::model::index::{Indexes, TableUse};
+use crate::model::index::TableUse;
 use crate::model::lag::Reading;
 
 /// What happens to a table in a second. A counter that is not known is `None`, never 0.
@@ -28,10 +27,10 @@ impl Rates {
     /// Of the time since the earlier reading, or since the counters began where there is none; `None`: the table is not known, or
     /// the counters began anew in between.
     pub fn of(inspection: &Inspection<'_>, table: &str) -> Option<Self> {
-        let after = find(inspection.indexes, table)?;
+        let after = inspection.catalogue().named(table)?;
         let (before, since) = match inspection.earlier {
             Some((earlier, _)) if earlier.epoch != inspection.indexes.epoch => return None,
-            Some((earlier, at)) => (find(earlier, table), at),
+            Some((_, at)) => (inspection.earlier_catalogue().and_then(|earlier| earlier.named(table)), at),
             None => (None, inspection.indexes.window.since),
         };
         let seconds = (inspection.at - since).num_milliseconds() as f64 / 1000.0;
@@ -68,9 +67,4 @@ impl Rates {
             _ => 0.0,
         }
     }
-}
-
-fn find<'a>(indexes: &'a Indexes, table: &str) -> Option<&'a TableUse> {
-    let folded = names::folded(table);
-    indexes.tables.iter().find(|known| known.table == table || names::folded(&known.table) == folded)
 }

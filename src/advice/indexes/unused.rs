@@ -5,8 +5,9 @@ use crate::advice::indexes::inspection::{Inspection, WINDOW_DAYS, has_duty};
 use crate::advice::indexes::{definition, foreign_key, shape};
 use crate::advice::names;
 use crate::model::finding::{Finding, IndexEffect, Severity};
-use crate::model::index::{Index, Indexes};
+use crate::model::index::Index;
 use chrono::Duration;
+use std::collections::BTreeSet;
 
 /// The rule's id.
 pub const RULE: &str = "IX-UNUSED";
@@ -51,17 +52,18 @@ struct Unread<'a> {
 /// Of several indexes that serve a foreign key one stays, however unused they are: the shortest.
 fn keep_one_for_each_key(inspection: &Inspection<'_>, unread: &mut Vec<Unread<'_>>) {
     let catalogue = inspection.catalogue();
+    let mut goes: BTreeSet<String> = unread.iter().map(|unread| unread.index.name.clone()).collect();
     for key in &inspection.indexes.foreign_keys {
         let serves = |index: &Index| foreign_key::cover(key, index) == foreign_key::Cover::Full;
-        let goes = |name: &str| unread.iter().any(|unread| unread.index.name == name);
         let serving: Vec<&Index> =
             catalogue.indexes(&key.table).iter().copied().filter(|index| serves(index)).collect();
-        if serving.iter().all(|index| goes(&index.name)) {
-            let kept =
-                serving.iter().min_by_key(|index| (index.parts.len(), &index.name)).map(|index| index.name.clone());
-            unread.retain(|unread| Some(&unread.index.name) != kept.as_ref());
+        if serving.iter().all(|index| goes.contains(&index.name))
+            && let Some(kept) = serving.iter().min_by_key(|index| (index.parts.len(), &index.name))
+        {
+            goes.remove(&kept.name);
         }
     }
+    unread.retain(|unread| goes.contains(&unread.index.name));
 }
 
 /// Why the store's counters prove nothing yet.
@@ -89,7 +91,7 @@ fn not_proved(inspection: &Inspection<'_>) -> Option<String> {
     })
 }
 
-fn unread<'a>(inspection: &Inspection<'_>, index: &'a Index) -> Option<Unread<'a>> {
+fn unread<'a>(inspection: &Inspection<'a>, index: &'a Index) -> Option<Unread<'a>> {
     let is_kept = has_duty(index)
         || !index.valid
         || index.being_built
@@ -101,7 +103,7 @@ fn unread<'a>(inspection: &Inspection<'_>, index: &'a Index) -> Option<Unread<'a
         return None;
     }
     let days = inspection.proved_days().max(1);
-    let family = family(inspection.indexes, index);
+    let family = inspection.catalogue().family(index);
     let scans = family.iter().map(|member| member.scans.known().copied()).sum::<Option<u64>>()?;
     let is_quiet = |scans: u64, days: i64| {
         scans == 0 || (days >= WINDOW_DAYS && i64::try_from(scans).is_ok_and(|scans| scans <= days))
@@ -127,13 +129,6 @@ fn unread<'a>(inspection: &Inspection<'_>, index: &'a Index) -> Option<Unread<'a
     is_worth.then_some(Unread { index, scans, bytes, partitions })
 }
 
-/// The index, or those of the partitions where it is of a partitioned table: these have the counters.
-fn family<'a>(indexes: &'a Indexes, index: &'a Index) -> Vec<&'a Index> {
-    let parts: Vec<&Index> =
-        indexes.indexes.iter().filter(|other| other.duty.part_of.as_deref() == Some(index.name.as_str())).collect();
-    if parts.is_empty() { vec![index] } else { parts.into_iter().flat_map(|part| family(indexes, part)).collect() }
-}
-
 /// Texts and places can be searched by their index only.
 fn is_required_kind(index: &Index) -> bool {
     let is_special = |kind: &str| ["text", "2dsphere", "2d"].contains(&kind);
@@ -141,9 +136,9 @@ fn is_required_kind(index: &Index) -> bool {
 }
 
 fn write_share(inspection: &Inspection<'_>, table: &str) -> f64 {
-    let writes = |table: &str| inspection.rates(table).map_or(0.0, |rates| rates.writes());
-    let all: f64 = inspection.indexes.tables.iter().map(|known| writes(&known.table)).sum();
-    if all > 0.0 { writes(table) / all } else { 0.0 }
+    let all = inspection.all_writes();
+    let own = inspection.rates(table).map_or(0.0, |rates| rates.writes());
+    if all > 0.0 { own / all } else { 0.0 }
 }
 
 fn report(inspection: &Inspection<'_>, unread: Unread<'_>) -> Finding {

@@ -1,6 +1,5 @@
 //! The statements of an interval with what they ask of tables.
 
-use crate::advice::catalogue::Catalogue;
 use crate::advice::hotspots::facts::{self, TableFacts};
 use crate::advice::indexes::inspection::Inspection;
 use crate::model::hotspot::HotSpot;
@@ -30,10 +29,10 @@ impl<'a> Workload<'a> {
     /// Reads the statements of an inspection.
     pub fn of(inspection: &Inspection<'a>) -> Self {
         let Some(spots) = inspection.spots else { return Self::default() };
-        let catalogue: Catalogue<'_> = inspection.catalogue();
+        let catalogue = inspection.catalogue();
         let mut workload = Self { seconds: spots.seconds(), ..Self::default() };
         for spot in &spots.spots {
-            let facts = facts::of(inspection.dialect, &spot.text, &catalogue);
+            let facts = facts::of(inspection.dialect, &spot.text, catalogue);
             for fact in &facts {
                 for equality in &fact.equality {
                     *workload.shared.entry((fact.table.clone(), equality.column.clone())).or_default() += 1;

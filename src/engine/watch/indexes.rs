@@ -149,7 +149,7 @@ impl Past {
         Inspection {
             earlier: self.earlier.as_ref().map(|earlier| (&earlier.indexes, earlier.at)),
             first_seen: self.first_seen.clone(),
-            own_scans: own_work.since(since, &plain.catalogue()),
+            own_scans: own_work.since(since, plain.catalogue()),
             spots,
             ..plain
         }
