@@ -2,16 +2,20 @@
 //! a shell cannot run what a server wrote into a name.
 
 use crate::model::event::Entry;
+use crate::model::finding::Finding;
 use crate::model::plan::Plan;
 use crate::report::replication::lag_words;
 use crate::tui::clean::{clean, clean_lines};
 use crate::tui::state::activity::SessionRow;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::dialog::Stage;
+use crate::tui::state::findings::FindingRow;
+use crate::tui::state::hotspots::HotRow;
 use crate::tui::state::next::next;
 use crate::tui::state::replication::{Item, ReplicationRow};
 use crate::tui::state::screen::Screen;
 use crate::tui::state::verification::verdict;
+use crate::model::observation::{Missing, StoreReading};
 use serde_json::Value;
 
 /// The text to copy now; `None` when nothing is selected.
@@ -81,8 +85,57 @@ pub fn copied(cockpit: &Cockpit) -> Option<String> {
             }
             format!("{} {} {}", line.entry.seq, line.entry.at.to_rfc3339(), line.sentence)
         }
+        Screen::HotSpots => match cockpit.hotspots.target(picture.hot_spots())? {
+            // The server's text is kept in its lines, without what could steer a terminal.
+            HotRow::Spot(row) if !cockpit.masked => return Some(lines(&row.spot.text)),
+            HotRow::Both(_, found) if !cockpit.masked => return Some(lines(&found.name)),
+            HotRow::New(_, spot) | HotRow::Gone(_, spot) if !cockpit.masked => return Some(lines(&spot.text)),
+            HotRow::Store(_, reading) => enabling(reading)?,
+            _ => "(masked)".to_owned(),
+        },
+        Screen::Indexes | Screen::Access => match finding_row(cockpit)? {
+            FindingRow::Finding(finding, _) => match &finding.statement {
+                Some(statement) => return Some(lines(statement)),
+                None => finding_line(finding),
+            },
+            FindingRow::Store(_, reading) => enabling(reading)?,
+        },
     };
     Some(clean(&line).into_owned())
+}
+
+/// What takes the statement of the selected finding back.
+pub fn undo(cockpit: &Cockpit) -> Option<String> {
+    match finding_row(cockpit)? {
+        FindingRow::Finding(finding, _) => finding.undo.as_deref().map(lines),
+        FindingRow::Store(..) => None,
+    }
+}
+
+fn finding_row(cockpit: &Cockpit) -> Option<FindingRow<'_>> {
+    let picture = cockpit.picture();
+    match cockpit.screen {
+        Screen::Indexes => cockpit.indexes.target(picture.indexes()),
+        Screen::Access => cockpit.access.target(picture.access()),
+        _ => None,
+    }
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let (store, rule) = (&finding.store, &finding.rule);
+    let (severity, verdict) = (finding.severity.word(), finding.verdict.word());
+    format!("{store} {rule} {severity}, {verdict}, {}: {}", finding.subject, finding.sentence)
+}
+
+/// The statement that makes visible what is missing, the first one that there is.
+fn enabling<T>(reading: &StoreReading<T>) -> Option<String> {
+    let missing: &[Missing] = reading.latest.as_ref().map_or(&[], |read| &read.missing);
+    missing.iter().find_map(|missing| missing.enable.clone())
+}
+
+/// A text of several lines, each cleaned.
+fn lines(text: &str) -> String {
+    clean_lines(text).collect::<Vec<_>>().join("\n")
 }
 
 fn session_line(row: &SessionRow<'_>, statement: &str) -> String {

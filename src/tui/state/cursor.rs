@@ -28,7 +28,11 @@ impl<K: PartialEq + Clone> Cursor<K> {
     /// Index of the selected row; `None`: there are no rows, or the chosen one is gone.
     pub fn at<R>(&self, rows: &[R], is: impl Fn(&R, &K) -> bool) -> Option<usize> {
         match &self.chosen {
-            Some(key) => rows.iter().position(|row| is(row, key)),
+            // It is mostly still where it was. Looking there first also tells twins apart, which no key can.
+            Some(key) => match rows.get(self.place) {
+                Some(row) if is(row, key) => Some(self.place),
+                _ => rows.iter().position(|row| is(row, key)),
+            },
             None => (!rows.is_empty()).then_some(0),
         }
     }
@@ -77,6 +81,15 @@ mod tests {
         assert_eq!(cursor.at(&[7, 8, 9], is), Some(0));
         assert!(cursor.go(Motion::Down, &[7, 8, 9], is, |row| *row));
         assert_eq!(cursor.at(&[9, 7, 8], is), Some(2));
+    }
+
+    #[test]
+    fn rows_of_the_same_name_are_no_trap() {
+        let mut cursor = Cursor::default();
+        for expected in [1, 2, 3] {
+            cursor.go(Motion::Down, &[7, 8, 8, 9], is, |row| *row);
+            assert_eq!(cursor.at(&[7, 8, 8, 9], is), Some(expected));
+        }
     }
 
     #[test]

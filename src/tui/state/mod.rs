@@ -9,6 +9,8 @@ pub mod cursor;
 pub mod dialog;
 pub mod field;
 pub mod filter;
+pub mod findings;
+pub mod hotspots;
 pub mod journal;
 pub mod list;
 pub mod locks;

@@ -1,11 +1,12 @@
 //! What the cockpit does about each key: changes its own state and returns at most one effect. Nothing here waits.
 
+use crate::model::view::ViewKind;
 use crate::tui::effect::Effect;
 use crate::tui::input::{Context, Intent, Key, Meaning, meaning};
 use crate::tui::state::act::{Act, Target};
 use crate::tui::state::cockpit::{Cockpit, FilterLine};
 use crate::tui::state::command_line::{CommandLine, Typed};
-use crate::tui::state::copied::copied;
+use crate::tui::state::copied::{copied, undo};
 use crate::tui::state::dialog::{Dialog, Wish};
 use crate::tui::state::field::Field;
 use crate::tui::state::filter::Filter;
@@ -241,12 +242,20 @@ impl Cockpit {
             Intent::Thaw => {
                 self.frozen = None;
                 self.journal.take_in(&self.live);
+                for kind in ViewKind::ALL {
+                    self.list_again(kind);
+                }
             }
             Intent::Follow => self.journal.toggle_follow(),
-            Intent::Sort(forward) => self.activity.order = self.activity.order.turned(forward),
-            Intent::ListAll => self.activity.all = !self.activity.all,
+            Intent::Sort(forward) => self.sort(forward),
+            Intent::ListAll => self.list_all(),
+            Intent::NextList => {
+                let picture = self.frozen.as_deref().unwrap_or(&self.live);
+                self.hotspots.turn_list(picture.hot_spots());
+            }
             Intent::Mask => self.masked = !self.masked,
             Intent::Copy => return copied(self).map(Effect::Copy),
+            Intent::CopyUndo => return undo(self).map(Effect::Copy),
             Intent::Act(act) => {
                 let target = self.target_of(act)?;
                 return self.open(act, target);
@@ -266,6 +275,28 @@ impl Cockpit {
         command.and_then(|command| self.send(command))
     }
 
+    fn sort(&mut self, forward: bool) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.live);
+        match self.screen {
+            Screen::Activity => self.activity.order = self.activity.order.turned(forward),
+            Screen::Locks => self.locks.order = self.locks.order.turned(forward),
+            Screen::Replication => self.replication.order = self.replication.order.turned(forward),
+            Screen::HotSpots => self.hotspots.turn_order(forward, picture.hot_spots()),
+            Screen::Indexes => self.indexes.turn_order(forward, picture.indexes()),
+            Screen::Access => self.access.turn_order(forward, picture.access()),
+            Screen::Overview | Screen::Phases | Screen::Pipelines | Screen::Verification | Screen::Journal => {}
+        }
+    }
+
+    fn list_all(&mut self) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.live);
+        match self.screen {
+            Screen::Indexes => self.indexes.toggle_all(picture.indexes()),
+            Screen::Access => self.access.toggle_all(picture.access()),
+            _ => self.activity.all = !self.activity.all,
+        }
+    }
+
     fn go(&mut self, motion: Motion) {
         let picture = self.frozen.as_deref().unwrap_or(&self.live);
         match self.screen {
@@ -277,6 +308,9 @@ impl Cockpit {
             Screen::Activity => self.activity.go(motion, picture),
             Screen::Locks => self.locks.go(motion, picture),
             Screen::Replication => self.replication.go(motion, picture),
+            Screen::HotSpots => self.hotspots.go(motion, picture.hot_spots()),
+            Screen::Indexes => self.indexes.go(motion, picture.indexes()),
+            Screen::Access => self.access.go(motion, picture.access()),
         }
     }
 
@@ -296,6 +330,9 @@ impl Cockpit {
             Screen::Activity => self.activity.open(picture),
             Screen::Locks => self.locks.open(picture),
             Screen::Replication => self.replication.open(picture),
+            Screen::HotSpots => self.hotspots.open(picture.hot_spots()),
+            Screen::Indexes => self.indexes.open(picture.indexes()),
+            Screen::Access => self.access.open(picture.access()),
         }
     }
 
@@ -308,6 +345,9 @@ impl Cockpit {
             Screen::Activity if self.activity.zoomed => self.activity.zoomed = false,
             Screen::Locks if self.locks.zoomed => self.locks.zoomed = false,
             Screen::Replication if self.replication.zoomed => self.replication.zoomed = false,
+            Screen::HotSpots if self.hotspots.zoomed => self.hotspots.zoomed = false,
+            Screen::Indexes if self.indexes.zoomed => self.indexes.zoomed = false,
+            Screen::Access if self.access.zoomed => self.access.zoomed = false,
             _ if !self.filter().is_empty() => self.set_filter(Filter::default()),
             _ => {}
         }
@@ -324,22 +364,26 @@ impl Cockpit {
             Screen::Activity => &self.activity.filter,
             Screen::Locks => &self.locks.filter,
             Screen::Replication => &self.replication.filter,
+            Screen::HotSpots => self.hotspots.filter(),
+            Screen::Indexes => self.indexes.filter(),
+            Screen::Access => self.access.filter(),
         }
     }
 
     fn set_filter(&mut self, filter: Filter) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.live);
         match self.screen {
             Screen::Overview => self.overview.filter = filter,
             Screen::Phases => self.phases.filter = filter,
             Screen::Pipelines => self.pipelines.filter = filter,
             Screen::Verification => self.verification.filter = filter,
-            Screen::Journal => {
-                let picture = self.frozen.as_deref().unwrap_or(&self.live);
-                self.journal.set_filter(filter, picture);
-            }
+            Screen::Journal => self.journal.set_filter(filter, picture),
             Screen::Activity => self.activity.filter = filter,
             Screen::Locks => self.locks.filter = filter,
             Screen::Replication => self.replication.filter = filter,
+            Screen::HotSpots => self.hotspots.set_filter(filter, picture.hot_spots()),
+            Screen::Indexes => self.indexes.set_filter(filter, picture.indexes()),
+            Screen::Access => self.access.set_filter(filter, picture.access()),
         }
     }
 
@@ -359,6 +403,9 @@ impl Cockpit {
             Screen::Activity => Some(&mut self.activity.scroll),
             Screen::Locks => Some(&mut self.locks.scroll),
             Screen::Replication => Some(&mut self.replication.scroll),
+            Screen::HotSpots => Some(&mut self.hotspots.scroll),
+            Screen::Indexes => Some(&mut self.indexes.scroll),
+            Screen::Access => Some(&mut self.access.scroll),
             Screen::Overview => None,
         }
     }

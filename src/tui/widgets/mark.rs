@@ -94,16 +94,18 @@ pub fn verdict(verdict: Verdict) -> Mark {
 }
 
 /// Marks with their meaning, for the help screen.
-pub const LEGEND: [(char, &str); 11] = [
+pub const LEGEND: [(char, &str); 13] = [
     ('.', "pending, stopped, idle"),
     ('o', "ready"),
     ('?', "waits for approval, unknown, hidden"),
-    ('*', "running"),
-    ('~', "requested, not confirmed yet"),
+    ('*', "running, new"),
+    ('~', "requested, not confirmed yet; sampled, not counted"),
     ('=', "paused, idle in a transaction"),
-    ('+', "succeeded, green, verified"),
+    ('+', "succeeded, green, verified, faster"),
     ('#', "blocked, retrying, waiting"),
-    ('!', "failed, red, differs"),
+    ('!', "failed, red, differs, slower"),
     ('<', "rolling back"),
-    ('-', "rolled back"),
+    ('-', "rolled back, not applicable, disappeared"),
+    ('/', "skipped, waived, not to be compared"),
+    ('&', "touches tables of several services"),
 ];
