@@ -30,8 +30,7 @@ const PROOFS: &[Context] = &[On(Verification)];
 const SESSIONS: &[Context] = &[On(Activity), On(Locks)];
 const STATEMENTS: &[Context] = &[On(Activity), On(Locks), On(HotSpots)];
 const ADVICE: &[Context] = &[On(Indexes), On(Access)];
-const SORTED: &[Context] =
-    &[On(Activity), On(Locks), On(Replication), On(HotSpots), On(Indexes), On(Access)];
+const SORTED: &[Context] = &[On(Activity), On(Locks), On(Replication), On(HotSpots), On(Indexes), On(Access)];
 const OPENING: &[Context] = &[
     On(Overview),
     On(Phases),

@@ -244,9 +244,7 @@ impl Cockpit {
                     Screen::Activity => !self.activity.zoomed && self.activity.target(picture).is_some(),
                     Screen::Locks => !self.locks.zoomed && !self.locks.rows(picture).is_empty(),
                     Screen::Replication => !self.replication.zoomed && !self.replication.rows(picture).is_empty(),
-                    Screen::HotSpots => {
-                        !self.hotspots.zoomed && self.hotspots.target(picture.hot_spots()).is_some()
-                    }
+                    Screen::HotSpots => !self.hotspots.zoomed && self.hotspots.target(picture.hot_spots()).is_some(),
                     Screen::Indexes => !self.indexes.zoomed && self.indexes.target(picture.indexes()).is_some(),
                     Screen::Access => !self.access.zoomed && self.access.target(picture.access()).is_some(),
                 };

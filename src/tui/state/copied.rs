@@ -3,6 +3,7 @@
 
 use crate::model::event::Entry;
 use crate::model::finding::Finding;
+use crate::model::observation::{Missing, StoreReading};
 use crate::model::plan::Plan;
 use crate::report::replication::lag_words;
 use crate::tui::clean::{clean, clean_lines};
@@ -15,7 +16,6 @@ use crate::tui::state::next::next;
 use crate::tui::state::replication::{Item, ReplicationRow};
 use crate::tui::state::screen::Screen;
 use crate::tui::state::verification::verdict;
-use crate::model::observation::{Missing, StoreReading};
 use serde_json::Value;
 
 /// The text to copy now; `None` when nothing is selected.

@@ -438,10 +438,10 @@ fn compare(order: FindingOrder, a: &Finding, b: &Finding) -> Ordering {
         Verdict::Pass => 3,
         Verdict::NotApplicable { .. } => 4,
     };
-    let worst = || {
-        rank(a).cmp(&rank(b)).then_with(|| b.severity.cmp(&a.severity)).then_with(|| a.name().cmp(&b.name()))
-    };
-    let gain = |finding: &Finding| finding.effect.as_ref().and_then(|effect| effect.saves_us_per_second).unwrap_or(-1.0);
+    let worst =
+        || rank(a).cmp(&rank(b)).then_with(|| b.severity.cmp(&a.severity)).then_with(|| a.name().cmp(&b.name()));
+    let gain =
+        |finding: &Finding| finding.effect.as_ref().and_then(|effect| effect.saves_us_per_second).unwrap_or(-1.0);
     match order {
         FindingOrder::Worst => worst(),
         FindingOrder::Store => a.store.cmp(&b.store).then_with(worst),
@@ -516,7 +516,11 @@ mod tests {
         let mut state = FindingsState::access();
         state.rebuild(Some(&before));
         state.go(Motion::Bottom, Some(&before));
-        let after = view(vec![one(), finding("PG-09", Severity::High, Verdict::Fail), finding("PG-03", Severity::High, Verdict::Fail)]);
+        let after = view(vec![
+            one(),
+            finding("PG-09", Severity::High, Verdict::Fail),
+            finding("PG-03", Severity::High, Verdict::Fail),
+        ]);
         state.rebuild(Some(&after));
         assert_eq!(state.selected(&state.rows(Some(&after))), Some(2));
         let gone = view(vec![finding("PG-09", Severity::High, Verdict::Fail)]);

@@ -278,9 +278,10 @@ impl HotSpotsState {
         }
         self.places = listed.into_iter().map(|(place, _)| place).collect();
         if self.list == HotList::Statements {
-            let unseen = book.stores.iter().enumerate().filter(|(_, (id, reading))| {
-                is_partial(reading) && self.filter.finds(&[field("store", id.as_str())])
-            });
+            let unseen =
+                book.stores.iter().enumerate().filter(|(_, (id, reading))| {
+                    is_partial(reading) && self.filter.finds(&[field("store", id.as_str())])
+                });
             self.places.extend(unseen.map(|(store, _)| Place::Store { store }));
         }
     }
@@ -315,6 +316,11 @@ impl HotSpotsState {
             }
             _ => rows.get(self.selected(&rows)?),
         }
+    }
+
+    /// The name of the operator's choice, wherever it is.
+    pub fn chosen(&self) -> Option<&LineKey> {
+        self.cursor().chosen()
     }
 
     /// Moves in the list, or in the detail when it has the whole screen.
@@ -410,8 +416,12 @@ impl<'a> Book<'a> {
                 let (list, spot) = (&read.value.spots, &crossing.spot);
                 Some(HotRow::Spot(SpotRow { store, read, list, spot, crossing: Some(crossing) }))
             }
-            Place::Both { sides, at } => comparison(sides).and_then(|(s, found)| Some(HotRow::Both(s, found.both.get(at)?))),
-            Place::New { sides, at } => comparison(sides).and_then(|(s, found)| Some(HotRow::New(s, found.new.get(at)?))),
+            Place::Both { sides, at } => {
+                comparison(sides).and_then(|(s, found)| Some(HotRow::Both(s, found.both.get(at)?)))
+            }
+            Place::New { sides, at } => {
+                comparison(sides).and_then(|(s, found)| Some(HotRow::New(s, found.new.get(at)?)))
+            }
             Place::Gone { sides, at } => {
                 comparison(sides).and_then(|(s, found)| Some(HotRow::Gone(s, found.disappeared.get(at)?)))
             }

@@ -1,8 +1,8 @@
 //! State of the replication screen: servers, their links and the logs that they keep, as one list.
 
 use crate::model::ids::StoreId;
-use crate::model::observation::Observation;
 use crate::model::lag::Reading;
+use crate::model::observation::Observation;
 use crate::model::replication::{LagUnit, LinkDirection, LogRetention, LogRunway, ReplicaLink, ReplicationNow};
 use crate::tui::state::cursor::Cursor;
 use crate::tui::state::filter::Filter;
@@ -166,9 +166,9 @@ impl ReplicationState {
             LinkOrder::Store => {}
             LinkOrder::Trouble => rows.sort_by_key(|row| !row.is_in_trouble()),
             LinkOrder::Runway => rows.sort_by_key(|row| row.runway_seconds().unwrap_or(u64::MAX)),
-            LinkOrder::Lag => rows.sort_by_key(|row| {
-                (Reverse(row.lag(LagUnit::Milliseconds)), Reverse(row.lag(LagUnit::Bytes)))
-            }),
+            LinkOrder::Lag => {
+                rows.sort_by_key(|row| (Reverse(row.lag(LagUnit::Milliseconds)), Reverse(row.lag(LagUnit::Bytes))))
+            }
         }
         rows
     }

@@ -1,5 +1,6 @@
 //! Pieces that screens are made of.
 
+pub mod audit;
 pub mod canvas;
 pub mod footer;
 pub mod header;
