@@ -2,7 +2,7 @@
 //! nothing about it. `cargo test --release --test screens -- --ignored --nocapture speed` prints the figures.
 
 use crate::fixture::*;
-use crate::{stores, triage};
+use crate::{advice, stores, triage};
 use godwit::model::pipeline::Stage;
 use godwit::tui::screens::frame;
 use godwit::tui::theme::Theme;
@@ -31,9 +31,11 @@ fn a_key_is_shown_within_a_frame_with_a_thousand_stores() {
     let mut cockpit = cockpit(&story, samples);
     let mut buffer = Buffer::empty(Rect::new(0, 0, 140, 40));
     stores::show(&mut cockpit, vec![triage::crowd(1_000), stores::replication()]);
+    stores::show(&mut cockpit, vec![advice::many_spots(1_000, 20), advice::many(1_000, 20)]);
     let keys = [
         "1", "j", "PgDn", "G", "2", "j", "3", "j", "G", "4", "j", "PgDn", "5", "k", "PgUp", "f", "6", "j", "G", ">",
-        "a", "m", "7", "j", "G", "8", "j", "?", "Esc",
+        "a", "m", "7", "j", "G", ">", "8", "j", ">", "9", "j", "G", ">", "/", "t", "e", "n", "Enter", "Enter", "Esc",
+        "Esc", "u", "j", "PgDn", "G", ">", "a", "/", "o", "r", "d", "Enter", "Enter", "Esc", "Esc", "p", "p", "?", "Esc",
     ];
     let mut worst: Vec<(Duration, &str, &str)> = Vec::new();
     for _ in 0..5 {
@@ -43,11 +45,17 @@ fn a_key_is_shown_within_a_frame_with_a_thousand_stores() {
             press(&mut cockpit, name);
             let last = frame::draw(&cockpit, Theme::new(true), &mut buffer);
             cockpit.on_drawn(last);
-            if name.parse::<u8>().is_ok() {
+            if name.parse::<u8>().is_ok() || name == "u" {
                 screen = name;
             }
             worst.push((begun.elapsed(), screen, name));
         }
+    }
+    for view in [advice::many_spots(1_000, 20), advice::many(1_000, 20)] {
+        let begun = Instant::now();
+        stores::show(&mut cockpit, vec![view]);
+        println!("  {:>10.1?}  a view of 20,000 lines arrives", begun.elapsed());
+        assert!(begun.elapsed() < BUDGET, "a view took longer than a frame");
     }
     worst.sort();
     for (elapsed, screen, name) in worst.iter().rev().take(12) {

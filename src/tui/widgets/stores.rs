@@ -8,7 +8,7 @@
 //! ```
 
 use crate::model::ids::StoreId;
-use crate::model::observation::{ByStore, Missing, StoreReading};
+use crate::model::observation::{ByStore, Missing, Observation, StoreReading};
 use crate::tui::state::filter::Filter;
 use crate::tui::theme::Tone;
 use crate::tui::units::ago;
