@@ -11,7 +11,8 @@ use godwit::model::statement::{Coverage, Percentiles, StatementSource};
 use godwit::model::view::View;
 
 pub fn spot(text: &str, calls: u64, mean_us: f64, tables: &[(&str, &str)]) -> HotSpot {
-    let name = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
+    let name =
+        text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, b| (hash ^ u64::from(b)).wrapping_mul(0x100_0000_01b3));
     let mut services: Vec<_> = tables.iter().map(|(_, owner)| (*owner).into()).collect();
     services.dedup();
     HotSpot {
@@ -60,7 +61,8 @@ pub const JOIN: &str = "SELECT o.id, c.mail FROM orders o JOIN customers c ON c.
 fn monolith() -> Vec<HotSpot> {
     let orders = ("orders.orders", "orders");
     let customers = ("billing.customers", "billing");
-    let mut failing = spot("UPDATE invoices SET state = $1 WHERE id = $2", 812, 9_400.0, &[("billing.invoices", "billing")]);
+    let mut failing =
+        spot("UPDATE invoices SET state = $1 WHERE id = $2", 812, 9_400.0, &[("billing.invoices", "billing")]);
     failing.errors = Some(17);
     let mut fresh = spot("SELECT count(*) FROM orders", 3, 812_000.0, &[orders]);
     fresh.is_new = true;
@@ -98,7 +100,13 @@ fn side(source: StatementSource, calls: u64, mean_us: f64, deviation_us: Option<
     }
 }
 
-fn compared(name: &str, source: ComparedSide, target: ComparedSide, verdict: Comparability, error: Option<f64>) -> Compared {
+fn compared(
+    name: &str,
+    source: ComparedSide,
+    target: ComparedSide,
+    verdict: Comparability,
+    error: Option<f64>,
+) -> Compared {
     let ratio = target.mean_us / source.mean_us;
     let fingerprint = spot(name, 1, 1.0, &[]).fingerprint;
     Compared {
@@ -177,10 +185,8 @@ pub fn busy() -> HotSpotsNow {
     spots.coverage.evicted = Some(3);
     (spots.vanished, spots.unparsed) = (12, 1);
     let crossing = spots.spots.iter().filter(|spot| spot.text == JOIN).cloned();
-    let tables = vec![
-        ("billing.customers".to_owned(), "billing".into()),
-        ("orders.orders".to_owned(), "orders".into()),
-    ];
+    let tables =
+        vec![("billing.customers".to_owned(), "billing".into()), ("orders.orders".to_owned(), "orders".into())];
     let crossing = crossing.map(|spot| CrossService { spot, tables: tables.clone() }).collect();
     let reset = Some(CountersReset { at: ago(3_000), why: "the server was started again".into() });
     let mut view = HotSpotsNow { sides: vec![sides()], ..HotSpotsNow::default() };
@@ -194,12 +200,8 @@ pub fn busy() -> HotSpotsNow {
     let cache = StoreHotSpots { spots: commands, beside: Some(slow), crossing: Vec::new(), reset: None };
     read(&mut view.stores, "cache", cache, ago(40));
     let seen = vec![spot("SELECT * FROM orders WHERE state = 'open'", 14, 1_400_000.0, &[("orders.orders", "orders")])];
-    let sampled = StoreHotSpots {
-        spots: list(StatementSource::Sampled, seen),
-        beside: None,
-        crossing: Vec::new(),
-        reset: None,
-    };
+    let sampled =
+        StoreHotSpots { spots: list(StatementSource::Sampled, seen), beside: None, crossing: Vec::new(), reset: None };
     let seen = Observation { missing: vec![not_created()], ..Observation::whole(sampled, ago(45)) };
     view.stores.entry("orders-db".into()).or_default().take(Ok(seen), ago(45));
     view.stores.entry("billing-db".into()).or_default().lacks("sqlite has no statements to show".into(), ago(600));
@@ -238,8 +240,10 @@ pub fn missing_key() -> Finding {
         "4,400,000 rows in public.order_lines".into(),
         "812 deletes on public.orders, each of which took 9.0 ms in the mean".into(),
     ];
-    found.window = Some(Window { since: ago(64 * 86_400), proof: "the server started then and was not reset since".into() });
-    found.statement = Some("CREATE INDEX CONCURRENTLY order_lines_order_id_idx ON public.order_lines (order_id)".into());
+    found.window =
+        Some(Window { since: ago(64 * 86_400), proof: "the server started then and was not reset since".into() });
+    found.statement =
+        Some("CREATE INDEX CONCURRENTLY order_lines_order_id_idx ON public.order_lines (order_id)".into());
     found.undo = Some("DROP INDEX CONCURRENTLY public.order_lines_order_id_idx".into());
     found.why_not = vec!["the table is written 300 times a second".into()];
     found.confidence = Confidence::Planned;
@@ -267,7 +271,8 @@ pub fn advice() -> View {
         found.effect = Some(IndexEffect { bytes: Some(bytes), ..IndexEffect::default() });
         found
     };
-    let mut unproved = finding("legacy", "IX-SCAN", Severity::Medium, "public.report", "full scans cannot be told apart");
+    let mut unproved =
+        finding("legacy", "IX-SCAN", Severity::Medium, "public.report", "full scans cannot be told apart");
     unproved.verdict = Verdict::NotCheckable { why: "only 2 days are proved; 35 are needed".into() };
     let mut fine = finding("legacy", "IX-DUP", Severity::Low, "legacy", "no two indexes say the same");
     fine.verdict = Verdict::Pass;
@@ -309,12 +314,24 @@ pub fn audits() -> View {
     let hidden = || Verdict::NotCheckable { why: "only a superuser reads pg_authid".into() };
     let legacy = vec![
         public_grant(),
-        named("OWN-01", Severity::Critical, Verdict::Fail, "billing_app on public.orders", "billing_app of billing writes orders of orders"),
+        named(
+            "OWN-01",
+            Severity::Critical,
+            Verdict::Fail,
+            "billing_app on public.orders",
+            "billing_app of billing writes orders of orders",
+        ),
         named("OWN-02", Severity::High, waived, "report on public.invoices", "report reads invoices of billing"),
         named("PG-19", Severity::Low, Verdict::Fail, "app_rw", "app_rw has no connection limit"),
         named("PG-20", Severity::High, hidden(), "legacy", "no password is kept as MD5"),
         named("PG-27", Severity::High, Verdict::Pass, "legacy", "no untrusted language is installed"),
-        named("PG-16", Severity::High, Verdict::NotApplicable { why: "no table has policies".into() }, "legacy", "tables with policies have row-level security on"),
+        named(
+            "PG-16",
+            Severity::High,
+            Verdict::NotApplicable { why: "no table has policies".into() },
+            "legacy",
+            "tables with policies have row-level security on",
+        ),
     ];
     let of = |store: &str, verdict: Verdict| {
         let mut found = finding(store, "PG-20", Severity::High, store, "no password is kept as MD5");

@@ -106,10 +106,7 @@ fn statement_and_undo_are_copied() {
     for keys in ["y", "Enter y"] {
         assert_eq!(press(&mut cockpit, keys), [Effect::Copy("REVOKE ALL ON public.orders FROM PUBLIC".into())]);
     }
-    assert_eq!(
-        press(&mut cockpit, "Y"),
-        [Effect::Copy("GRANT SELECT, UPDATE ON public.orders TO PUBLIC".into())]
-    );
+    assert_eq!(press(&mut cockpit, "Y"), [Effect::Copy("GRANT SELECT, UPDATE ON public.orders TO PUBLIC".into())]);
     press(&mut cockpit, "Esc /");
     press(&mut cockpit, "^U");
     type_in(&mut cockpit, "rule:pg-19");

@@ -262,7 +262,7 @@ const EVERYWHERE: [&str; 27] = [
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 160, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn no_screen_panics_at_any_size(width in 1u16..=200, height in 1u16..=60, small in any::<bool>()) {
@@ -278,7 +278,6 @@ proptest! {
             shown(&mut cockpit, width, height);
         }
     }
-}
 }
 
 #[test]

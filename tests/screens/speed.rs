@@ -35,7 +35,8 @@ fn a_key_is_shown_within_a_frame_with_a_thousand_stores() {
     let keys = [
         "1", "j", "PgDn", "G", "2", "j", "3", "j", "G", "4", "j", "PgDn", "5", "k", "PgUp", "f", "6", "j", "G", ">",
         "a", "m", "7", "j", "G", ">", "8", "j", ">", "9", "j", "G", ">", "/", "t", "e", "n", "Enter", "Enter", "Esc",
-        "Esc", "u", "j", "PgDn", "G", ">", "a", "/", "o", "r", "d", "Enter", "Enter", "Esc", "Esc", "p", "p", "?", "Esc",
+        "Esc", "u", "j", "PgDn", "G", ">", "a", "/", "o", "r", "d", "Enter", "Enter", "Esc", "Esc", "p", "p", "?",
+        "Esc",
     ];
     let mut worst: Vec<(Duration, &str, &str)> = Vec::new();
     for _ in 0..5 {

@@ -5,12 +5,18 @@
 
 use crate::model::finding::{Audit, Finding, Severity, Verdict};
 use crate::model::ids::StoreId;
-use crate::model::observation::{ByStore, Observation, StoreReading};
+use crate::model::observation::{ByStore, StoreReading};
 use crate::tui::state::cursor::Cursor;
 use crate::tui::state::filter::{FieldText, Filter, by_name, field};
 use crate::tui::state::list::Motion;
-use chrono::{DateTime, Utc};
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
+
+mod rows;
+mod sum;
+
+pub use rows::{FindingRow, FindingRows, LineKey};
+use rows::{Place, find, nothing};
+pub use sum::{SEVERITIES, StoreSum};
 
 /// What the list is ordered by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,119 +49,6 @@ impl FindingOrder {
         let at = orders.iter().position(|order| *order == self).unwrap_or(0);
         let step = if forward { 1 } else { orders.len().saturating_sub(1) };
         orders.get((at + step) % orders.len().max(1)).copied().unwrap_or_default()
-    }
-}
-
-/// The name of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LineKey {
-    /// A finding by rule, store and subject.
-    Finding(String, StoreId, String),
-    /// What cannot be seen of a store.
-    Store(StoreId),
-}
-
-/// Where a line is in the view: the store's place in the view's order, and the finding's in its audit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
-    Finding { store: usize, at: usize },
-    Store { store: usize },
-}
-
-/// A line.
-#[derive(Clone, Copy, Debug)]
-pub enum FindingRow<'a> {
-    /// A finding with the reading that it is from.
-    Finding(&'a Finding, &'a Observation<Audit>),
-    /// A store of which something cannot be seen.
-    Store(&'a StoreId, &'a StoreReading<Audit>),
-}
-
-impl FindingRow<'_> {
-    fn is(&self, key: &LineKey) -> bool {
-        match (self, key) {
-            (Self::Finding(finding, _), LineKey::Finding(rule, store, subject)) => {
-                finding.subject == *subject && finding.rule == *rule && finding.store == *store
-            }
-            (Self::Store(id, _), LineKey::Store(store)) => *id == store,
-            _ => false,
-        }
-    }
-
-    fn key(&self) -> LineKey {
-        match self {
-            Self::Finding(finding, _) => {
-                LineKey::Finding(finding.rule.clone(), finding.store.clone(), finding.subject.clone())
-            }
-            Self::Store(id, _) => LineKey::Store((*id).clone()),
-        }
-    }
-
-    /// The store that it is about.
-    pub fn store(&self) -> &StoreId {
-        match self {
-            Self::Finding(finding, _) => &finding.store,
-            Self::Store(id, _) => id,
-        }
-    }
-}
-
-/// What the audit of one store amounts to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StoreSum {
-    /// Broken rules from the least bad to the worst, in the order of [`SEVERITIES`].
-    pub fails: [usize; 5],
-    /// Broken rules that somebody answers for.
-    pub waived: usize,
-    /// Rules that could not be looked at.
-    pub not_checkable: usize,
-    /// Rules that hold.
-    pub holds: usize,
-    /// Rules without an object.
-    pub not_applicable: usize,
-    /// When the facts were read; `None`: never.
-    pub read_at: Option<DateTime<Utc>>,
-    /// Something of the store cannot be seen, or the last attempt failed.
-    pub is_partial: bool,
-}
-
-/// Severities from the least bad to the worst.
-pub const SEVERITIES: [Severity; 5] =
-    [Severity::Info, Severity::Low, Severity::Medium, Severity::High, Severity::Critical];
-
-impl StoreSum {
-    fn of(reading: &StoreReading<Audit>) -> Self {
-        let mut sum = Self { is_partial: reading.problem.is_some(), ..Self::default() };
-        let Some(read) = &reading.latest else { return sum };
-        sum.read_at = Some(read.value.read_at.unwrap_or(read.at));
-        sum.is_partial |= !read.missing.is_empty();
-        for finding in &read.value.findings {
-            match finding.verdict {
-                Verdict::Fail => sum.fails[finding.severity as usize] += 1,
-                Verdict::Waived { .. } => sum.waived += 1,
-                Verdict::NotCheckable { .. } => sum.not_checkable += 1,
-                Verdict::Pass => sum.holds += 1,
-                Verdict::NotApplicable { .. } => sum.not_applicable += 1,
-            }
-        }
-        sum
-    }
-
-    /// Broken rules of all severities.
-    pub fn failed(&self) -> usize {
-        self.fails.iter().sum()
-    }
-
-    /// True when everything was looked at and nothing is broken. What cannot be looked at is never all right.
-    pub fn is_clean(&self) -> bool {
-        self.failed() == 0 && self.waived == 0 && self.not_checkable == 0 && !self.is_partial && self.read_at.is_some()
-    }
-
-    /// Worst first: who has the worst broken rules, then who could not be looked at.
-    pub fn urgency(&self) -> impl Ord + use<> {
-        let mut worst = self.fails;
-        worst.reverse();
-        (Reverse(worst), Reverse(self.is_partial), Reverse(self.not_checkable), Reverse(self.waived))
     }
 }
 
@@ -352,64 +245,6 @@ impl FindingsState {
     }
 }
 
-/// The name of a line that the view does not have: none has it.
-fn nothing() -> LineKey {
-    LineKey::Store(StoreId(String::new()))
-}
-
-/// Lines of a list, looked up only where they are drawn.
-#[derive(Debug)]
-pub struct FindingRows<'a> {
-    readings: Vec<(&'a StoreId, &'a StoreReading<Audit>)>,
-    places: &'a [Place],
-}
-
-impl<'a> FindingRows<'a> {
-    /// How many.
-    pub fn len(&self) -> usize {
-        self.places.len()
-    }
-
-    /// True when nothing is listed.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// How many of them are findings.
-    pub fn findings(&self) -> usize {
-        self.places.iter().filter(|place| matches!(place, Place::Finding { .. })).count()
-    }
-
-    /// The line at `index`.
-    pub fn get(&self, index: usize) -> Option<FindingRow<'a>> {
-        self.at(*self.places.get(index)?)
-    }
-
-    fn at(&self, place: Place) -> Option<FindingRow<'a>> {
-        match place {
-            Place::Finding { store, at } => {
-                let read = self.readings.get(store)?.1.latest.as_ref()?;
-                Some(FindingRow::Finding(read.value.findings.get(at)?, read))
-            }
-            Place::Store { store } => self.readings.get(store).map(|(id, reading)| FindingRow::Store(id, reading)),
-        }
-    }
-}
-
-fn find<'a>(view: &'a ByStore<Audit>, key: &LineKey) -> Option<FindingRow<'a>> {
-    let store = match key {
-        LineKey::Finding(_, store, _) | LineKey::Store(store) => store,
-    };
-    let (id, reading) = view.get_key_value(store)?;
-    match key {
-        LineKey::Store(_) => Some(FindingRow::Store(id, reading)),
-        LineKey::Finding(..) => {
-            let read = reading.latest.as_ref()?;
-            read.value.findings.iter().map(|finding| FindingRow::Finding(finding, read)).find(|row| row.is(key))
-        }
-    }
-}
-
 /// What a filter looks at.
 fn fields(finding: &Finding) -> [FieldText<'_>; 7] {
     let at_least = match finding.severity {
@@ -451,81 +286,4 @@ fn compare(order: FindingOrder, a: &Finding, b: &Finding) -> Ordering {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn view(findings: Vec<Finding>) -> ByStore<Audit> {
-        let at = DateTime::<Utc>::UNIX_EPOCH;
-        let mut reading = StoreReading::default();
-        reading.take(Ok(Observation::whole(Audit { findings, read_at: Some(at) }, at)), at);
-        ByStore::from([(StoreId::from("legacy"), reading)])
-    }
-
-    fn finding(rule: &str, severity: Severity, verdict: Verdict) -> Finding {
-        let mut finding = Finding::new(rule, severity, &StoreId::from("legacy"), "orders", "it is so");
-        finding.verdict = verdict;
-        finding
-    }
-
-    fn rules(state: &FindingsState, view: &ByStore<Audit>) -> Vec<String> {
-        let rows = state.rows(Some(view));
-        let rule = |row| match row {
-            FindingRow::Finding(finding, _) => finding.rule.clone(),
-            FindingRow::Store(store, _) => store.to_string(),
-        };
-        (0..rows.len()).filter_map(|at| rows.get(at)).map(rule).collect()
-    }
-
-    #[test]
-    fn what_holds_is_left_out_until_it_is_asked_for() {
-        let hidden = Verdict::NotCheckable { why: "no right".into() };
-        let view = view(vec![
-            finding("PG-01", Severity::Critical, Verdict::Pass),
-            finding("PG-02", Severity::Low, Verdict::Fail),
-            finding("PG-03", Severity::Critical, hidden),
-            finding("PG-04", Severity::High, Verdict::Fail),
-        ]);
-        let mut state = FindingsState::access();
-        state.rebuild(Some(&view));
-        assert_eq!(rules(&state, &view), ["PG-04", "PG-02", "PG-03"]);
-        state.toggle_all(Some(&view));
-        assert_eq!(rules(&state, &view), ["PG-04", "PG-02", "PG-03", "PG-01"]);
-        state.set_filter(Filter::new("least:high verdict:fail"), Some(&view));
-        assert_eq!(rules(&state, &view), ["PG-04"]);
-        assert_eq!((state.whole().failed(), state.whole().holds), (2, 1));
-    }
-
-    #[test]
-    fn only_what_was_looked_at_and_holds_is_clean() {
-        let holds = || finding("PG-01", Severity::Critical, Verdict::Pass);
-        let sum = |findings| {
-            let mut state = FindingsState::access();
-            state.rebuild(Some(&view(findings)));
-            state.whole()
-        };
-        assert!(sum(vec![holds()]).is_clean());
-        let hidden = Verdict::NotCheckable { why: "no right".into() };
-        assert!(!sum(vec![holds(), finding("PG-20", Severity::Info, hidden)]).is_clean());
-        assert!(!StoreSum::default().is_clean(), "what was never read is not clean");
-    }
-
-    #[test]
-    fn the_choice_stays_with_its_finding_when_the_list_changes() {
-        let one = || finding("PG-02", Severity::Low, Verdict::Fail);
-        let before = view(vec![finding("PG-01", Severity::High, Verdict::Fail), one()]);
-        let mut state = FindingsState::access();
-        state.rebuild(Some(&before));
-        state.go(Motion::Bottom, Some(&before));
-        let after = view(vec![
-            one(),
-            finding("PG-09", Severity::High, Verdict::Fail),
-            finding("PG-03", Severity::High, Verdict::Fail),
-        ]);
-        state.rebuild(Some(&after));
-        assert_eq!(state.selected(&state.rows(Some(&after))), Some(2));
-        let gone = view(vec![finding("PG-09", Severity::High, Verdict::Fail)]);
-        state.rebuild(Some(&gone));
-        assert_eq!(state.selected(&state.rows(Some(&gone))), None);
-        assert!(state.target(Some(&gone)).is_none());
-    }
-}
+mod tests;

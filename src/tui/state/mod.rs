@@ -13,6 +13,7 @@ pub mod findings;
 pub mod hotspots;
 pub mod journal;
 pub mod list;
+pub mod listing;
 pub mod locks;
 pub mod next;
 pub mod overview;
