@@ -5,6 +5,7 @@ use crate::model::event::Entry;
 use crate::model::finding::Finding;
 use crate::model::observation::{Missing, StoreReading};
 use crate::model::plan::Plan;
+use crate::model::session::Party;
 use crate::report::replication::lag_words;
 use crate::tui::clean::{clean, clean_lines};
 use crate::tui::state::activity::SessionRow;
@@ -65,7 +66,7 @@ pub fn copied(cockpit: &Cockpit) -> Option<String> {
             return Some(clean_lines(&line).collect::<Vec<_>>().join("\n"));
         }
         Screen::Activity | Screen::Locks => {
-            let row = cockpit.selected_session()?;
+            let Some(row) = cockpit.selected_session() else { return lock_line(cockpit) };
             let zoomed =
                 if cockpit.screen == Screen::Activity { cockpit.activity.zoomed } else { cockpit.locks.zoomed };
             let statement = if cockpit.masked { "(masked)" } else { row.session.statement.as_str() };
@@ -144,6 +145,26 @@ fn session_line(row: &SessionRow<'_>, statement: &str) -> String {
     let waits = if s.wait.is_empty() { String::new() } else { format!(", waits for {}", s.wait) };
     let who = [s.login.as_str(), &s.application, &s.client].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>();
     format!("{} {} ({}): {}{open}{waits}: {statement}", row.store, s.key, who.join(", "), s.state.word())
+}
+
+/// A line of a lock tree that is no session: what the server told of it.
+fn lock_line(cockpit: &Cockpit) -> Option<String> {
+    if cockpit.screen != Screen::Locks {
+        return None;
+    }
+    let rows = cockpit.locks.rows(cockpit.picture());
+    let row = rows.get(cockpit.locks.selected(&rows)?)?;
+    let who = match &row.node.party {
+        Party::Session(key) => format!("session {key}, which the last reading does not show"),
+        Party::Prepared(name) => format!("prepared transaction '{name}'"),
+        Party::Unknown => "somebody whom the server does not name".to_owned(),
+    };
+    let waits = row
+        .node
+        .edge
+        .as_ref()
+        .map_or_else(String::new, |edge| format!(", waits for {} on {}", edge.wanted, edge.object));
+    Some(clean(&format!("{}: {who}{waits}, blocks {}", row.store, row.node.blocks)).into_owned())
 }
 
 fn replication_line(row: &ReplicationRow<'_>) -> String {
