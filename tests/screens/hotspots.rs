@@ -18,7 +18,7 @@ fn with(view: HotSpotsNow) -> Cockpit {
 
 /// The selected row as it is shown.
 fn selected(cockpit: &mut Cockpit) -> String {
-    let shown = shown(cockpit, 140, 24);
+    let shown = shown(cockpit, 200, 24);
     shown.lines().find(|line| line.starts_with('>')).map(str::to_owned).unwrap_or_default()
 }
 
@@ -98,7 +98,7 @@ fn statements_are_copied_and_masked() {
 #[test]
 fn the_selection_stays_with_its_statement() {
     let mut cockpit = with(busy());
-    press(&mut cockpit, "j");
+    press(&mut cockpit, "j j");
     let before = selected(&mut cockpit);
     assert!(before.contains("JOIN"), "{before}");
     // Another statement becomes the heaviest one.

@@ -293,8 +293,10 @@ fn a_view_is_watched_only_while_it_is_seen() {
         ("8", vec![ViewKind::Replication]),
         ("p", vec![]),
         ("p", vec![ViewKind::Replication]),
-        ("Tab", vec![]),
+        ("Tab", vec![ViewKind::HotSpots]),
         ("S-Tab S-Tab", vec![ViewKind::Activity]),
+        ("u", vec![ViewKind::Access]),
+        ("1", vec![]),
     ] {
         press(&mut cockpit, keys);
         assert_eq!(cockpit.watches(), watched, "after {keys}");
@@ -364,8 +366,8 @@ pub fn crowd(sessions: u32) -> View {
     let edge = activity.waits.swap_remove(0);
     activity.waits = (1..sessions)
         .map(|id| godwit::model::session::LockEdge {
-            waiter: godwit::model::session::Party::Session(key(id)),
-            blocker: godwit::model::session::Party::Session(key(id / 2)),
+            waiter: Party::Session(key(id)),
+            blocker: Party::Session(key(id / 2)),
             ..edge.clone()
         })
         .collect();

@@ -2,14 +2,16 @@
 //!
 //! ```text
 //! stores ──────────────────────────────────────── 3 of 3 read, the oldest 12 min ago
-//!   ! legacy      C! 1  H^ 3  waived 1  not checkable 4  pass 61  12 min
-//! access audit ──────────── 9 of 9 (61 pass, 4 not applicable: a), worst first
+//!   ! legacy      12 min  C! 1  H^ 3  waived 1  not checkable 4  pass 61
+//! access audit ──────────── 9 of 9 (a: 61 pass, 4 not applicable), worst first
 //!        verdict        store   rule   subject         what
 //! > ! C! fail           legacy  PG-08  public.orders   PUBLIC has SELECT on public.orders
+//! PG-08 public.orders ──────────────────────────────────────────── Enter: all of it
+//! PUBLIC has SELECT on public.orders
 //! ```
 
 use crate::model::finding::{Audit, Finding};
-use crate::model::observation::ByStore;
+use crate::model::observation::{ByStore, StoreReading};
 use crate::tui::screens::finding;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::findings::{FindingRow, FindingRows, FindingsState};
@@ -19,7 +21,7 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark::{self, severity_tone};
 use crate::tui::widgets::table::{self, Cell, Column, Row, band};
 use crate::tui::widgets::text::Text;
-use crate::tui::widgets::{audit, stores};
+use crate::tui::widgets::{audit, preview, stores};
 use ratatui::layout::Rect;
 
 /// What makes one screen of findings differ from another.
@@ -39,11 +41,11 @@ pub struct Subject {
 /// Severity, verdict, store, rule, subject and sentence.
 pub const OWN: [Column; 6] = [
     Column::new("", 2, 0),
-    Column::new("verdict", 13, 0),
+    Column::new("verdict", 14, 0),
     Column::new("store", 10, 0),
     Column::new("rule", 9, 0),
     Column::new("subject", 16, 0).grows(),
-    Column::new("what", 16, 0).grows(),
+    Column::new("what", 30, 1).grows(),
 ];
 
 /// Draws the screen; the detail scrolls.
@@ -60,11 +62,12 @@ pub fn draw(
     if state.zoomed {
         return finding::draw(canvas, area, cockpit, state, view);
     }
-    let room = if small { 2 } else { (usize::from(area.height) / 5).max(5) };
+    let rows = state.rows(view);
+    let room = stores::room(area, rows.len(), small);
     let waiting = stores::waiting_words(cockpit.live().is_up());
     let used = audit::draw(canvas, area, view, state, picture.now, room, waiting);
-    let rows = state.rows(view);
     let (list, below) = stores::divide(area, used, rows.len());
+    let (list, preview) = if below.is_none() && !rows.is_empty() { preview::divide(list) } else { (list, None) };
     canvas.heading(list, 0, subject.title, &remark(state, &rows));
     canvas.line(list, 1, &table::head(usize::from(list.width), subject.columns));
     let body = band(list, 2, usize::from(list.height));
@@ -79,9 +82,31 @@ pub fn draw(
             table::draw(canvas, body, at, subject.columns, &table_row(row, subject), Some(index) == selected);
         }
     }
+    if let (Some(place), Some(row)) = (preview, selected.and_then(|index| rows.get(index))) {
+        let (title, words) = in_short(row);
+        preview::draw(canvas, place, &title, &Text::of(Tone::Plain, words));
+    }
     match below {
         Some(below) => finding::draw(canvas, below, cockpit, state, view),
         None => 0,
+    }
+}
+
+/// What a line says, and whose it is.
+fn in_short(row: FindingRow<'_>) -> (String, String) {
+    match row {
+        FindingRow::Finding(found, _) => (format!("{} {}", found.rule, found.subject), found.sentence.clone()),
+        FindingRow::Store(store, reading) => (store.to_string(), unseen(reading)),
+    }
+}
+
+/// The first thing that cannot be seen of a store.
+fn unseen(reading: &StoreReading<Audit>) -> String {
+    let missing = reading.latest.as_ref().and_then(|read| read.missing.first());
+    match (&reading.problem, missing) {
+        (Some(problem), _) => problem.clone(),
+        (None, Some(missing)) => format!("{}: {}", missing.what, missing.why),
+        (None, None) => String::new(),
     }
 }
 
@@ -140,19 +165,13 @@ fn table_row<'a>(row: FindingRow<'a>, subject: &Subject) -> Row<'a> {
         }
         FindingRow::Store(store, reading) => {
             let mark = if reading.problem.is_some() { (Tone::Bad, '!') } else { (Tone::Warn, '?') };
-            let missing = reading.latest.as_ref().and_then(|read| read.missing.first());
-            let words = match (&reading.problem, missing) {
-                (Some(problem), _) => problem.as_str().into(),
-                (None, Some(missing)) => format!("{}: {}", missing.what, missing.why).into(),
-                (None, None) => "".into(),
-            };
             let cells = vec![
                 (Tone::Dim, "".into()),
                 (mark.0, if reading.problem.is_some() { "not read" } else { "not shown" }.into()),
                 (Tone::Dim, store.as_str().into()),
                 (Tone::Dim, "".into()),
+                (mark.0, unseen(reading).into()),
                 (Tone::Dim, "".into()),
-                (mark.0, words),
             ];
             Row { mark, cells }
         }

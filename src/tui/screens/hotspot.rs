@@ -15,12 +15,15 @@ use crate::tui::units::{ago, bytes, duration_ms, grouped, moment, statement_time
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::stores;
 use crate::tui::widgets::table::{Row, band};
-use crate::tui::widgets::text::Text;
+use crate::tui::widgets::text::{Text, begin};
 use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
 
 /// Columns that names take.
 const NAMES: usize = 12;
+
+/// As much of a text as a preview looks at.
+const PREVIEW_BYTES: usize = 4 * 1024;
 
 /// Bytes of a block, as the servers count them.
 const BLOCK_BYTES: u64 = 8_192;
@@ -37,7 +40,8 @@ pub fn length(list: &HotSpots) -> String {
 
 /// The time between two moments.
 pub fn length_of(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
-    duration_ms(u64::try_from((to - from).num_milliseconds()).unwrap_or(0))
+    let words = duration_ms(u64::try_from((to - from).num_milliseconds()).unwrap_or(0));
+    words.strip_suffix(" 0 s").or(words.strip_suffix(" 0 min")).unwrap_or(&words).to_owned()
 }
 
 /// What is missing from a store's list, each as a sentence; empty: it is whole.
@@ -89,19 +93,34 @@ fn source_words(source: StatementSource) -> &'static str {
     }
 }
 
-/// The row of a store of which something cannot be seen.
-pub fn store_row<'a>(store: &'a StoreId, reading: &'a StoreReading<StoreHotSpots>, columns: usize) -> Row<'a> {
-    let words = match (&reading.problem, reading.latest.as_ref().and_then(|read| read.missing.first())) {
+/// What a line says, and whose it is.
+pub fn in_short(row: &HotRow<'_>, masked: bool) -> (String, String) {
+    let text = |text: &str| if masked { MASK } else { begin(text, PREVIEW_BYTES) }.to_owned();
+    match row {
+        HotRow::Spot(row) => (format!("statement on {}", row.store), text(&row.spot.text)),
+        HotRow::Both(_, found) => (compared::title(row), text(&found.name)),
+        HotRow::New(_, spot) | HotRow::Gone(_, spot) => (compared::title(row), text(&spot.text)),
+        HotRow::Store(store, reading) => (format!("statistics of {store}"), unseen(reading)),
+    }
+}
+
+/// The first thing that cannot be seen of a store.
+fn unseen(reading: &StoreReading<StoreHotSpots>) -> String {
+    match (&reading.problem, reading.latest.as_ref().and_then(|read| read.missing.first())) {
         (Some(problem), _) => problem.clone(),
         (None, Some(missing)) => format!("{}: not shown: {}", missing.what, missing.why),
         (None, None) => String::new(),
-    };
+    }
+}
+
+/// The row of a store of which something cannot be seen.
+pub fn store_row<'a>(store: &'a StoreId, reading: &'a StoreReading<StoreHotSpots>, columns: usize) -> Row<'a> {
     let mark = if reading.problem.is_some() { (Tone::Bad, '!') } else { (Tone::Warn, '?') };
     let mut cells = vec![(Tone::Dim, "".into()); columns.saturating_sub(1)];
     if let Some(first) = cells.first_mut() {
         *first = (Tone::Dim, store.as_str().into());
     }
-    cells.push((mark.0, words.into()));
+    cells.push((mark.0, unseen(reading).into()));
     Row { mark, cells }
 }
 
@@ -168,7 +187,7 @@ fn detail(row: &SpotRow<'_>, cockpit: &Cockpit) -> Vec<Text<'static>> {
     let how = if spot.parsed { "" } else { ", by its tokens only: it could not be parsed" };
     lines.push(named("name", Tone::Dim, format!("{}{how}", spot.fingerprint)));
     lines.push(named("canonical", Tone::Dim, masked(&spot.canonical)));
-    lines.push(named("server's ids", Tone::Dim, or(spot.ids.join(", "), "none")));
+    lines.push(named("ids", Tone::Dim, or(spot.ids.join(", "), "none")));
     let about = store_lines(row.store, cockpit);
     if !about.is_empty() {
         lines.push(Text::new());

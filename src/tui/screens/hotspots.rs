@@ -20,6 +20,7 @@ use crate::tui::theme::Tone;
 use crate::tui::units::{percent, short_count, statement_time, three_digits};
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark::Mark;
+use crate::tui::widgets::preview;
 use crate::tui::widgets::stores::{self, Telling};
 use crate::tui::widgets::table::{self, Column, Row, band};
 use crate::tui::widgets::text::Text;
@@ -40,7 +41,7 @@ const COLUMNS: [Column; 11] = [
     Column::new("errors", 6, 2).right(),
     Column::new("login", 12, 7),
     Column::new("services", 16, 5),
-    Column::new("statement", 24, 0).grows(),
+    Column::new("statement", 29, 0).grows(),
 ];
 
 /// Draws the screen; the detail scrolls.
@@ -51,7 +52,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool)
     if state.zoomed {
         return hotspot::draw(canvas, area, cockpit, target.as_ref());
     }
-    let room = if small { 2 } else { (usize::from(area.height) / 5).max(4) };
+    let rows = state.rows(view);
+    let room = stores::room(area, rows.len(), small);
     let waiting = stores::waiting_words(cockpit.live().is_up());
     let now = picture.now;
     let telling = Telling {
@@ -62,9 +64,14 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool)
     };
     let by_store = view.map(|view| &view.stores);
     let used = stores::draw_told(canvas, area, by_store, now, room, waiting, &telling);
-    let rows = state.rows(view);
     let (list, below) = stores::divide(area, used, rows.len());
+    let (list, preview) = if below.is_none() && !rows.is_empty() { preview::divide(list) } else { (list, None) };
     draw_list(canvas, list, cockpit, &rows);
+    let selected = state.selected(&rows).and_then(|index| rows.get(index));
+    if let (Some(place), Some(row)) = (preview, selected) {
+        let (title, words) = hotspot::in_short(&row, cockpit.masked);
+        preview::draw(canvas, place, &title, &Text::of(Tone::Plain, words));
+    }
     match below {
         Some(below) => hotspot::draw(canvas, below, cockpit, target.as_ref()),
         None => 0,

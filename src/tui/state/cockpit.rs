@@ -259,7 +259,22 @@ impl Cockpit {
         match (&self.dialog, intent) {
             (Some(dialog), Intent::Move(_)) => dialog.scrolls(),
             (Some(dialog), Intent::NextField) => dialog.fields.len() > 1,
+            // A detail covers the list.
+            (None, Intent::Sort(_) | Intent::ListAll | Intent::Filter) => !self.is_zoomed(),
             _ => true,
+        }
+    }
+
+    /// True while the detail of a list of readings or findings has the whole screen.
+    fn is_zoomed(&self) -> bool {
+        match self.screen {
+            Screen::Activity => self.activity.zoomed,
+            Screen::Locks => self.locks.zoomed,
+            Screen::Replication => self.replication.zoomed,
+            Screen::HotSpots => self.hotspots.zoomed,
+            Screen::Indexes => self.indexes.zoomed,
+            Screen::Access => self.access.zoomed,
+            Screen::Overview | Screen::Phases | Screen::Pipelines | Screen::Verification | Screen::Journal => false,
         }
     }
 

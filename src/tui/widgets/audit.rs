@@ -4,8 +4,8 @@
 //! ```text
 //! stores ──────────────────────────────────────── 2 of 3 read, the oldest 12 min ago
 //!   ! billing-db  never read: connection refused
-//!   ! legacy      C! 1  H^ 3  M~ 12  waived 1  not checkable 4  holds 61  12 min
-//!   ? orders-db   nothing broken  not checkable 9  holds 42  12 min
+//!   ! legacy      12 min  C! 1  H^ 3  M~ 12  waived 1  not checkable 4  pass 61
+//!   ? orders-db   12 min  nothing broken  not checkable 9  pass 42
 //! ```
 //!
 //! Invariant: a store gets its `+` only when every rule was looked at and holds.
@@ -114,8 +114,8 @@ fn mark(sum: &StoreSum) -> Mark {
 fn sum_line(store: &StoreId, sum: &StoreSum, now: DateTime<Utc>, width: usize) -> Text<'static> {
     let (tone, sign) = mark(sum);
     let line = Text::of(tone, format!("  {sign} ")).plain(format!("{}  ", name(store.as_str(), width)));
-    let line = counts(sum).into_iter().fold(line, |line, (tone, words)| line.add(tone, words).plain("  "));
-    line.dim(sum.read_at.map_or_else(String::new, |at| age(now, at)))
+    let line = line.dim(format!("{:<8}", sum.read_at.map_or_else(String::new, |at| age(now, at))));
+    counts(sum).into_iter().fold(line, |line, (tone, words)| line.add(tone, words).plain("  "))
 }
 
 /// How many rules ended in which way. What is not so is left out, except that nothing is broken.

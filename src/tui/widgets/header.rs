@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  shop  PRODUCTION   mina, approver   with ben, li              engine 4312 up
-//! [1 overview] 2 pha 3 pip 4 ver 5 jou 6 act 7 loc 8 rep 9 hot 0 ind u acc
+//! [1 overview]  2 pha  3 pip  4 ver  5 jou  6 act  7 loc  8 rep  9 hot  0 ind  u acc
 //! ```
 
 use crate::model::sample::Presence;
@@ -112,20 +112,21 @@ fn tabs(cockpit: &Cockpit, width: usize) -> Text<'static> {
     };
     // Words as long as they fit with two blanks between them; with one blank rather than without words.
     let wide = (SHORTEST_WORD..=Screen::LONGEST_WORD).rev().find(|longest| columns(*longest, 2) <= width);
-    let narrow = (columns(SHORTEST_WORD, 1) <= width).then_some(SHORTEST_WORD);
-    let gap = if wide.is_some() { " " } else { "" };
-    Screen::ALL.iter().fold(Text::new(), |line, screen| {
-        if *screen == cockpit.screen {
-            return line.add(Tone::Strong, format!("[{}]", label(screen, usize::MAX)));
-        }
+    let narrow = (columns(SHORTEST_WORD, 1) < width).then_some(SHORTEST_WORD);
+    let mut line = Text::new();
+    for screen in &Screen::ALL {
+        let is_shown = *screen == cockpit.screen;
         let label = match wide.or(narrow) {
+            _ if is_shown => format!("[{}]", label(screen, usize::MAX)),
             Some(longest) => label(screen, longest),
             None => screen.key().to_string(),
         };
-        // After the one shown its bracket is blank enough.
-        let before = if line.pieces.last().is_some_and(|piece| piece.text.ends_with(']')) { gap } else { " " };
-        line.plain(before).add(Tone::Plain, label).plain(gap)
-    })
+        // The brackets of the one shown stand where a blank does.
+        let blank = if is_shown && (wide.is_some() || line.pieces.is_empty()) { "" } else { " " };
+        line = line.plain(blank).add(if is_shown { Tone::Strong } else { Tone::Plain }, label);
+        line = if wide.is_some() && !is_shown { line.plain(" ") } else { line };
+    }
+    line
 }
 
 /// At the right of the tabs: whether what is shown is the present, and whether that matters more than the words of the tabs.

@@ -5,6 +5,7 @@ pub mod canvas;
 pub mod footer;
 pub mod header;
 pub mod mark;
+pub mod preview;
 pub mod reading;
 pub mod section;
 pub mod stores;

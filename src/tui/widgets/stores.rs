@@ -94,7 +94,12 @@ pub fn draw_told<T>(
             }
         }
     }
-    notes.sort_by_key(|note| note.mark.0 != Tone::Bad);
+    // What failed comes first, then what cannot be seen; what an engine does not have comes last.
+    notes.sort_by_key(|note| match note.mark.0 {
+        Tone::Bad => 0,
+        Tone::Dim => 2,
+        _ => 1,
+    });
     let absent = view.values().filter(|reading| reading.absent.is_some()).count();
     canvas.heading(area, 0, "stores", &told_words(fresh, view, absent, now, telling.old));
     let room = room.saturating_sub(1 + usize::from(!quiet.is_empty())).max(1);
@@ -214,6 +219,15 @@ pub fn lines<T>(store: &StoreId, view: Option<&ByStore<T>>, now: DateTime<Utc>) 
         }
     }
     lines
+}
+
+/// How many rows the lines of stores may take above a list of `rows` rows: a fifth of the screen, and what the list leaves of a third.
+pub fn room(area: Rect, rows: usize, small: bool) -> usize {
+    if small {
+        return 3;
+    }
+    let height = usize::from(area.height);
+    (height / 5).max(5).max(height.saturating_sub(rows + 3).min(height / 3))
 }
 
 /// Divides what is left below the stores: the list, and the detail of its selected row where there is room for both.
