@@ -52,11 +52,11 @@ fn a_key_is_shown_within_a_frame_with_a_thousand_stores() {
             worst.push((begun.elapsed(), screen, name));
         }
     }
+    let mut arrivals = Vec::new();
     for view in [advice::many_spots(1_000, 20), advice::many(1_000, 20)] {
         let begun = Instant::now();
         stores::show(&mut cockpit, vec![view]);
-        println!("  {:>10.1?}  a view of 20,000 lines arrives", begun.elapsed());
-        assert!(begun.elapsed() < BUDGET, "a view took longer than a frame");
+        arrivals.push(begun.elapsed());
     }
     worst.sort();
     for (elapsed, screen, name) in worst.iter().rev().take(12) {
@@ -66,5 +66,7 @@ fn a_key_is_shown_within_a_frame_with_a_thousand_stores() {
     // The output of an ignored measurement is its purpose.
     println!("key to frame at 140x40, 1000 stores, 1000 pipelines, {} journal rows:", cockpit.live().lines.len());
     println!("median {:?}, slowest {:?} (screen {}, key {})", median.0, slowest.0, slowest.1, slowest.2);
+    println!("views of 20,000 lines are listed within {arrivals:?}");
     assert!(slowest.0 < BUDGET, "slower than {BUDGET:?}");
+    assert!(arrivals.iter().all(|elapsed| *elapsed < BUDGET), "a view took longer than {BUDGET:?}");
 }

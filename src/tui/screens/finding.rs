@@ -62,7 +62,8 @@ fn store_lines(
 ) -> Vec<Text<'static>> {
     let mut lines = Vec::new();
     if let Some((_, sum)) = state.sums().iter().find(|(id, sum)| id == store && sum.read_at.is_some()) {
-        let words = counts(sum).into_iter();
+        let without = (Tone::Dim, format!("not applicable {}", sum.not_applicable));
+        let words = counts(sum).into_iter().chain((sum.not_applicable > 0).then_some(without));
         lines
             .push(words.fold(named("rules", Tone::Plain, ""), |line, (tone, words)| line.add(tone, words).plain("  ")));
     }

@@ -118,7 +118,8 @@ fn sum_line(store: &StoreId, sum: &StoreSum, now: DateTime<Utc>, width: usize) -
     counts(sum).into_iter().fold(line, |line, (tone, words)| line.add(tone, words).plain("  "))
 }
 
-/// How many rules ended in which way. What is not so is left out, except that nothing is broken.
+/// How many rules ended in which way; those without an object are left out. What is not so is left out too, except that nothing
+/// is broken.
 pub fn counts(sum: &StoreSum) -> Vec<(Tone, String)> {
     let mut words = Vec::new();
     for severity in SEVERITIES.into_iter().rev() {
@@ -134,7 +135,6 @@ pub fn counts(sum: &StoreSum) -> Vec<(Tone, String)> {
         (Tone::Plain, "waived", sum.waived),
         (Tone::Warn, "not checkable", sum.not_checkable),
         (Tone::Dim, "pass", sum.holds),
-        (Tone::Dim, "not applicable", sum.not_applicable),
     ];
     words.extend(others.into_iter().filter(|(_, _, n)| *n > 0).map(|(tone, word, n)| (tone, format!("{word} {n}"))));
     words
