@@ -3,6 +3,7 @@
 use crate::advice::{advice, audits, finding};
 use crate::fixture::*;
 use crate::stores::{cockpit_with, read, show};
+use chrono::TimeDelta;
 use godwit::model::finding::{Audit, Severity, Verdict};
 use godwit::model::observation::{ByStore, Missing, Observation};
 use godwit::model::role::Role;
@@ -217,6 +218,19 @@ fn views_flow_only_while_they_are_seen_and_words_lead_to_them() {
     }
     press(&mut cockpit, "1");
     assert_eq!(cockpit.watches(), []);
+}
+
+#[test]
+fn ages_move_only_in_coarse_steps() {
+    let views = vec![View::HotSpots(crate::advice::busy()), advice(), audits()];
+    let mut cockpit = cockpit_with(None, Role::Operator, views);
+    for screen in ["9", "0", "u"] {
+        cockpit.on_tick(now());
+        press(&mut cockpit, screen);
+        let before = shown(&mut cockpit, 80, 24);
+        cockpit.on_tick(now() + TimeDelta::seconds(1));
+        assert_eq!(before, shown(&mut cockpit, 80, 24), "screen {screen}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@
 //! The first n and mean are the source's, the second the target's. A ratio without its interval is shown without a verdict.
 
 use crate::model::hotspot::{Comparability, Compared, ComparedSide, HotSpot, SidesCompared};
-use crate::tui::screens::hotspot::{length_of, mean_words, named};
+use crate::tui::screens::hotspot::{length_of, mean_words};
 use crate::tui::screens::hotspots::rows_words;
 use crate::tui::screens::session::MASK;
 use crate::tui::state::cockpit::Cockpit;
@@ -18,7 +18,7 @@ use crate::tui::theme::Tone;
 use crate::tui::units::{grouped, moment, short_count, statement_time, three_digits};
 use crate::tui::widgets::mark::{Mark, comparability};
 use crate::tui::widgets::table::{Cell, Column, Row};
-use crate::tui::widgets::text::Text;
+use crate::tui::widgets::text::{Text, named};
 
 /// Columns of the list.
 pub const COLUMNS: [Column; 10] = [

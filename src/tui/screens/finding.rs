@@ -12,15 +12,8 @@ use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark::{self, severity_tone};
 use crate::tui::widgets::stores;
 use crate::tui::widgets::table::band;
-use crate::tui::widgets::text::Text;
+use crate::tui::widgets::text::{NAMES, Text, named};
 use ratatui::layout::Rect;
-
-/// Columns that names take.
-const NAMES: usize = 12;
-
-fn named(label: &str, tone: Tone, text: impl Into<String>) -> Text<'static> {
-    Text::of(Tone::Dim, format!("{label:<NAMES$}")).add(tone, text.into()).hang(NAMES)
-}
 
 /// Draws the detail of the line that keys act on; it scrolls.
 pub fn draw(

@@ -15,23 +15,15 @@ use crate::tui::units::{ago, bytes, duration_ms, grouped, moment, statement_time
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::stores;
 use crate::tui::widgets::table::{Row, band};
-use crate::tui::widgets::text::{Text, begin};
+use crate::tui::widgets::text::{Text, begin, named};
 use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
-
-/// Columns that names take.
-const NAMES: usize = 12;
 
 /// As much of a text as a preview looks at.
 const PREVIEW_BYTES: usize = 4 * 1024;
 
 /// Bytes of a block, as the servers count them.
 const BLOCK_BYTES: u64 = 8_192;
-
-/// A line with a name in front.
-pub fn named(label: &str, tone: Tone, text: impl Into<String>) -> Text<'static> {
-    Text::of(Tone::Dim, format!("{label:<NAMES$}")).add(tone, text.into()).hang(NAMES)
-}
 
 /// The length of an interval.
 pub fn length(list: &HotSpots) -> String {

@@ -153,6 +153,14 @@ impl<'a> Text<'a> {
     }
 }
 
+/// Columns that the name of a line takes in a detail.
+pub const NAMES: usize = 12;
+
+/// A line of a detail: a name in front, and a text that hangs behind it.
+pub fn named(name: &str, tone: Tone, text: impl Into<String>) -> Text<'static> {
+    Text::of(Tone::Dim, format!("{name:<NAMES$}")).add(tone, text.into()).hang(NAMES)
+}
+
 /// Splits after as many characters as fit into `width` columns, but at least one.
 fn split_at_width(text: &str, width: usize) -> (&str, &str) {
     let mut used = 0;
