@@ -5,6 +5,7 @@ use crate::model::hotspot::{HotSpots, StoreHotSpots};
 use crate::model::ids::StoreId;
 use crate::model::observation::StoreReading;
 use crate::model::statement::StatementSource;
+use crate::tui::clean::begin;
 use crate::tui::screens::compared;
 use crate::tui::screens::hotspots::{rows_words, share_words};
 use crate::tui::screens::session::MASK;
@@ -15,7 +16,7 @@ use crate::tui::units::{ago, bytes, duration_ms, grouped, moment, statement_time
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::stores;
 use crate::tui::widgets::table::{Row, band};
-use crate::tui::widgets::text::{Text, begin, named};
+use crate::tui::widgets::text::{Text, named};
 use chrono::{DateTime, Utc};
 use ratatui::layout::Rect;
 

@@ -316,9 +316,9 @@ impl Cockpit {
     pub(super) fn list_again(&mut self, kind: ViewKind) {
         let picture = self.frozen.as_deref().unwrap_or(&self.live);
         match kind {
-            ViewKind::HotSpots => self.hotspots.rebuild(picture.hot_spots()),
-            ViewKind::Indexes => self.indexes.rebuild(picture.indexes()),
-            ViewKind::Access => self.access.rebuild(picture.access()),
+            ViewKind::HotSpots => self.hotspots.take_in(picture.hot_spots()),
+            ViewKind::Indexes => self.indexes.take_in(picture.indexes()),
+            ViewKind::Access => self.access.take_in(picture.access()),
             // These are short, and listed when they are drawn.
             ViewKind::Activity | ViewKind::Replication | ViewKind::Cost => {}
         }

@@ -11,11 +11,13 @@ pub struct Cursor<K> {
     chosen: Option<K>,
     /// Where it was last, for going on from there when it is gone.
     place: usize,
+    /// The list was made again without it, as [`Cursor::listed`] was told: there is no use in looking for it.
+    gone: bool,
 }
 
 impl<K> Default for Cursor<K> {
     fn default() -> Self {
-        Self { chosen: None, place: 0 }
+        Self { chosen: None, place: 0, gone: false }
     }
 }
 
@@ -28,6 +30,7 @@ impl<K: PartialEq + Clone> Cursor<K> {
     /// Index of the selected row; `None`: there are no rows, or the chosen one is gone.
     pub fn at<R>(&self, rows: &[R], is: impl Fn(&R, &K) -> bool) -> Option<usize> {
         match &self.chosen {
+            Some(_) if self.gone => None,
             // It is mostly still where it was. Looking there first also tells twins apart, which no key can.
             Some(key) => match rows.get(self.place) {
                 Some(row) if is(row, key) => Some(self.place),
@@ -35,6 +38,13 @@ impl<K: PartialEq + Clone> Cursor<K> {
             },
             None => (!rows.is_empty()).then_some(0),
         }
+    }
+
+    /// A long list was made again, and this is where the choice is in it now; `None`: it is not in it. Whoever calls this calls it
+    /// each time that the list is made.
+    pub fn listed(&mut self, at: Option<usize>) {
+        self.gone = self.chosen.is_some() && at.is_none();
+        self.place = at.unwrap_or(self.place);
     }
 
     /// The page to show: the selected row's, or the one where it was last.
@@ -53,6 +63,7 @@ impl<K: PartialEq + Clone> Cursor<K> {
         let other = key != self.chosen;
         self.chosen = key;
         self.place = to;
+        self.gone = false;
         other
     }
 

@@ -7,9 +7,11 @@ use crate::model::finding::{Audit, Finding, Severity, Verdict};
 use crate::model::ids::StoreId;
 use crate::model::observation::{ByStore, StoreReading};
 use crate::tui::state::cursor::Cursor;
-use crate::tui::state::filter::{FieldText, Filter, by_name, field};
+use crate::tui::state::filter::{Filter, by_name, field};
 use crate::tui::state::list::Motion;
-use std::cmp::Ordering;
+use crate::tui::state::texts::{Texts, kept};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 mod rows;
 mod sum;
@@ -54,14 +56,20 @@ impl FindingOrder {
 
 /// What a screen of findings remembers.
 ///
-/// Invariant: `places` holds, in order, the lines of the picture shown that the filter and `all` let through, as of the last
-/// [`FindingsState::rebuild`]; whoever changes the picture, the filter, the order or `all` calls it.
+/// Invariant: `places` holds, in order, the lines that the filter and `all` let through, of the view that was last taken in by
+/// [`FindingsState::take_in`]; whoever changes the picture shown calls it.
 #[derive(Clone, Debug)]
 pub struct FindingsState {
     filter: Filter,
     orders: &'static [FindingOrder],
     order: FindingOrder,
     all: bool,
+    /// What the list is made of, in the order of the view.
+    entries: Vec<Entry>,
+    /// [`TEXTS`] for each entry.
+    texts: Texts,
+    /// Stores of which something cannot be seen, by number, with what a filter looks at.
+    unseen: Vec<(usize, String)>,
     places: Vec<Place>,
     /// What each store's audit amounts to, the worst first. Stores without such an audit are left out.
     sums: Vec<(StoreId, StoreSum)>,
@@ -81,6 +89,9 @@ impl FindingsState {
             orders,
             order: FindingOrder::default(),
             all: false,
+            entries: Vec::new(),
+            texts: Texts::default(),
+            unseen: Vec::new(),
             places: Vec::new(),
             sums: Vec::new(),
             cursor: Cursor::default(),
@@ -115,58 +126,99 @@ impl FindingsState {
     }
 
     /// Narrows the list.
-    pub fn set_filter(&mut self, filter: Filter, view: Option<&ByStore<Audit>>) {
+    pub fn set_filter(&mut self, filter: Filter) {
         self.filter = filter;
-        self.rebuild(view);
+        self.list();
     }
 
     /// Orders the list by the next thing, or by the one before.
-    pub fn turn_order(&mut self, forward: bool, view: Option<&ByStore<Audit>>) {
+    pub fn turn_order(&mut self, forward: bool) {
         self.order = self.order.turned(self.orders, forward);
-        self.rebuild(view);
+        self.list();
     }
 
     /// Lists rules that hold too, or leaves them out.
-    pub fn toggle_all(&mut self, view: Option<&ByStore<Audit>>) {
+    pub fn toggle_all(&mut self) {
         self.all = !self.all;
-        self.rebuild(view);
+        self.list();
     }
 
-    /// Makes the list again.
-    pub fn rebuild(&mut self, view: Option<&ByStore<Audit>>) {
+    /// Takes another view in.
+    pub fn take_in(&mut self, view: Option<&ByStore<Audit>>) {
         let readings: Vec<(&StoreId, &StoreReading<Audit>)> = view.into_iter().flatten().collect();
         let sums = readings.iter().filter(|(_, reading)| reading.absent.is_none());
         self.sums = sums.map(|(store, reading)| ((*store).clone(), StoreSum::of(reading))).collect();
         self.sums.sort_by_cached_key(|(_, sum)| sum.urgency());
-        let mut listed: Vec<(Place, &Finding)> = Vec::new();
-        let mut unseen = Vec::new();
-        for (store, (id, reading)) in readings.iter().enumerate() {
-            let findings = reading.latest.as_ref().map_or(&[][..], |read| &read.value.findings);
-            let places = findings.iter().enumerate().filter(|(_, finding)| self.lists(finding));
-            listed.extend(places.map(|(at, finding)| (Place::Finding { store, at }, finding)));
-            if self.lists_store(id, reading) {
-                unseen.push(Place::Store { store });
+        self.entries.clear();
+        self.texts.clear();
+        let mut rules: BTreeMap<&str, usize> = BTreeMap::new();
+        let all = readings.iter().flat_map(|(_, reading)| &reading.latest).flat_map(|read| &read.value.findings);
+        all.for_each(|finding| {
+            rules.entry(&finding.rule).or_default();
+        });
+        rules.values_mut().enumerate().for_each(|(number, rule)| *rule = number);
+        for (store, (_, reading)) in readings.iter().enumerate() {
+            let findings = reading.latest.iter().flat_map(|read| &read.value.findings);
+            for (at, finding) in findings.enumerate() {
+                let rule = rules.get(finding.rule.as_str()).copied().unwrap_or(0);
+                self.entries.push(Entry::of(finding, self.entries.len(), rule, store, at));
+                let texts: [&str; TEXTS] = [finding.store.as_str(), &finding.rule, &finding.subject, &finding.sentence];
+                texts.into_iter().for_each(|text| self.texts.push([text]));
             }
         }
-        let order = self.order;
-        listed.sort_by(|(_, a), (_, b)| compare(order, a, b));
-        self.places = listed.into_iter().map(|(place, _)| place).chain(unseen).collect();
+        let partial =
+            readings.iter().enumerate().filter_map(|(store, (id, reading))| Some((store, unseen(id, reading)?)));
+        self.unseen = partial.collect();
+        self.list();
     }
 
-    fn lists(&self, finding: &Finding) -> bool {
-        let is_open = !matches!(finding.verdict, Verdict::Pass | Verdict::NotApplicable { .. });
-        (self.all || is_open) && (self.filter.is_empty() || self.filter.finds(&fields(finding)))
+    /// Makes the list again.
+    fn list(&mut self) {
+        let numbers = 0..self.entries.len();
+        let mut listed: Vec<Entry> = numbers
+            .filter(|number| self.lists(*number))
+            .filter_map(|number| self.entries.get(number).copied())
+            .collect();
+        match self.order {
+            FindingOrder::Worst => listed.sort_unstable_by_key(Entry::worst),
+            FindingOrder::Store => listed.sort_unstable_by_key(|entry| (entry.store, entry.worst())),
+            FindingOrder::Rule => listed.sort_unstable_by_key(|entry| (entry.rule, entry.worst())),
+            FindingOrder::Gain => {
+                listed.sort_unstable_by(|a, b| b.gain.total_cmp(&a.gain).then_with(|| a.worst().cmp(&b.worst())));
+            }
+        }
+        let findings = listed.iter().map(|entry| Place::Finding { store: entry.store, at: entry.at });
+        let unseen = self.unseen.iter().filter(|(_, text)| self.filter.finds(&[field("", text)]));
+        let stores: Vec<Place> = unseen.map(|(store, _)| Place::Store { store: *store }).collect();
+        self.places = findings.chain(stores.iter().copied()).collect();
+        let chosen = match self.cursor.chosen() {
+            Some(LineKey::Finding(rule, store, subject)) => listed.iter().position(|entry| {
+                let text = |which: usize| self.texts.get(entry.number * TEXTS + which);
+                text(2) == kept(subject) && text(1) == kept(rule) && text(0) == kept(store.as_str())
+            }),
+            // Few stores have something to say: the first will do, and a look at the view tells.
+            Some(LineKey::Store(_)) if !stores.is_empty() => Some(listed.len()),
+            Some(LineKey::Store(_)) | None => None,
+        };
+        self.cursor.listed(chosen);
     }
 
-    fn lists_store(&self, id: &StoreId, reading: &StoreReading<Audit>) -> bool {
-        let missing = reading.latest.as_ref().map_or(&[][..], |read| &read.missing);
-        let problem = reading.problem.as_deref().unwrap_or_default();
-        if missing.is_empty() && problem.is_empty() {
+    fn lists(&self, number: usize) -> bool {
+        let Some(entry) = self.entries.get(number) else { return false };
+        if !self.all && entry.rank > NOT_CHECKABLE {
             return false;
         }
-        let mut texts = vec![field("store", id.as_str()), field("", problem)];
-        texts.extend(missing.iter().flat_map(|missing| [field("", &missing.what), field("", &missing.why)]));
-        self.filter.finds(&texts)
+        let text = |which: usize| self.texts.get(number * TEXTS + which);
+        self.filter.is_empty()
+            || self.filter.finds(&[
+                field("store", text(0)),
+                field("severity", entry.severity.word()),
+                by_name("least", at_least(entry.severity)),
+                field("verdict", VERDICTS.get(usize::from(entry.rank)).copied().unwrap_or_default()),
+                field("rule", text(1)),
+                field("subject", text(2)),
+                field("", text(3)),
+            ])
     }
 
     /// Lines that are listed.
@@ -245,44 +297,70 @@ impl FindingsState {
     }
 }
 
-/// What a filter looks at.
-fn fields(finding: &Finding) -> [FieldText<'_>; 7] {
-    let at_least = match finding.severity {
+/// What the list needs to know of a finding to order it.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    /// Where its texts are.
+    number: usize,
+    store: usize,
+    at: usize,
+    /// Which of [`VERDICTS`].
+    rank: u8,
+    severity: Severity,
+    /// The rule's place among all rules by name.
+    rule: usize,
+    /// Microseconds saved a second; below 0: nothing is known to be saved.
+    gain: f64,
+}
+
+/// Texts of each entry that a filter looks at: store, rule, subject, sentence.
+const TEXTS: usize = 4;
+
+/// How rules end, in the order of all lists.
+const VERDICTS: [&str; 5] = ["fail", "waived", "not checkable", "pass", "not applicable"];
+
+/// The last of [`VERDICTS`] that is always listed.
+const NOT_CHECKABLE: u8 = 2;
+
+impl Entry {
+    fn of(finding: &Finding, number: usize, rule: usize, store: usize, at: usize) -> Self {
+        let rank = match finding.verdict {
+            Verdict::Fail => 0,
+            Verdict::Waived { .. } => 1,
+            Verdict::NotCheckable { .. } => NOT_CHECKABLE,
+            Verdict::Pass => 3,
+            Verdict::NotApplicable { .. } => 4,
+        };
+        let gain = finding.effect.as_ref().and_then(|effect| effect.saves_us_per_second).unwrap_or(-1.0);
+        Self { number, store, at, rank, severity: finding.severity, rule, gain }
+    }
+
+    /// The shared order of findings: stores come by name, and in each store they are in it already.
+    fn worst(&self) -> (u8, Reverse<Severity>, usize, usize, usize) {
+        (self.rank, Reverse(self.severity), self.rule, self.store, self.at)
+    }
+}
+
+/// The words that `least:` finds.
+fn at_least(severity: Severity) -> &'static str {
+    match severity {
         Severity::Info => "info",
         Severity::Low => "info low",
         Severity::Medium => "info low medium",
         Severity::High => "info low medium high",
         Severity::Critical => "info low medium high critical",
-    };
-    [
-        field("store", finding.store.as_str()),
-        field("severity", finding.severity.word()),
-        by_name("least", at_least),
-        field("verdict", finding.verdict.word()),
-        field("rule", &finding.rule),
-        field("subject", &finding.subject),
-        field("", &finding.sentence),
-    ]
+    }
 }
 
-fn compare(order: FindingOrder, a: &Finding, b: &Finding) -> Ordering {
-    let rank = |finding: &Finding| match finding.verdict {
-        Verdict::Fail => 0,
-        Verdict::Waived { .. } => 1,
-        Verdict::NotCheckable { .. } => 2,
-        Verdict::Pass => 3,
-        Verdict::NotApplicable { .. } => 4,
-    };
-    let worst =
-        || rank(a).cmp(&rank(b)).then_with(|| b.severity.cmp(&a.severity)).then_with(|| a.name().cmp(&b.name()));
-    let gain =
-        |finding: &Finding| finding.effect.as_ref().and_then(|effect| effect.saves_us_per_second).unwrap_or(-1.0);
-    match order {
-        FindingOrder::Worst => worst(),
-        FindingOrder::Store => a.store.cmp(&b.store).then_with(worst),
-        FindingOrder::Rule => a.rule.cmp(&b.rule).then_with(worst),
-        FindingOrder::Gain => gain(b).total_cmp(&gain(a)).then_with(worst),
+/// What a filter looks at in a store of which something cannot be seen; `None`: all of it can.
+fn unseen(id: &StoreId, reading: &StoreReading<Audit>) -> Option<String> {
+    let missing = reading.latest.as_ref().map_or(&[][..], |read| &read.missing);
+    if missing.is_empty() && reading.problem.is_none() {
+        return None;
     }
+    let words = missing.iter().flat_map(|missing| [missing.what.as_str(), &missing.why]);
+    let words: Vec<&str> = std::iter::once(id.as_str()).chain(reading.problem.as_deref()).chain(words).collect();
+    Some(words.join(" "))
 }
 
 #[cfg(test)]

@@ -6,27 +6,34 @@
 use crate::model::hotspot::{HotOrder, HotSpotsNow, StoreHotSpots};
 use crate::model::observation::StoreReading;
 use crate::tui::state::cursor::Cursor;
-use crate::tui::state::filter::{Filter, field};
+use crate::tui::state::filter::{FieldText, Filter, field};
 use crate::tui::state::list::Motion;
+use crate::tui::state::texts::{Texts, kept};
 
 mod order;
 mod rows;
 
 pub use order::{ComparedOrder, HotList, order_words};
-use order::{ORDERS, by_change, by_cost, turned};
-use rows::{Book, Place, fields, nothing};
+use order::{Keys, ORDERS, by_change, by_cost, keys, turned};
+use rows::{Book, FIELDS, Place, nothing, tell};
 pub use rows::{HotRow, HotRows, LineKey, SpotRow, kind_word, verdict_word};
 
 /// What the hot spots screen remembers.
 ///
-/// Invariant: `places` holds, in order, the lines of the picture shown that the filter lets through, as of the last
-/// [`HotSpotsState::rebuild`]; whoever changes the picture, the filter, the list or its order calls it.
+/// Invariant: `places` holds, in order, the lines of the list shown that the filter lets through, of the view that was last taken in
+/// by [`HotSpotsState::take_in`]; whoever changes the picture shown calls it.
 #[derive(Clone, Debug, Default)]
 pub struct HotSpotsState {
     filter: Filter,
     list: HotList,
     order: HotOrder,
     compared_order: ComparedOrder,
+    /// What the list shown is made of, in the order of the view.
+    entries: Vec<Entry>,
+    /// [`FIELDS`] for each entry.
+    texts: Texts,
+    /// Stores of which something cannot be seen, by number and name.
+    unseen: Vec<(usize, String)>,
     places: Vec<Place>,
     /// How many lines each list has without the filter.
     totals: [usize; 3],
@@ -63,9 +70,9 @@ impl HotSpotsState {
     }
 
     /// Narrows the list.
-    pub fn set_filter(&mut self, filter: Filter, view: Option<&HotSpotsNow>) {
+    pub fn set_filter(&mut self, filter: Filter) {
         self.filter = filter;
-        self.rebuild(view);
+        self.arrange();
     }
 
     /// Shows the next list.
@@ -73,46 +80,71 @@ impl HotSpotsState {
         self.list = self.list.following();
         self.zoomed = false;
         self.scroll = 0;
-        self.rebuild(view);
+        self.take_in(view);
     }
 
     /// Orders the list by the next thing, or by the one before.
-    pub fn turn_order(&mut self, forward: bool, view: Option<&HotSpotsNow>) {
+    pub fn turn_order(&mut self, forward: bool) {
         match self.list {
             HotList::Statements | HotList::Crossing => self.order = turned(self.order, &ORDERS, forward),
             HotList::Compared => {
                 self.compared_order = turned(self.compared_order, &ComparedOrder::ALL, forward);
             }
         }
-        self.rebuild(view);
+        self.arrange();
+    }
+
+    /// Takes another view in.
+    pub fn take_in(&mut self, view: Option<&HotSpotsNow>) {
+        let book = Book::of(view);
+        self.totals = HotList::ALL.map(|list| book.places(list).count());
+        self.entries.clear();
+        self.texts.clear();
+        for place in book.places(self.list) {
+            let Some(row) = book.at(place) else { continue };
+            self.entries.push(Entry { place, keys: keys(&row) });
+            tell(&row, &mut self.texts);
+        }
+        let stores = book.stores.iter().enumerate().filter(|(_, (_, reading))| is_partial(reading));
+        let stores = stores.filter(|_| self.list == HotList::Statements);
+        self.unseen = stores.map(|(store, (id, _))| (store, id.to_string())).collect();
+        self.arrange();
     }
 
     /// Makes the list again.
-    pub fn rebuild(&mut self, view: Option<&HotSpotsNow>) {
-        let Some(view) = view else {
-            self.places.clear();
-            self.totals = [0; 3];
-            return;
-        };
-        let book = Book::of(Some(view));
-        self.totals = HotList::ALL.map(|list| book.places(list).count());
-        let mut listed: Vec<(Place, HotRow<'_>)> = book
-            .places(self.list)
-            .filter_map(|place| Some((place, book.at(place)?)))
-            .filter(|(_, row)| self.filter.is_empty() || self.filter.finds(&fields(row)))
+    fn arrange(&mut self) {
+        let numbers = 0..self.entries.len();
+        let mut listed: Vec<(usize, Entry)> = numbers
+            .filter(|number| self.filter.is_empty() || self.filter.finds(&self.fields(*number)))
+            .filter_map(|number| Some((number, *self.entries.get(number)?)))
             .collect();
-        match self.list {
-            HotList::Statements | HotList::Crossing => listed.sort_by(|(_, a), (_, b)| by_cost(self.order, a, b)),
-            HotList::Compared => listed.sort_by(|(_, a), (_, b)| by_change(self.compared_order, a, b)),
-        }
-        self.places = listed.into_iter().map(|(place, _)| place).collect();
-        if self.list == HotList::Statements {
-            let unseen =
-                book.stores.iter().enumerate().filter(|(_, (id, reading))| {
-                    is_partial(reading) && self.filter.finds(&[field("store", id.as_str())])
-                });
-            self.places.extend(unseen.map(|(store, _)| Place::Store { store }));
-        }
+        // What is equal in the order keeps the view's, so that rows do not jump between readings.
+        let order = |a: &Entry, b: &Entry| match self.list {
+            HotList::Statements | HotList::Crossing => by_cost(self.order, &a.keys, &b.keys),
+            HotList::Compared => by_change(self.compared_order, &a.keys, &b.keys),
+        };
+        listed.sort_unstable_by(|(at, a), (other, b)| order(a, b).then_with(|| at.cmp(other)));
+        let unseen = self.unseen.iter().filter(|(_, id)| self.filter.finds(&[field("store", id)]));
+        let stores: Vec<Place> = unseen.map(|(store, _)| Place::Store { store: *store }).collect();
+        self.places = listed.iter().map(|(_, entry)| entry.place).chain(stores.iter().copied()).collect();
+        // Where the choice may be: a look at the view tells whether it is there, and only then.
+        let may_be = |store: &str, fingerprint: &str| {
+            listed.iter().position(|(number, _)| {
+                let text = |which: usize| self.texts.get(number * FIELDS.len() + which);
+                text(FIELDS.len() - 1) == kept(fingerprint) && (store.is_empty() || text(0) == kept(store))
+            })
+        };
+        let chosen = match self.cursor().chosen() {
+            Some(LineKey::Spot(store, _, fingerprint, _)) => may_be(store.as_str(), fingerprint),
+            Some(LineKey::Compared(_, source, target)) => may_be("", if target.is_empty() { source } else { target }),
+            Some(LineKey::Store(_)) if !stores.is_empty() => Some(listed.len()),
+            Some(LineKey::Store(_)) | None => None,
+        };
+        self.cursors[self.list as usize].listed(chosen);
+    }
+
+    fn fields(&self, number: usize) -> [FieldText<'_>; FIELDS.len()] {
+        std::array::from_fn(|which| field(FIELDS[which], self.texts.get(number * FIELDS.len() + which)))
     }
 
     /// Lines that are listed.
@@ -138,12 +170,13 @@ impl HotSpotsState {
     /// list does.
     pub fn target<'a>(&'a self, view: Option<&'a HotSpotsNow>) -> Option<HotRow<'a>> {
         let rows = self.rows(view);
+        let selected = self.selected(&rows).and_then(|index| rows.get(index));
         match self.cursor().chosen() {
-            Some(key) if self.zoomed => {
+            Some(key) if self.zoomed && selected.is_none() => {
                 let mut all = rows.book.places(self.list).chain(rows.book.stores());
                 all.find_map(|place| rows.book.at(place).filter(|row| row.is(key)))
             }
-            _ => rows.get(self.selected(&rows)?),
+            _ => selected,
         }
     }
 
@@ -174,6 +207,13 @@ impl HotSpotsState {
         self.zoomed = true;
         self.scroll = 0;
     }
+}
+
+/// What the list needs to know of a line to order it.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    place: Place,
+    keys: Keys,
 }
 
 /// True when something of a store cannot be seen.

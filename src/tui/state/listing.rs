@@ -9,24 +9,22 @@ use crate::tui::state::screen::Screen;
 impl Cockpit {
     /// Orders the list by the next thing, or by the one before.
     pub(super) fn sort(&mut self, forward: bool) {
-        let picture = self.frozen.as_deref().unwrap_or(&self.live);
         match self.screen {
             Screen::Activity => self.activity.order = self.activity.order.turned(forward),
             Screen::Locks => self.locks.order = self.locks.order.turned(forward),
             Screen::Replication => self.replication.order = self.replication.order.turned(forward),
-            Screen::HotSpots => self.hotspots.turn_order(forward, picture.hot_spots()),
-            Screen::Indexes => self.indexes.turn_order(forward, picture.indexes()),
-            Screen::Access => self.access.turn_order(forward, picture.access()),
+            Screen::HotSpots => self.hotspots.turn_order(forward),
+            Screen::Indexes => self.indexes.turn_order(forward),
+            Screen::Access => self.access.turn_order(forward),
             Screen::Overview | Screen::Phases | Screen::Pipelines | Screen::Verification | Screen::Journal => {}
         }
     }
 
     /// Lists everything, or only what matters.
     pub(super) fn list_all(&mut self) {
-        let picture = self.frozen.as_deref().unwrap_or(&self.live);
         match self.screen {
-            Screen::Indexes => self.indexes.toggle_all(picture.indexes()),
-            Screen::Access => self.access.toggle_all(picture.access()),
+            Screen::Indexes => self.indexes.toggle_all(),
+            Screen::Access => self.access.toggle_all(),
             _ => self.activity.all = !self.activity.all,
         }
     }
@@ -118,9 +116,9 @@ impl Cockpit {
             Screen::Activity => self.activity.filter = filter,
             Screen::Locks => self.locks.filter = filter,
             Screen::Replication => self.replication.filter = filter,
-            Screen::HotSpots => self.hotspots.set_filter(filter, picture.hot_spots()),
-            Screen::Indexes => self.indexes.set_filter(filter, picture.indexes()),
-            Screen::Access => self.access.set_filter(filter, picture.access()),
+            Screen::HotSpots => self.hotspots.set_filter(filter),
+            Screen::Indexes => self.indexes.set_filter(filter),
+            Screen::Access => self.access.set_filter(filter),
         }
     }
 

@@ -24,4 +24,5 @@ pub mod printed;
 pub mod replication;
 pub mod respond;
 pub mod screen;
+pub mod texts;
 pub mod verification;

@@ -107,6 +107,15 @@ impl Picture {
         self.views.insert(view.kind(), Arc::new(view));
     }
 
+    /// True when another view of this kind came since `before`.
+    pub fn has_another(&self, kind: ViewKind, before: &Self) -> bool {
+        match (self.views.get(&kind), before.views.get(&kind)) {
+            (None, None) => false,
+            (Some(now), Some(then)) => !Arc::ptr_eq(now, then),
+            _ => true,
+        }
+    }
+
     /// Sessions of the stores; `None`: they did not come yet.
     pub fn activity(&self) -> Option<&ByStore<Activity>> {
         match self.views.get(&ViewKind::Activity)?.as_ref() {

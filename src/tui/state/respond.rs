@@ -237,10 +237,12 @@ impl Cockpit {
             }
             Intent::Freeze => self.frozen = Some(Box::new(self.live.clone())),
             Intent::Thaw => {
-                self.frozen = None;
+                let before = self.frozen.take();
                 self.journal.take_in(&self.live);
                 for kind in ViewKind::ALL {
-                    self.list_again(kind);
+                    if before.as_ref().is_none_or(|before| self.live.has_another(kind, before)) {
+                        self.list_again(kind);
+                    }
                 }
             }
             Intent::Follow => self.journal.toggle_follow(),

@@ -1,9 +1,9 @@
 //! Tables: fixed columns with priorities, so that a changing value shifts nothing and a narrow terminal drops what matters least.
 
-use crate::tui::clean::clean;
+use crate::tui::clean::{begin, clean};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::canvas::{Canvas, u16_of};
-use crate::tui::widgets::text::{Text, begin, fit};
+use crate::tui::widgets::text::{Text, fit};
 use ratatui::layout::Rect;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;

@@ -1,6 +1,6 @@
 //! Text in tones: pieces, lines, and breaking lines to a width. All text is cleaned here, the only way to the screen.
 
-use crate::tui::clean::clean;
+use crate::tui::clean::{begin, clean};
 use crate::tui::theme::Tone;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
@@ -15,15 +15,6 @@ fn bounded(text: &str) -> Cow<'_, str> {
     }
     let head = clean(begin(text, MAX_SHOWN_BYTES));
     Cow::Owned(format!("{head}… (cut: {} bytes in all)", text.len()))
-}
-
-/// The first `bytes` of `text`, up to a whole character.
-pub fn begin(text: &str, bytes: usize) -> &str {
-    let mut end = bytes.min(text.len());
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 /// Text of one tone.
@@ -220,7 +211,6 @@ mod tests {
         let text = Text::of(Tone::Plain, "é".repeat(5_000_000));
         assert!(text.pieces[0].text.len() < MAX_SHOWN_BYTES + 100);
         assert!(text.pieces[0].text.ends_with("… (cut: 10000000 bytes in all)"));
-        assert_eq!(begin("aé", 2), "a");
     }
 
     #[test]

@@ -34,11 +34,11 @@ fn what_holds_is_left_out_until_it_is_asked_for() {
         finding("PG-04", Severity::High, Verdict::Fail),
     ]);
     let mut state = FindingsState::access();
-    state.rebuild(Some(&view));
+    state.take_in(Some(&view));
     assert_eq!(rules(&state, &view), ["PG-04", "PG-02", "PG-03"]);
-    state.toggle_all(Some(&view));
+    state.toggle_all();
     assert_eq!(rules(&state, &view), ["PG-04", "PG-02", "PG-03", "PG-01"]);
-    state.set_filter(Filter::new("least:high verdict:fail"), Some(&view));
+    state.set_filter(Filter::new("least:high verdict:fail"));
     assert_eq!(rules(&state, &view), ["PG-04"]);
     assert_eq!((state.whole().failed(), state.whole().holds), (2, 1));
 }
@@ -48,7 +48,7 @@ fn only_what_was_looked_at_and_holds_is_clean() {
     let holds = || finding("PG-01", Severity::Critical, Verdict::Pass);
     let sum = |findings| {
         let mut state = FindingsState::access();
-        state.rebuild(Some(&view(findings)));
+        state.take_in(Some(&view(findings)));
         state.whole()
     };
     assert!(sum(vec![holds()]).is_clean());
@@ -62,17 +62,17 @@ fn the_choice_stays_with_its_finding_when_the_list_changes() {
     let one = || finding("PG-02", Severity::Low, Verdict::Fail);
     let before = view(vec![finding("PG-01", Severity::High, Verdict::Fail), one()]);
     let mut state = FindingsState::access();
-    state.rebuild(Some(&before));
+    state.take_in(Some(&before));
     state.go(Motion::Bottom, Some(&before));
     let after = view(vec![
         one(),
         finding("PG-09", Severity::High, Verdict::Fail),
         finding("PG-03", Severity::High, Verdict::Fail),
     ]);
-    state.rebuild(Some(&after));
+    state.take_in(Some(&after));
     assert_eq!(state.selected(&state.rows(Some(&after))), Some(2));
     let gone = view(vec![finding("PG-09", Severity::High, Verdict::Fail)]);
-    state.rebuild(Some(&gone));
+    state.take_in(Some(&gone));
     assert_eq!(state.selected(&state.rows(Some(&gone))), None);
     assert!(state.target(Some(&gone)).is_none());
 }

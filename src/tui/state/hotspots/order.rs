@@ -81,42 +81,44 @@ pub(super) fn turned<T: Copy + PartialEq>(now: T, all: &[T], forward: bool) -> T
     all.get((at + step) % all.len().max(1)).copied().unwrap_or(now)
 }
 
-/// What is equal in the order keeps store and fingerprint order, so that rows do not jump between readings.
-pub(super) fn by_cost(order: HotOrder, a: &HotRow<'_>, b: &HotRow<'_>) -> Ordering {
-    let (HotRow::Spot(a), HotRow::Spot(b)) = (a, b) else { return Ordering::Equal };
-    let cost = |row: &SpotRow<'_>| match order {
-        HotOrder::Total => row.spot.total_us,
-        HotOrder::Mean => row.spot.mean_us().unwrap_or(0.0),
-        HotOrder::Calls => row.spot.calls as f64,
-    };
-    cost(b).total_cmp(&cost(a)).then_with(|| (a.store, &a.spot.fingerprint).cmp(&(b.store, &b.spot.fingerprint)))
+/// What a line is ordered by. Of a statement: time, time of one execution, executions. Of a comparison: how much it calls for
+/// attention, its ratio, time on the target, and time wherever it ran; what is more comes first.
+pub(super) type Keys = [f64; 4];
+
+/// The keys of a line.
+pub(super) fn keys(row: &HotRow<'_>) -> Keys {
+    match row {
+        HotRow::Spot(SpotRow { spot, .. }) => [spot.total_us, spot.mean_us().unwrap_or(0.0), spot.calls as f64, 0.0],
+        HotRow::Both(_, found) => {
+            let attention = match found.verdict {
+                Comparability::Slower => 4.0,
+                Comparability::Same | Comparability::Faster => 3.0,
+                Comparability::TooFew { .. } | Comparability::NotComparable { .. } => 2.0,
+            };
+            let time = found.target.mean_us * found.target.calls as f64;
+            [attention, found.ratio.unwrap_or(-1.0), time, time]
+        }
+        HotRow::New(_, spot) => [1.0, -2.0, spot.total_us, spot.total_us],
+        HotRow::Gone(_, spot) => [0.0, -2.0, -1.0, spot.total_us],
+        HotRow::Store(..) => [0.0; 4],
+    }
 }
 
-/// What changed most comes first.
-pub(super) fn by_change(order: ComparedOrder, a: &HotRow<'_>, b: &HotRow<'_>) -> Ordering {
-    let verdict = |row: &HotRow<'_>| match row {
-        HotRow::Both(_, found) => match found.verdict {
-            Comparability::Slower => 0,
-            Comparability::Same | Comparability::Faster => 1,
-            Comparability::TooFew { .. } | Comparability::NotComparable { .. } => 2,
-        },
-        HotRow::New(..) => 3,
-        HotRow::Gone(..) => 4,
-        HotRow::Spot(_) | HotRow::Store(..) => 5,
+/// The order of statements.
+pub(super) fn by_cost(order: HotOrder, a: &Keys, b: &Keys) -> Ordering {
+    let key = |keys: &Keys| match order {
+        HotOrder::Total => keys[0],
+        HotOrder::Mean => keys[1],
+        HotOrder::Calls => keys[2],
     };
-    let time = |row: &HotRow<'_>| match row {
-        HotRow::Both(_, found) => found.target.mean_us * found.target.calls as f64,
-        HotRow::New(_, spot) | HotRow::Gone(_, spot) => spot.total_us,
-        HotRow::Spot(_) | HotRow::Store(..) => 0.0,
-    };
-    let ratio = |row: &HotRow<'_>| match row {
-        HotRow::Both(_, found) => found.ratio.unwrap_or(-1.0),
-        _ => -2.0,
-    };
-    let on_target = |row: &HotRow<'_>| if matches!(row, HotRow::Gone(..)) { -1.0 } else { time(row) };
+    key(b).total_cmp(&key(a))
+}
+
+/// The order of comparisons.
+pub(super) fn by_change(order: ComparedOrder, a: &Keys, b: &Keys) -> Ordering {
     match order {
-        ComparedOrder::Verdict => verdict(a).cmp(&verdict(b)).then_with(|| time(b).total_cmp(&time(a))),
-        ComparedOrder::Ratio => ratio(b).total_cmp(&ratio(a)).then_with(|| verdict(a).cmp(&verdict(b))),
-        ComparedOrder::Time => on_target(b).total_cmp(&on_target(a)),
+        ComparedOrder::Verdict => b[0].total_cmp(&a[0]).then_with(|| b[3].total_cmp(&a[3])),
+        ComparedOrder::Ratio => b[1].total_cmp(&a[1]).then_with(|| b[0].total_cmp(&a[0])),
+        ComparedOrder::Time => b[2].total_cmp(&a[2]),
     }
 }

@@ -5,8 +5,8 @@ use crate::model::hotspot::{
 };
 use crate::model::ids::{PipelineId, StoreId};
 use crate::model::observation::{Observation, StoreReading};
-use crate::tui::state::filter::{FieldText, field};
 use crate::tui::state::hotspots::HotList;
+use crate::tui::state::texts::Texts;
 
 /// The name of a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -244,42 +244,51 @@ pub fn verdict_word(verdict: &Comparability) -> &'static str {
     }
 }
 
-/// What a filter looks at.
-pub(super) fn fields<'a>(row: &HotRow<'a>) -> Vec<FieldText<'a>> {
+/// Names of the texts that a filter looks at.
+pub(super) const FIELDS: [&str; 10] =
+    ["store", "source", "", "kind", "verdict", "operation", "table", "service", "login", ""];
+
+/// Adds the texts of a line, in the order of [`FIELDS`].
+pub(super) fn tell(row: &HotRow<'_>, texts: &mut Texts) {
     match row {
         HotRow::Spot(row) => {
-            let mut fields = vec![field("store", row.store.as_str()), field("source", row.list.source.word())];
-            of_spot(row.spot, &mut fields);
-            fields
+            texts.push([row.store.as_str()]);
+            texts.push([row.list.source.word()]);
+            tell_spot(row.spot, "", texts);
         }
         HotRow::Both(sides, found) => {
-            let mut fields = of_sides(sides, verdict_word(&found.verdict));
-            fields.extend([field("operation", &found.name), field("", &found.target_fingerprint.0)]);
-            fields
+            tell_sides(sides, texts);
+            let verdict = verdict_word(&found.verdict);
+            let target = found.target_fingerprint.0.as_str();
+            ["", "", verdict, found.name.as_str(), "", "", "", target].into_iter().for_each(|text| texts.push([text]));
         }
-        HotRow::New(sides, spot) | HotRow::Gone(sides, spot) => {
-            let verdict = if matches!(row, HotRow::New(..)) { "new" } else { "gone" };
-            let mut fields = of_sides(sides, verdict);
-            of_spot(spot, &mut fields);
-            fields
+        HotRow::New(sides, spot) => {
+            tell_sides(sides, texts);
+            tell_spot(spot, "new", texts);
         }
-        HotRow::Store(id, _) => vec![field("store", id.as_str())],
+        HotRow::Gone(sides, spot) => {
+            tell_sides(sides, texts);
+            tell_spot(spot, "gone", texts);
+        }
+        HotRow::Store(id, _) => {
+            texts.push([id.as_str()]);
+            FIELDS.iter().skip(1).for_each(|_| texts.push([]));
+        }
     }
 }
 
-fn of_sides<'a>(sides: &'a SidesCompared, verdict: &'static str) -> Vec<FieldText<'a>> {
-    vec![
-        field("verdict", verdict),
-        field("", sides.pipeline.as_str()),
-        field("store", sides.source.as_str()),
-        field("store", sides.target.as_str()),
-    ]
+fn tell_sides(sides: &SidesCompared, texts: &mut Texts) {
+    texts.push([sides.source.as_str(), sides.target.as_str(), sides.pipeline.as_str()]);
+    texts.push([]);
 }
 
-fn of_spot<'a>(spot: &'a HotSpot, fields: &mut Vec<FieldText<'a>>) {
-    fields.extend([field("", &spot.text), field("kind", kind_word(spot.kind)), field("", &spot.fingerprint.0)]);
-    fields.extend(spot.operation.iter().map(|operation| field("operation", operation)));
-    fields.extend(spot.tables.iter().map(|table| field("table", table)));
-    fields.extend(spot.services.iter().map(|service| field("service", service.as_str())));
-    fields.extend(spot.logins.iter().map(|login| field("login", login)));
+fn tell_spot(spot: &HotSpot, verdict: &str, texts: &mut Texts) {
+    texts.push([spot.text.as_str()]);
+    texts.push([kind_word(spot.kind)]);
+    texts.push([verdict]);
+    texts.push(spot.operation.as_deref());
+    texts.push(spot.tables.iter().map(String::as_str));
+    texts.push(spot.services.iter().map(|service| service.as_str()));
+    texts.push(spot.logins.iter().map(String::as_str));
+    texts.push([spot.fingerprint.0.as_str()]);
 }
