@@ -32,6 +32,15 @@ pub fn clean_lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
     text.lines().map(clean)
 }
 
+/// The first `bytes` of `text`, up to a whole character.
+pub fn begin(text: &str, bytes: usize) -> &str {
+    let mut end = bytes.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 fn is_harmless(c: char) -> bool {
     !c.is_control()
         && !matches!(c,
@@ -123,6 +132,11 @@ mod tests {
     fn a_text_of_many_lines_stays_on_one() {
         assert_eq!(clean("select 1\r\nfrom t\n\twhere x"), "select 1 from t  where x");
         assert_eq!(clean_lines("a\r\nb\u{7}\n").collect::<Vec<_>>(), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_beginning_ends_with_a_whole_character() {
+        assert_eq!([begin("aé", 2), begin("aé", 3), begin("", 9)], ["a", "aé", ""]);
     }
 
     #[test]

@@ -67,12 +67,16 @@ pub enum Intent {
     Thaw,
     /// Copy the selected line or statement.
     Copy,
+    /// Copy what takes the selected statement back.
+    CopyUndo,
     /// Follow the end of the journal, or stay.
     Follow,
     /// Order the list by the next thing, or by the one before.
     Sort(bool),
-    /// List everything, or only what is busy.
+    /// List everything, or only what matters.
     ListAll,
+    /// Show the next list of the screen.
+    NextList,
     /// Hide statements, or show them.
     Mask,
     /// Open the dialog of an act.

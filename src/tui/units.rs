@@ -42,6 +42,30 @@ pub fn duration_ms(ms: u64) -> String {
     }
 }
 
+/// A time of a statement, given in microseconds, in at most eight columns and three digits.
+pub fn statement_time(us: f64) -> String {
+    const UNITS: [(&str, f64, f64); 5] =
+        [("µs", 1.0, 1e3), ("ms", 1e3, 1e6), ("s", 1e6, 6e7), ("min", 6e7, 3.6e9), ("h", 3.6e9, f64::INFINITY)];
+    let us = if us.is_finite() { us.max(0.0) } else { return "?".to_owned() };
+    // What would be rounded up to 1000 belongs to the next unit.
+    let fits = |(_, size, end): &&(&str, f64, f64)| us < end - size * 0.5 || end.is_infinite();
+    let (unit, size, _) = UNITS.iter().find(fits).unwrap_or(&UNITS[0]);
+    format!("{} {unit}", three_digits(us / size))
+}
+
+/// A number with three digits where it has a fraction: `4.16`, `51.2`, `812`.
+pub fn three_digits(number: f64) -> String {
+    if number == 0.0 {
+        "0".to_owned()
+    } else if number < 9.995 {
+        format!("{number:.2}")
+    } else if number < 99.95 {
+        format!("{number:.1}")
+    } else {
+        format!("{number:.0}")
+    }
+}
+
 /// A forecast in whole units: it is not better known than that.
 pub fn forecast(seconds: u64) -> String {
     match seconds {
@@ -165,6 +189,14 @@ mod tests {
         assert_eq!(short_count(u64::MAX), "18446744073G");
         assert_eq!(duration_ms(1_234), "1.2 s");
         assert_eq!(duration_ms(3_725_000), "1 h 2 min");
+    }
+
+    #[test]
+    fn times_of_statements_keep_three_digits() {
+        let shown = [0.0, 380.0, 999.7, 4_160.0, 51_234.0, 999_700.0, 1_200_000.0, 754_000_000.0, 4e10, f64::NAN];
+        let words = ["0 µs", "380 µs", "1.00 ms", "4.16 ms", "51.2 ms", "1.00 s", "1.20 s", "12.6 min", "11.1 h", "?"];
+        assert_eq!(shown.map(statement_time), words);
+        assert_eq!([9.996, 0.034, 1_234.5].map(three_digits), ["10.0", "0.03", "1234"]);
     }
 
     #[test]

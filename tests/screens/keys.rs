@@ -1,7 +1,7 @@
 //! Keys: what is shown works, and nothing that the state forbids is ever sent.
 
 use crate::fixture::*;
-use crate::stores;
+use crate::{advice, stores};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use godwit::model::command::{Action, Answer, Command};
 use godwit::model::ids::{Operator, Seq};
@@ -11,6 +11,7 @@ use godwit::model::plan::Direction;
 use godwit::model::reason::{FailurePolicy, Reason};
 use godwit::model::role::Role;
 use godwit::model::sample::Samples;
+use godwit::model::view::View;
 use godwit::tui::CockpitOptions;
 use godwit::tui::effect::Effect;
 use godwit::tui::input::{Binding, Context, Intent, Key, bindings};
@@ -18,6 +19,7 @@ use godwit::tui::screens::frame;
 use godwit::tui::state::act::{Act, Takes, Target};
 use godwit::tui::state::cockpit::Cockpit;
 use godwit::tui::state::dialog::{Dialog, Wish};
+use godwit::tui::state::screen::Screen;
 use godwit::tui::theme::Theme;
 use godwit::tui::widgets::footer::offered;
 use godwit::wire::client::LinkEvent;
@@ -72,12 +74,17 @@ fn every_status(env: Option<&str>) -> Vec<(Story, Samples)> {
     all
 }
 
-const SCREENS: [&str; 8] = ["1", "2", "3", "4", "5", "6", "7", "8"];
+const SCREENS: [&str; 11] = ["1", "2", "3", "4", "5", "6", "7", "8", "9", "0", "u"];
+
+/// What the screens of advice show.
+fn advised() -> Vec<View> {
+    vec![View::HotSpots(advice::busy()), advice::advice(), advice::audits()]
+}
 
 /// Everything that a key could change, in one string.
 fn fingerprint(cockpit: &Cockpit) -> String {
     format!(
-        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?} {:?} {}",
+        "{:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {} {} {:?} {:?} {:?} {:?} {} {:?} {:?} {:?}",
         cockpit.screen,
         cockpit.overview,
         cockpit.phases,
@@ -94,6 +101,9 @@ fn fingerprint(cockpit: &Cockpit) -> String {
         cockpit.locks,
         cockpit.replication,
         cockpit.masked,
+        cockpit.hotspots,
+        cockpit.indexes,
+        cockpit.access,
     )
 }
 
@@ -103,6 +113,7 @@ fn every_key_in_the_footer_does_something() {
         for role in [Role::Viewer, Role::Operator, Role::Approver] {
             for screen in SCREENS {
                 let mut cockpit = cockpit_of(&story, samples.clone(), "mina", role, CockpitOptions::default());
+                stores::show(&mut cockpit, advised());
                 press(&mut cockpit, screen);
                 for binding in offered(&cockpit, 200) {
                     let mut after = cockpit.clone();
@@ -175,6 +186,7 @@ fn acts_agree_with_the_model_about_role_and_danger() {
 fn without_colour_no_cell_has_one() {
     for (story, samples) in every_status(Some("production")) {
         let mut cockpit = cockpit(&story, samples);
+        stores::show(&mut cockpit, advised());
         for screen in SCREENS {
             press(&mut cockpit, screen);
             let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
@@ -248,7 +260,7 @@ fn happening() -> impl Strategy<Value = Happening> {
     let bound = prop::sample::select(bound).prop_map(|k| Happening::Key(k.code, k.control));
     prop_oneof![
         12 => bound,
-        4 => prop::sample::select(vec!['A', 'y', 'B', 'r', 'P', 'X', 't', 'w', 'v', 'E', 's', 'C', 'K', '6', '7']).prop_map(|c| Happening::Key(KeyCode::Char(c), false)),
+        4 => prop::sample::select(vec!['A', 'y', 'B', 'r', 'P', 'X', 't', 'w', 'v', 'E', 's', 'C', 'K', '6', '7', '9', '0', 'u']).prop_map(|c| Happening::Key(KeyCode::Char(c), false)),
         2 => Just(Happening::Key(KeyCode::Enter, false)),
         2 => any::<char>().prop_map(|c| Happening::Key(KeyCode::Char(c), false)),
         1 => "(approve|rollback|skip|run|pause) (cutover|watch|x)".prop_map(Happening::Paste),
@@ -288,6 +300,7 @@ proptest! {
         let (mut story, samples) = awaiting(production.then_some("production"));
         let mut cockpit = cockpit_of(&story, samples, "mina", role, CockpitOptions::default());
         stores::show(&mut cockpit, vec![stores::jammed(), stores::replication()]);
+        stores::show(&mut cockpit, advised());
         let mut open: Vec<(u64, Command)> = Vec::new();
         let mut next_id = 1;
         for happening in happenings {
@@ -357,6 +370,18 @@ proptest! {
                 next_id += 1;
             }
         }
+    }
+}
+
+/// The page for operators names every screen with its key.
+#[test]
+fn the_page_of_keys_is_true() {
+    let page = include_str!("../../docs/operator/cockpit.md");
+    for screen in Screen::ALL {
+        let row = format!("| `{}` | {} |", screen.key(), screen.word());
+        assert!(page.contains(&row), "{row}");
+        let binding = bindings(Context::On(Screen::Overview)).find(|b| b.intent == Intent::Go(screen)).unwrap();
+        assert_eq!(binding.keys, [key(&screen.key().to_string())]);
     }
 }
 

@@ -10,8 +10,11 @@
     reason = "a test that cannot go on has to say so, and measurements are printed"
 )]
 
+mod advice;
 mod dialogs;
+mod findings;
 mod fixture;
+mod hotspots;
 mod keys;
 mod program;
 mod pty;

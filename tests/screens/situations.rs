@@ -1,6 +1,7 @@
 //! Every screen: empty, loading, disconnected, healthy, failing; narrow and wide.
 
 use crate::fixture::*;
+use crate::{advice, stores};
 use godwit::model::event::Event;
 use godwit::model::gate::GateState;
 use godwit::model::ids::Seq;
@@ -9,9 +10,12 @@ use godwit::model::pipeline::{PipelineEvent, Stage, Traffic};
 use godwit::model::reason::{FailurePolicy, Reason};
 use godwit::model::role::Role;
 use godwit::model::sample::Samples;
+use godwit::model::view::View;
 use godwit::tui::state::cockpit::Cockpit;
+use godwit::tui::state::screen::Screen;
 use godwit::tui::{Coach, CockpitOptions};
 use godwit::wire::client::LinkEvent;
+use proptest::prelude::*;
 use std::time::Duration;
 
 fn all_screens(name: &str, cockpit: &mut Cockpit, sizes: &[(u16, u16)]) {
@@ -161,12 +165,9 @@ fn what_a_viewer_and_an_observer_see() {
 fn help_is_made_from_the_keys() {
     let (story, samples) = awaiting(Some("production"));
     let mut cockpit = cockpit(&story, samples);
-    for (digit, name) in
-        ["overview", "phases", "pipelines", "verification", "journal", "activity", "locks", "replication"]
-            .iter()
-            .enumerate()
-    {
-        press(&mut cockpit, &format!("{} ?", digit + 1));
+    for screen in Screen::ALL {
+        let name = screen.word();
+        press(&mut cockpit, &format!("{} ?", screen.key()));
         insta::assert_snapshot!(format!("help_{name}"), shown(&mut cockpit, 80, 60));
         press(&mut cockpit, "Esc");
     }
@@ -250,6 +251,31 @@ fn no_size_is_too_small_to_draw() {
         press(&mut cockpit, keys);
         for (width, height) in (0..24).flat_map(|w| (0..10).map(move |h| (w, h))) {
             shown(&mut cockpit, width.max(1), height.max(1));
+        }
+    }
+}
+
+/// Keys that lead to everything that can be drawn.
+const EVERYWHERE: [&str; 27] = [
+    "1", "2", "Enter", "3", "Enter", "4", "5", "Enter", "Esc 6", "Enter", "7", "Enter", "8", "Enter", "9", "Enter",
+    "Esc t", "Enter", "Esc t", "Enter", "0", "Enter", "u", "Enter", "?", "Esc :", "Esc /",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_screen_panics_at_any_size(width in 1u16..=200, height in 1u16..=60, small in any::<bool>()) {
+        let (story, samples) = troubled(Some("production"));
+        let mut cockpit = cockpit(&story, samples);
+        stores::show(&mut cockpit, vec![stores::jammed(), stores::replication()]);
+        stores::show(&mut cockpit, vec![View::HotSpots(advice::busy()), advice::advice(), advice::audits()]);
+        let (width, height) = if small { (width % 24 + 1, height % 12 + 1) } else { (width, height) };
+        for keys in EVERYWHERE {
+            press(&mut cockpit, keys);
+            shown(&mut cockpit, width, height);
+            press(&mut cockpit, "PgDn");
+            shown(&mut cockpit, width, height);
         }
     }
 }

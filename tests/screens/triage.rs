@@ -7,7 +7,7 @@ use godwit::model::command::{Action, Answer};
 use godwit::model::ids::Seq;
 use godwit::model::observation::ByStore;
 use godwit::model::role::Role;
-use godwit::model::session::{Activity, Ending, SessionState};
+use godwit::model::session::{Activity, Ending, Party, SessionState};
 use godwit::model::view::{View, ViewKind};
 use godwit::tui::effect::Effect;
 use godwit::tui::state::cockpit::Cockpit;
@@ -126,6 +126,63 @@ fn a_session_that_went_away_is_no_longer_acted_on() {
     assert_eq!(press(&mut cockpit, "K").len(), 1);
 }
 
+#[test]
+fn trees_and_links_are_ordered_too() {
+    let mut cockpit = cockpit_with(None, Role::Operator, vec![jammed(), replication()]);
+    for (screen, orders) in [
+        ("7", ["by store", "most waiters first", "longest wait first", "by store"].as_slice()),
+        ("8", ["by store", "trouble first", "shortest runway first", "longest lag first", "by store"].as_slice()),
+    ] {
+        press(&mut cockpit, screen);
+        for words in orders {
+            let shown = shown(&mut cockpit, 80, 24);
+            assert!(shown.contains(words), "{words}\n{shown}");
+            press(&mut cockpit, ">");
+        }
+        press(&mut cockpit, "<");
+    }
+    let first = |cockpit: &mut Cockpit| {
+        let shown = shown(cockpit, 140, 24);
+        shown.lines().find(|line| line.starts_with("> ")).map(str::to_owned).unwrap_or_default()
+    };
+    let mut links = cockpit_with(None, Role::Operator, vec![replication()]);
+    for (keys, name) in [("8 > g", "sub_orders"), ("> g", "godwit_orders"), ("> g", "replica-1")] {
+        press(&mut links, keys);
+        assert!(first(&mut links).contains(name), "{name}: {}", first(&mut links));
+    }
+}
+
+#[test]
+fn the_tree_with_most_waiters_comes_first() {
+    let mut small = legacy();
+    small.waits.truncate(1);
+    let mut view = ByStore::default();
+    read(&mut view, "archive-db", small, now());
+    read(&mut view, "legacy", legacy(), now());
+    let mut cockpit = cockpit_with(None, Role::Operator, vec![View::Activity(view)]);
+    let roots = |cockpit: &mut Cockpit| {
+        let shown = shown(cockpit, 140, 24);
+        let rows = shown.lines().filter(|line| line.contains("idle in tx"));
+        rows.map(|row| if row.contains("legacy") { "legacy" } else { "archive-db" }).collect::<Vec<_>>()
+    };
+    press(&mut cockpit, "7");
+    assert_eq!(roots(&mut cockpit), ["archive-db", "legacy"]);
+    press(&mut cockpit, ">");
+    assert_eq!(roots(&mut cockpit), ["legacy", "archive-db"]);
+}
+
+#[test]
+fn who_is_no_session_is_copied_as_a_line() {
+    let mut activity = legacy();
+    activity.waits.truncate(1);
+    activity.waits[0].blocker = Party::Prepared("transfer-17".into());
+    let mut view = ByStore::default();
+    read(&mut view, "legacy", activity, now());
+    let mut cockpit = cockpit_with(None, Role::Operator, vec![View::Activity(view)]);
+    press(&mut cockpit, "7 g");
+    assert_eq!(press(&mut cockpit, "y"), [Effect::Copy("legacy: prepared transaction 'transfer-17', blocks 1".into())]);
+}
+
 /// Opens the dialog with `keys` and answers the question for the statement.
 fn prompted(cockpit: &mut Cockpit, keys: &str, id: u32, how: Ending, warnings: &[&str]) {
     let effects = press(cockpit, keys);
@@ -236,8 +293,10 @@ fn a_view_is_watched_only_while_it_is_seen() {
         ("8", vec![ViewKind::Replication]),
         ("p", vec![]),
         ("p", vec![ViewKind::Replication]),
-        ("Tab", vec![]),
+        ("Tab", vec![ViewKind::HotSpots]),
         ("S-Tab S-Tab", vec![ViewKind::Activity]),
+        ("u", vec![ViewKind::Access]),
+        ("1", vec![]),
     ] {
         press(&mut cockpit, keys);
         assert_eq!(cockpit.watches(), watched, "after {keys}");
@@ -307,8 +366,8 @@ pub fn crowd(sessions: u32) -> View {
     let edge = activity.waits.swap_remove(0);
     activity.waits = (1..sessions)
         .map(|id| godwit::model::session::LockEdge {
-            waiter: godwit::model::session::Party::Session(key(id)),
-            blocker: godwit::model::session::Party::Session(key(id / 2)),
+            waiter: Party::Session(key(id)),
+            blocker: Party::Session(key(id / 2)),
             ..edge.clone()
         })
         .collect();

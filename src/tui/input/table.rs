@@ -7,16 +7,42 @@ use crate::tui::state::screen::Screen;
 use crossterm::event::KeyCode;
 
 use Context::{CommandLine as Line, Confirm, Detail, Fields, Filter, Help, Leaving, On, Result as Ended, Waiting};
-use Screen::{Activity, Journal, Locks, Overview, Phases, Pipelines, Replication, Verification};
+use Screen::{
+    Access, Activity, HotSpots, Indexes, Journal, Locks, Overview, Phases, Pipelines, Replication, Verification,
+};
 
-const SCREENS: &[Context] =
-    &[On(Overview), On(Phases), On(Pipelines), On(Verification), On(Journal), On(Activity), On(Locks), On(Replication)];
+const SCREENS: &[Context] = &[
+    On(Overview),
+    On(Phases),
+    On(Pipelines),
+    On(Verification),
+    On(Journal),
+    On(Activity),
+    On(Locks),
+    On(Replication),
+    On(HotSpots),
+    On(Indexes),
+    On(Access),
+];
 const LADDER: &[Context] = &[On(Overview), On(Phases)];
 const PIPES: &[Context] = &[On(Pipelines)];
 const PROOFS: &[Context] = &[On(Verification)];
 const SESSIONS: &[Context] = &[On(Activity), On(Locks)];
-const OPENING: &[Context] =
-    &[On(Overview), On(Phases), On(Pipelines), On(Journal), On(Activity), On(Locks), On(Replication)];
+const STATEMENTS: &[Context] = &[On(Activity), On(Locks), On(HotSpots)];
+const ADVICE: &[Context] = &[On(Indexes), On(Access)];
+const SORTED: &[Context] = &[On(Activity), On(Locks), On(Replication), On(HotSpots), On(Indexes), On(Access)];
+const OPENING: &[Context] = &[
+    On(Overview),
+    On(Phases),
+    On(Pipelines),
+    On(Journal),
+    On(Activity),
+    On(Locks),
+    On(Replication),
+    On(HotSpots),
+    On(Indexes),
+    On(Access),
+];
 const TEXTS: &[Context] = &[
     On(Overview),
     On(Phases),
@@ -26,6 +52,9 @@ const TEXTS: &[Context] = &[
     On(Activity),
     On(Locks),
     On(Replication),
+    On(HotSpots),
+    On(Indexes),
+    On(Access),
     Detail,
     Help,
     Confirm,
@@ -43,6 +72,9 @@ const EVERYWHERE: &[Context] = &[
     On(Activity),
     On(Locks),
     On(Replication),
+    On(HotSpots),
+    On(Indexes),
+    On(Access),
     Detail,
     Help,
     Confirm,
@@ -66,6 +98,7 @@ const COPIES: &[Context] = &[
     On(Activity),
     On(Locks),
     On(Replication),
+    On(HotSpots),
     Detail,
     Ended,
 ];
@@ -92,10 +125,13 @@ pub static BINDINGS: &[Binding] = &[
     // Acts on sessions, and how they are listed.
     bind(&[Key::char('C')], Intent::Act(Act::Cancel), SESSIONS, "cancel statement").shown(10),
     bind(&[Key::char('K')], Intent::Act(Act::Kill), SESSIONS, "kill session").shown(11),
-    bind(&[Key::char('>')], Intent::Sort(true), &[On(Activity)], "sort").shown(20),
-    bind(&[Key::char('<')], Intent::Sort(false), &[On(Activity)], "sort back"),
     bind(&[Key::char('a')], Intent::ListAll, &[On(Activity)], "idle too").shown(23),
-    bind(&[Key::char('m')], Intent::Mask, SESSIONS, "mask statements").shown(29),
+    // How lists are shown.
+    bind(&[Key::char('t')], Intent::NextList, &[On(HotSpots)], "next list").shown(19),
+    bind(&[Key::char('>')], Intent::Sort(true), SORTED, "sort").shown(20),
+    bind(&[Key::char('<')], Intent::Sort(false), SORTED, "sort back"),
+    bind(&[Key::char('a')], Intent::ListAll, ADVICE, "passes too").shown(23),
+    bind(&[Key::char('m')], Intent::Mask, STATEMENTS, "mask statements").shown(29),
     // Dialogs.
     bind(&[Key::char('y')], Intent::Yes, REFUSES, "yes, do it").shown(1),
     bind(&[Key::char('n'), Key::of(KeyCode::Esc), Key::char('q')], Intent::Back, REFUSES, "no").shown(2),
@@ -133,6 +169,9 @@ pub static BINDINGS: &[Binding] = &[
     bind(&[Key::char('6')], Intent::Go(Activity), SCREENS, "activity"),
     bind(&[Key::char('7')], Intent::Go(Locks), SCREENS, "locks"),
     bind(&[Key::char('8')], Intent::Go(Replication), SCREENS, "replication"),
+    bind(&[Key::char('9')], Intent::Go(HotSpots), SCREENS, "hot spots"),
+    bind(&[Key::char('0')], Intent::Go(Indexes), SCREENS, "index advice"),
+    bind(&[Key::char('u')], Intent::Go(Access), SCREENS, "access audit (users' rights)"),
     bind(&[Key::of(KeyCode::Tab), Key::char(']')], Intent::Following, SCREENS, "next screen"),
     bind(&[Key::of(KeyCode::BackTab), Key::char('[')], Intent::Preceding, SCREENS, "screen before"),
     // Everywhere on screens.
@@ -140,6 +179,8 @@ pub static BINDINGS: &[Binding] = &[
     bind(&[Key::char('/')], Intent::Filter, SCREENS, "filter").shown(24),
     bind(&[Key::char(':')], Intent::Command, SCREENS, "command").shown(25),
     bind(&[Key::char('y')], Intent::Copy, COPIES, "copy").shown(30),
+    bind(&[Key::char('y')], Intent::Copy, ADVICE, "copy statement").shown(21),
+    bind(&[Key::char('Y')], Intent::CopyUndo, ADVICE, "copy undo").shown(28),
     bind(&[Key::char('p')], Intent::Freeze, SCREENS, "freeze display").shown(31),
     bind(&[Key::char('p')], Intent::Thaw, SCREENS, "thaw display").shown(5),
     bind(&[Key::char('q')], Intent::Quit, SCREENS, "quit").shown(26),

@@ -1,7 +1,8 @@
 //! The whole frame: header, the screen, what covers it, and the footer.
 
 use crate::tui::screens::{
-    activity, dialog, help, journal, locks, overview, phases, pipelines, replication, verification,
+    access, activity, dialog, help, hotspots, indexes, journal, locks, overview, phases, pipelines, replication,
+    verification,
 };
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::screen::Screen;
@@ -55,6 +56,9 @@ fn draw_body(canvas: &mut Canvas<'_>, body: Rect, cockpit: &Cockpit, small: bool
         Screen::Activity => activity::draw(canvas, body, cockpit, small),
         Screen::Locks => locks::draw(canvas, body, cockpit, small),
         Screen::Replication => replication::draw(canvas, body, cockpit, small),
+        Screen::HotSpots => hotspots::draw(canvas, body, cockpit, small),
+        Screen::Indexes => indexes::draw(canvas, body, cockpit, small),
+        Screen::Access => access::draw(canvas, body, cockpit, small),
     };
     match &cockpit.dialog {
         Some(open) => dialog::draw(canvas, body, cockpit, open),

@@ -2,6 +2,7 @@
 
 use crate::tui::input::{Binding, Context, Intent, bindings};
 use crate::tui::state::cockpit::Cockpit;
+use crate::tui::state::findings::SEVERITIES;
 use crate::tui::state::screen::Screen;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::canvas::Canvas;
@@ -17,7 +18,8 @@ const KEYS: usize = 16;
 pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     canvas.heading(area, 0, &format!("keys on {}", cockpit.screen.word()), "Esc closes");
     let here = Context::On(cockpit.screen);
-    let everywhere = |b: &&Binding| Screen::ALL.iter().all(|s| b.contexts.contains(&Context::On(*s)));
+    let means = |screen: &Screen, intent| bindings(Context::On(*screen)).any(|b| b.intent == intent);
+    let everywhere = |b: &&Binding| Screen::ALL.iter().all(|screen| means(screen, b.intent));
     let moving = |b: &&Binding| matches!(b.intent, Intent::Move(_) | Intent::Open | Intent::Back);
     let screens = |b: &&Binding| matches!(b.intent, Intent::Go(_) | Intent::Following | Intent::Preceding);
     let mut lines: Vec<Text<'static>> = Vec::new();
@@ -40,6 +42,11 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
     for (mark, words) in LEGEND {
         lines.push(Text::new().plain(format!("  {mark:<KEYS$}")).dim(words));
     }
+    if cockpit.screen.fields().contains(&"severity") {
+        for severity in SEVERITIES.iter().rev() {
+            lines.push(Text::new().plain(format!("  {:<KEYS$}", severity.mark())).dim(severity.word()));
+        }
+    }
     lines.push(Text::new());
     for words in [
         "Nothing is sent before y, or in production before the typed name. Esc leaves everything as it is.",
@@ -47,6 +54,12 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit) -> usize {
         "Filters: all words must occur, !word must not.",
     ] {
         lines.push(Text::of(Tone::Dim, words));
+    }
+    let fields = cockpit.screen.fields();
+    if !fields.is_empty() {
+        let names: Vec<String> = fields.iter().map(|name| format!("{name}:")).collect();
+        let least = if fields.contains(&"least") { "; least:high finds high and critical" } else { "" };
+        lines.push(Text::of(Tone::Dim, format!("Here a filter also knows {}{least}.", names.join(" "))));
     }
     canvas.prose(band(area, 1, usize::from(area.height)), &lines, cockpit.help.unwrap_or(0))
 }

@@ -44,7 +44,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool)
     let waiting = stores::waiting_words(cockpit.live().is_up());
     let used = stores::draw(canvas, area, picture.activity(), picture.now, room, waiting);
     let (list, below) = stores::divide(area, used, rows.len());
-    canvas.heading(list, 0, "lock trees", &sum_words(sum(&rows)));
+    let remark = format!("{}, {}", sum_words(sum(&rows)), state.order.words());
+    canvas.heading(list, 0, "lock trees", &remark);
     canvas.line(list, 1, &table::head(usize::from(list.width), &COLUMNS));
     let body = band(list, 2, usize::from(list.height));
     if rows.is_empty() && picture.activity().is_some() {

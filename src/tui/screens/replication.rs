@@ -49,7 +49,8 @@ pub fn draw(canvas: &mut Canvas<'_>, area: Rect, cockpit: &Cockpit, small: bool)
     let (list, below) = stores::divide(area, used, rows.len());
     let items = rows.iter().filter(|row| !matches!(row.item, Item::Server)).count();
     let trouble = rows.iter().filter(|row| row.is_in_trouble()).count();
-    canvas.heading(list, 0, "links and logs", &format!("{trouble} of {items} in trouble"));
+    let remark = format!("{trouble} of {items} in trouble, {}", state.order.words());
+    canvas.heading(list, 0, "links and logs", &remark);
     canvas.line(list, 1, &table::head(usize::from(list.width), &COLUMNS));
     let body = band(list, 2, usize::from(list.height));
     if rows.is_empty() && picture.replication().is_some() {

@@ -9,7 +9,7 @@ use crate::tui::theme::Tone;
 use crate::tui::units::{age, lasting, moment};
 use crate::tui::widgets::mark::Mark;
 use crate::tui::widgets::stores;
-use crate::tui::widgets::text::Text;
+use crate::tui::widgets::text::{Text, named};
 use chrono::{DateTime, Utc};
 
 /// What stands for a statement that is not shown.
@@ -41,10 +41,6 @@ pub fn since(now: DateTime<Utc>, at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(String::new, |at| age(now, at))
 }
 
-fn field(label: &str, tone: Tone, text: impl Into<String>) -> Text<'static> {
-    Text::of(Tone::Dim, format!("{label:<12}")).add(tone, text.into()).hang(12)
-}
-
 /// All lines of the detail.
 pub fn detail(row: &SessionRow<'_>, cockpit: &Cockpit) -> Vec<Text<'static>> {
     let picture = cockpit.picture();
@@ -54,24 +50,24 @@ pub fn detail(row: &SessionRow<'_>, cockpit: &Cockpit) -> Vec<Text<'static>> {
     let statement = if cockpit.masked { MASK.to_owned() } else { or(&s.statement, "nothing is shown") };
     let (tone, sign) = mark(s.state);
     let mut lines = vec![
-        field("state", tone, format!("{sign} {}", s.state.word())).plain(match s.state_since {
+        named("state", tone, format!("{sign} {}", s.state.word())).plain(match s.state_since {
             Some(since) => format!(" {}", lasting(now, since)),
             None => String::new(),
         }),
-        field("waits for", Tone::Plain, or(&s.wait, "nothing")),
-        field("transaction", Tone::Plain, s.transaction_since.map_or_else(|| "none is open".to_owned(), at)),
-        field("statement", Tone::Strong, statement),
-        field("runs", Tone::Plain, s.statement_since.map_or_else(|| "not known".to_owned(), at)),
-        field("login", Tone::Plain, or(&s.login, "none")),
-        field("application", Tone::Plain, or(&s.application, "it says none")),
-        field("client", Tone::Plain, or(&s.client, "not known")),
-        field("database", Tone::Plain, or(&s.database, "none")),
-        field("connected", Tone::Plain, s.connected_at.map_or_else(|| "not known".to_owned(), at)),
-        field("identity", Tone::Dim, format!("{}, born {}", s.key.id, or(&s.key.born, "?"))),
+        named("waits for", Tone::Plain, or(&s.wait, "nothing")),
+        named("transaction", Tone::Plain, s.transaction_since.map_or_else(|| "none is open".to_owned(), at)),
+        named("statement", Tone::Strong, statement),
+        named("runs", Tone::Plain, s.statement_since.map_or_else(|| "not known".to_owned(), at)),
+        named("login", Tone::Plain, or(&s.login, "none")),
+        named("application", Tone::Plain, or(&s.application, "it says none")),
+        named("client", Tone::Plain, or(&s.client, "not known")),
+        named("database", Tone::Plain, or(&s.database, "none")),
+        named("connected", Tone::Plain, s.connected_at.map_or_else(|| "not known".to_owned(), at)),
+        named("identity", Tone::Dim, format!("{}, born {}", s.key.id, or(&s.key.born, "?"))),
     ];
     if let Some(transactions) = s.holds_back {
         let words = format!("keeps row versions of the last {} transactions from clean-up", grouped(transactions));
-        lines.push(field("holds back", Tone::Warn, words));
+        lines.push(named("holds back", Tone::Warn, words));
     }
     lines.extend(waits(row, picture));
     lines.extend(tables(row, picture));
@@ -90,11 +86,11 @@ fn waits(row: &SessionRow<'_>, picture: &Picture) -> Vec<Text<'static>> {
     let edges: &[LockEdge] = edges.map_or(&[], |read| &read.value.waits);
     let ahead = edges.iter().filter(|edge| edge.waiter == me).map(|edge| {
         let words = format!("{}: {}", party(&edge.blocker, row, picture), wait_words(edge));
-        field("behind", Tone::Warn, words)
+        named("behind", Tone::Warn, words)
     });
     let behind = edges.iter().filter(|edge| edge.blocker == me).map(|edge| {
         let words = format!("{} waits for {}", party(&edge.waiter, row, picture), edge.object);
-        field("blocks", Tone::Warn, words)
+        named("blocks", Tone::Warn, words)
     });
     ahead.chain(behind).collect()
 }
@@ -129,7 +125,7 @@ fn tables(row: &SessionRow<'_>, picture: &Picture) -> Vec<Text<'static>> {
         .filter(|touch| touch.session == row.session.key)
         .map(|touch| {
             let how = if touch.writes { "writes" } else { "reads" };
-            field("in use", Tone::Plain, format!("{how} {}", touch.table))
+            named("in use", Tone::Plain, format!("{how} {}", touch.table))
         })
         .collect()
 }

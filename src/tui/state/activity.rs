@@ -4,7 +4,7 @@ use crate::model::ids::StoreId;
 use crate::model::observation::ByStore;
 use crate::model::session::{Activity, Session, SessionKey, SessionKind, SessionState};
 use crate::tui::state::cursor::Cursor;
-use crate::tui::state::filter::Filter;
+use crate::tui::state::filter::{FieldText, Filter, field};
 use crate::tui::state::list::Motion;
 use crate::tui::state::picture::Picture;
 use chrono::{DateTime, Utc};
@@ -85,10 +85,19 @@ impl SessionRow<'_> {
         self.session.key == key.1 && *self.store == key.0
     }
 
-    fn fields(&self) -> [&str; 9] {
+    fn fields(&self) -> [FieldText<'_>; 9] {
         let s = self.session;
-        let (store, state) = (self.store.as_str(), s.state.word());
-        [store, &s.key.id, &s.login, &s.application, &s.client, &s.database, state, &s.wait, &s.statement]
+        [
+            field("store", self.store.as_str()),
+            field("session", &s.key.id),
+            field("login", &s.login),
+            field("application", &s.application),
+            field("client", &s.client),
+            field("database", &s.database),
+            field("state", s.state.word()),
+            field("wait", &s.wait),
+            field("", &s.statement),
+        ]
     }
 }
 
@@ -122,7 +131,7 @@ impl ActivityState {
     pub fn rows<'a>(&self, picture: &'a Picture) -> Vec<SessionRow<'a>> {
         let Some(view) = picture.activity() else { return Vec::new() };
         let listed = |row: &SessionRow<'_>| {
-            (self.all || is_busy(row.session)) && (self.filter.is_empty() || self.filter.matches(&row.fields()))
+            (self.all || is_busy(row.session)) && (self.filter.is_empty() || self.filter.finds(&row.fields()))
         };
         let mut rows: Vec<SessionRow<'a>> = sessions(view).filter(listed).collect();
         // What is equal in the order keeps store and session order, so that rows do not jump between readings.

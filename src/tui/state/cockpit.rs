@@ -8,9 +8,11 @@ use crate::tui::options::CockpitOptions;
 use crate::tui::state::act::{Act, Takes, Target};
 use crate::tui::state::activity::{ActivityState, SessionRow};
 use crate::tui::state::command_line::CommandLine;
-use crate::tui::state::copied::copied;
+use crate::tui::state::copied::{copied, undo};
 use crate::tui::state::dialog::{Dialog, Stage};
 use crate::tui::state::filter::Filter;
+use crate::tui::state::findings::FindingsState;
+use crate::tui::state::hotspots::HotSpotsState;
 use crate::tui::state::journal::JournalState;
 use crate::tui::state::locks::LocksState;
 use crate::tui::state::next::next;
@@ -76,6 +78,12 @@ pub struct Cockpit {
     pub locks: LocksState,
     /// Replication.
     pub replication: ReplicationState,
+    /// Hot spots.
+    pub hotspots: HotSpotsState,
+    /// Index advice.
+    pub indexes: FindingsState,
+    /// Access audit.
+    pub access: FindingsState,
     /// True while statements of sessions are not shown: somebody looks over the shoulder.
     pub masked: bool,
     /// The open dialog.
@@ -111,6 +119,9 @@ impl Cockpit {
             activity: ActivityState::default(),
             locks: LocksState::default(),
             replication: ReplicationState::default(),
+            hotspots: HotSpotsState::default(),
+            indexes: FindingsState::indexes(),
+            access: FindingsState::access(),
             masked: false,
             dialog: None,
             command_line: None,
@@ -222,6 +233,7 @@ impl Cockpit {
             Intent::Freeze => self.is_frozen().then(|| "the display is frozen".to_owned()),
             Intent::Thaw => (!self.is_frozen()).then(|| "the display is not frozen".to_owned()),
             Intent::Copy => copied(self).is_none().then(|| "there is nothing to copy here".to_owned()),
+            Intent::CopyUndo => undo(self).is_none().then(|| "nothing is known that takes it back".to_owned()),
             Intent::Open => {
                 let picture = self.picture();
                 let anything = match self.screen {
@@ -232,6 +244,9 @@ impl Cockpit {
                     Screen::Activity => !self.activity.zoomed && self.activity.target(picture).is_some(),
                     Screen::Locks => !self.locks.zoomed && !self.locks.rows(picture).is_empty(),
                     Screen::Replication => !self.replication.zoomed && !self.replication.rows(picture).is_empty(),
+                    Screen::HotSpots => !self.hotspots.zoomed && self.hotspots.target(picture.hot_spots()).is_some(),
+                    Screen::Indexes => !self.indexes.zoomed && self.indexes.target(picture.indexes()).is_some(),
+                    Screen::Access => !self.access.zoomed && self.access.target(picture.access()).is_some(),
                 };
                 (!anything).then(|| "there is nothing to open".to_owned())
             }
@@ -244,7 +259,22 @@ impl Cockpit {
         match (&self.dialog, intent) {
             (Some(dialog), Intent::Move(_)) => dialog.scrolls(),
             (Some(dialog), Intent::NextField) => dialog.fields.len() > 1,
+            // A detail covers the list.
+            (None, Intent::Sort(_) | Intent::ListAll | Intent::Filter) => !self.is_zoomed(),
             _ => true,
+        }
+    }
+
+    /// True while the detail of a list of readings or findings has the whole screen.
+    fn is_zoomed(&self) -> bool {
+        match self.screen {
+            Screen::Activity => self.activity.zoomed,
+            Screen::Locks => self.locks.zoomed,
+            Screen::Replication => self.replication.zoomed,
+            Screen::HotSpots => self.hotspots.zoomed,
+            Screen::Indexes => self.indexes.zoomed,
+            Screen::Access => self.access.zoomed,
+            Screen::Overview | Screen::Phases | Screen::Pipelines | Screen::Verification | Screen::Journal => false,
         }
     }
 
@@ -270,9 +300,27 @@ impl Cockpit {
                 }
             }
             LinkEvent::Samples(samples) => self.live.sampled(*samples),
-            LinkEvent::View(view) => self.live.viewed(*view),
+            LinkEvent::View(view) => {
+                let kind = view.kind();
+                self.live.viewed(*view);
+                if !self.is_frozen() {
+                    self.list_again(kind);
+                }
+            }
             LinkEvent::Answer(id, answer) => self.on_answer(id, *answer),
             LinkEvent::Down { why, .. } => self.on_down(why),
+        }
+    }
+
+    /// Makes the lists again that are made of a view.
+    pub(super) fn list_again(&mut self, kind: ViewKind) {
+        let picture = self.frozen.as_deref().unwrap_or(&self.live);
+        match kind {
+            ViewKind::HotSpots => self.hotspots.take_in(picture.hot_spots()),
+            ViewKind::Indexes => self.indexes.take_in(picture.indexes()),
+            ViewKind::Access => self.access.take_in(picture.access()),
+            // These are short, and listed when they are drawn.
+            ViewKind::Activity | ViewKind::Replication | ViewKind::Cost => {}
         }
     }
 

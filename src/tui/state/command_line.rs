@@ -95,8 +95,8 @@ impl CommandLine {
     pub fn parse(&self, picture: &Picture) -> Result<Typed, String> {
         let text = self.text.trim();
         let (verb, name) = text.split_once(' ').map_or((text, ""), |(verb, name)| (verb, name.trim()));
-        if let Some(screen) = Screen::ALL.iter().find(|s| s.word() == verb) {
-            return Ok(Typed::Go(*screen));
+        if let Some(screen) = Screen::by_word(verb) {
+            return Ok(Typed::Go(screen));
         }
         if let Some((_, typed)) = OTHERS.iter().find(|(word, _)| *word == verb) {
             return Ok(typed.clone());

@@ -2,12 +2,17 @@
 //! a shell cannot run what a server wrote into a name.
 
 use crate::model::event::Entry;
+use crate::model::finding::Finding;
+use crate::model::observation::{Missing, StoreReading};
 use crate::model::plan::Plan;
+use crate::model::session::Party;
 use crate::report::replication::lag_words;
 use crate::tui::clean::{clean, clean_lines};
 use crate::tui::state::activity::SessionRow;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::dialog::Stage;
+use crate::tui::state::findings::FindingRow;
+use crate::tui::state::hotspots::HotRow;
 use crate::tui::state::next::next;
 use crate::tui::state::replication::{Item, ReplicationRow};
 use crate::tui::state::screen::Screen;
@@ -61,7 +66,7 @@ pub fn copied(cockpit: &Cockpit) -> Option<String> {
             return Some(clean_lines(&line).collect::<Vec<_>>().join("\n"));
         }
         Screen::Activity | Screen::Locks => {
-            let row = cockpit.selected_session()?;
+            let Some(row) = cockpit.selected_session() else { return lock_line(cockpit) };
             let zoomed =
                 if cockpit.screen == Screen::Activity { cockpit.activity.zoomed } else { cockpit.locks.zoomed };
             let statement = if cockpit.masked { "(masked)" } else { row.session.statement.as_str() };
@@ -81,8 +86,57 @@ pub fn copied(cockpit: &Cockpit) -> Option<String> {
             }
             format!("{} {} {}", line.entry.seq, line.entry.at.to_rfc3339(), line.sentence)
         }
+        Screen::HotSpots => match cockpit.hotspots.target(picture.hot_spots())? {
+            // The server's text is kept in its lines, without what could steer a terminal.
+            HotRow::Spot(row) if !cockpit.masked => return Some(lines(&row.spot.text)),
+            HotRow::Both(_, found) if !cockpit.masked => return Some(lines(&found.name)),
+            HotRow::New(_, spot) | HotRow::Gone(_, spot) if !cockpit.masked => return Some(lines(&spot.text)),
+            HotRow::Store(_, reading) => enabling(reading)?,
+            _ => "(masked)".to_owned(),
+        },
+        Screen::Indexes | Screen::Access => match finding_row(cockpit)? {
+            FindingRow::Finding(finding, _) => match &finding.statement {
+                Some(statement) => return Some(lines(statement)),
+                None => finding_line(finding),
+            },
+            FindingRow::Store(_, reading) => enabling(reading)?,
+        },
     };
     Some(clean(&line).into_owned())
+}
+
+/// What takes the statement of the selected finding back.
+pub fn undo(cockpit: &Cockpit) -> Option<String> {
+    match finding_row(cockpit)? {
+        FindingRow::Finding(finding, _) => finding.undo.as_deref().map(lines),
+        FindingRow::Store(..) => None,
+    }
+}
+
+fn finding_row(cockpit: &Cockpit) -> Option<FindingRow<'_>> {
+    let picture = cockpit.picture();
+    match cockpit.screen {
+        Screen::Indexes => cockpit.indexes.target(picture.indexes()),
+        Screen::Access => cockpit.access.target(picture.access()),
+        _ => None,
+    }
+}
+
+fn finding_line(finding: &Finding) -> String {
+    let (store, rule) = (&finding.store, &finding.rule);
+    let (severity, verdict) = (finding.severity.word(), finding.verdict.word());
+    format!("{store} {rule} {severity}, {verdict}, {}: {}", finding.subject, finding.sentence)
+}
+
+/// The statement that makes visible what is missing, the first one that there is.
+fn enabling<T>(reading: &StoreReading<T>) -> Option<String> {
+    let missing: &[Missing] = reading.latest.as_ref().map_or(&[], |read| &read.missing);
+    missing.iter().find_map(|missing| missing.enable.clone())
+}
+
+/// A text of several lines, each cleaned.
+fn lines(text: &str) -> String {
+    clean_lines(text).collect::<Vec<_>>().join("\n")
 }
 
 fn session_line(row: &SessionRow<'_>, statement: &str) -> String {
@@ -91,6 +145,26 @@ fn session_line(row: &SessionRow<'_>, statement: &str) -> String {
     let waits = if s.wait.is_empty() { String::new() } else { format!(", waits for {}", s.wait) };
     let who = [s.login.as_str(), &s.application, &s.client].into_iter().filter(|w| !w.is_empty()).collect::<Vec<_>>();
     format!("{} {} ({}): {}{open}{waits}: {statement}", row.store, s.key, who.join(", "), s.state.word())
+}
+
+/// A line of a lock tree that is no session: what the server told of it.
+fn lock_line(cockpit: &Cockpit) -> Option<String> {
+    if cockpit.screen != Screen::Locks {
+        return None;
+    }
+    let rows = cockpit.locks.rows(cockpit.picture());
+    let row = rows.get(cockpit.locks.selected(&rows)?)?;
+    let who = match &row.node.party {
+        Party::Session(key) => format!("session {key}, which the last reading does not show"),
+        Party::Prepared(name) => format!("prepared transaction '{name}'"),
+        Party::Unknown => "somebody whom the server does not name".to_owned(),
+    };
+    let waits = row
+        .node
+        .edge
+        .as_ref()
+        .map_or_else(String::new, |edge| format!(", waits for {} on {}", edge.wanted, edge.object));
+    Some(clean(&format!("{}: {who}{waits}, blocks {}", row.store, row.node.blocks)).into_owned())
 }
 
 fn replication_line(row: &ReplicationRow<'_>) -> String {

@@ -11,11 +11,13 @@ pub struct Cursor<K> {
     chosen: Option<K>,
     /// Where it was last, for going on from there when it is gone.
     place: usize,
+    /// The list was made again without it, as [`Cursor::listed`] was told: there is no use in looking for it.
+    gone: bool,
 }
 
 impl<K> Default for Cursor<K> {
     fn default() -> Self {
-        Self { chosen: None, place: 0 }
+        Self { chosen: None, place: 0, gone: false }
     }
 }
 
@@ -28,9 +30,21 @@ impl<K: PartialEq + Clone> Cursor<K> {
     /// Index of the selected row; `None`: there are no rows, or the chosen one is gone.
     pub fn at<R>(&self, rows: &[R], is: impl Fn(&R, &K) -> bool) -> Option<usize> {
         match &self.chosen {
-            Some(key) => rows.iter().position(|row| is(row, key)),
+            Some(_) if self.gone => None,
+            // It is mostly still where it was. Looking there first also tells twins apart, which no key can.
+            Some(key) => match rows.get(self.place) {
+                Some(row) if is(row, key) => Some(self.place),
+                _ => rows.iter().position(|row| is(row, key)),
+            },
             None => (!rows.is_empty()).then_some(0),
         }
+    }
+
+    /// A long list was made again, and this is where the choice is in it now; `None`: it is not in it. Whoever calls this calls it
+    /// each time that the list is made.
+    pub fn listed(&mut self, at: Option<usize>) {
+        self.gone = self.chosen.is_some() && at.is_none();
+        self.place = at.unwrap_or(self.place);
     }
 
     /// The page to show: the selected row's, or the one where it was last.
@@ -49,6 +63,7 @@ impl<K: PartialEq + Clone> Cursor<K> {
         let other = key != self.chosen;
         self.chosen = key;
         self.place = to;
+        self.gone = false;
         other
     }
 
@@ -77,6 +92,15 @@ mod tests {
         assert_eq!(cursor.at(&[7, 8, 9], is), Some(0));
         assert!(cursor.go(Motion::Down, &[7, 8, 9], is, |row| *row));
         assert_eq!(cursor.at(&[9, 7, 8], is), Some(2));
+    }
+
+    #[test]
+    fn rows_of_the_same_name_are_no_trap() {
+        let mut cursor = Cursor::default();
+        for expected in [1, 2, 3] {
+            cursor.go(Motion::Down, &[7, 8, 8, 9], is, |row| *row);
+            assert_eq!(cursor.at(&[7, 8, 8, 9], is), Some(expected));
+        }
     }
 
     #[test]

@@ -8,16 +8,51 @@ use crate::tui::state::cursor::Cursor;
 use crate::tui::state::filter::Filter;
 use crate::tui::state::list::Motion;
 use crate::tui::state::picture::Picture;
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A line of a tree by what it says: who, and behind whom.
 pub type LineKey = (StoreId, Party, Option<Party>);
+
+/// What the trees are ordered by. Lines inside a tree never change places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TreeOrder {
+    /// By store.
+    #[default]
+    Store,
+    /// The tree in which most sessions wait first.
+    Blocked,
+    /// The tree in which somebody waits longest first.
+    Waiting,
+}
+
+impl TreeOrder {
+    const ALL: [Self; 3] = [Self::Store, Self::Blocked, Self::Waiting];
+
+    /// The words for the heading.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Store => "by store",
+            Self::Blocked => "most waiters first",
+            Self::Waiting => "longest wait first",
+        }
+    }
+
+    /// The next one, or the one before.
+    #[must_use]
+    pub fn turned(self, forward: bool) -> Self {
+        let step = if forward { 1 } else { Self::ALL.len() - 1 };
+        Self::ALL[(self as usize + step) % Self::ALL.len()]
+    }
+}
 
 /// What the locks screen remembers.
 #[derive(Clone, Debug, Default)]
 pub struct LocksState {
     /// Narrows the list: a tree is shown whole when one of its lines matches.
     pub filter: Filter,
+    /// What the trees are ordered by.
+    pub order: TreeOrder,
     /// The selected line.
     pub cursor: Cursor<LineKey>,
     /// First line of the detail.
@@ -93,7 +128,21 @@ impl LocksState {
             }
             self.drop_unwanted(&mut rows, begin);
         }
-        rows
+        self.in_order(rows)
+    }
+
+    fn in_order<'a>(&self, rows: Vec<LockRow<'a>>) -> Vec<LockRow<'a>> {
+        if self.order == TreeOrder::Store {
+            return rows;
+        }
+        let mut trees: Vec<&[LockRow<'a>]> = rows.chunk_by(|_, next| next.node.depth > 0).collect();
+        let oldest = |tree: &[LockRow<'_>]| tree.iter().filter_map(|row| row.node.edge.as_ref()?.since).min();
+        match self.order {
+            TreeOrder::Store => {}
+            TreeOrder::Blocked => trees.sort_by_key(|tree| Reverse(tree.len())),
+            TreeOrder::Waiting => trees.sort_by_key(|tree| (oldest(tree).is_none(), oldest(tree))),
+        }
+        trees.concat()
     }
 
     /// Drops the tree that begins at `begin` when the filter lets none of its lines through.

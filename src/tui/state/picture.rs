@@ -1,7 +1,9 @@
 //! What the cockpit knows of the migration: the fold of the journal, the last readings, and the link they came over.
 
 use crate::model::event::Entry;
+use crate::model::finding::Audit;
 use crate::model::fold::{Migration, PhaseRecord};
+use crate::model::hotspot::HotSpotsNow;
 use crate::model::ids::{Operator, PhaseId, Seq, StoreId};
 use crate::model::lock::{LockNode, tree};
 use crate::model::observation::ByStore;
@@ -14,6 +16,7 @@ use crate::report::event::{sentence, subject};
 use crate::wire::client::Welcome;
 use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// Readings older than this are shown as stale.
 const FRESH: TimeDelta = TimeDelta::seconds(15);
@@ -60,8 +63,8 @@ pub struct Picture {
     pub migration: Migration,
     /// The last readings; `at` is `None` before the first.
     pub samples: Samples,
-    /// The views that the screens asked for, as they last came.
-    pub views: BTreeMap<ViewKind, View>,
+    /// The views that the screens asked for, as they last came. Shared with a frozen display: they may be large.
+    pub views: BTreeMap<ViewKind, Arc<View>>,
     /// The lock trees of the last reading of sessions; stores where nobody waits are left out. Made when it arrives, not when it is drawn.
     pub lock_trees: BTreeMap<StoreId, Vec<LockNode>>,
     /// The last journal rows, oldest first.
@@ -101,12 +104,21 @@ impl Picture {
                 .filter(|(_, nodes)| !nodes.is_empty())
                 .collect();
         }
-        self.views.insert(view.kind(), view);
+        self.views.insert(view.kind(), Arc::new(view));
+    }
+
+    /// True when another view of this kind came since `before`.
+    pub fn has_another(&self, kind: ViewKind, before: &Self) -> bool {
+        match (self.views.get(&kind), before.views.get(&kind)) {
+            (None, None) => false,
+            (Some(now), Some(then)) => !Arc::ptr_eq(now, then),
+            _ => true,
+        }
     }
 
     /// Sessions of the stores; `None`: they did not come yet.
     pub fn activity(&self) -> Option<&ByStore<Activity>> {
-        match self.views.get(&ViewKind::Activity)? {
+        match self.views.get(&ViewKind::Activity)?.as_ref() {
             View::Activity(stores) => Some(stores),
             _ => None,
         }
@@ -114,8 +126,32 @@ impl Picture {
 
     /// Replication of the stores; `None`: it did not come yet.
     pub fn replication(&self) -> Option<&ByStore<ReplicationNow>> {
-        match self.views.get(&ViewKind::Replication)? {
+        match self.views.get(&ViewKind::Replication)?.as_ref() {
             View::Replication(stores) => Some(stores),
+            _ => None,
+        }
+    }
+
+    /// Statements by what they cost; `None`: they did not come yet.
+    pub fn hot_spots(&self) -> Option<&HotSpotsNow> {
+        match self.views.get(&ViewKind::HotSpots)?.as_ref() {
+            View::HotSpots(now) => Some(now),
+            _ => None,
+        }
+    }
+
+    /// Index advice of the stores; `None`: it did not come yet.
+    pub fn indexes(&self) -> Option<&ByStore<Audit>> {
+        match self.views.get(&ViewKind::Indexes)?.as_ref() {
+            View::Indexes(stores) => Some(stores),
+            _ => None,
+        }
+    }
+
+    /// Access audit of the stores; `None`: it did not come yet.
+    pub fn access(&self) -> Option<&ByStore<Audit>> {
+        match self.views.get(&ViewKind::Access)?.as_ref() {
+            View::Access(stores) => Some(stores),
             _ => None,
         }
     }

@@ -1,18 +1,57 @@
 //! State of the replication screen: servers, their links and the logs that they keep, as one list.
 
 use crate::model::ids::StoreId;
+use crate::model::lag::Reading;
 use crate::model::observation::Observation;
-use crate::model::replication::{LinkDirection, LogRetention, LogRunway, ReplicaLink, ReplicationNow};
+use crate::model::replication::{LagUnit, LinkDirection, LogRetention, LogRunway, ReplicaLink, ReplicationNow};
 use crate::tui::state::cursor::Cursor;
 use crate::tui::state::filter::Filter;
 use crate::tui::state::list::Motion;
 use crate::tui::state::picture::Picture;
+use std::cmp::Reverse;
+
+/// What the list is ordered by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LinkOrder {
+    /// Store by store, in each those in trouble first.
+    #[default]
+    Store,
+    /// Those in trouble first, whichever store they are on.
+    Trouble,
+    /// The shortest runway first.
+    Runway,
+    /// The longest lag in time first, then the largest in bytes: the two cannot be held against each other.
+    Lag,
+}
+
+impl LinkOrder {
+    const ALL: [Self; 4] = [Self::Store, Self::Trouble, Self::Runway, Self::Lag];
+
+    /// The words for the heading.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Store => "by store",
+            Self::Trouble => "trouble first",
+            Self::Runway => "shortest runway first",
+            Self::Lag => "longest lag first",
+        }
+    }
+
+    /// The next one, or the one before.
+    #[must_use]
+    pub fn turned(self, forward: bool) -> Self {
+        let step = if forward { 1 } else { Self::ALL.len() - 1 };
+        Self::ALL[(self as usize + step) % Self::ALL.len()]
+    }
+}
 
 /// What the replication screen remembers.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicationState {
     /// Narrows the list.
     pub filter: Filter,
+    /// What the list is ordered by.
+    pub order: LinkOrder,
     /// The selected line.
     pub cursor: Cursor<LineKey>,
     /// First line of the detail.
@@ -73,6 +112,20 @@ impl ReplicationRow<'_> {
         self.key() == *key
     }
 
+    fn runway_seconds(&self) -> Option<u64> {
+        match self.item {
+            Item::Log(_, Some(LogRunway { seconds: Reading::Known(seconds), .. })) => *seconds,
+            Item::Log(..) | Item::Server | Item::Link(_) => None,
+        }
+    }
+
+    /// The longest known lag of a link in this unit.
+    fn lag(&self, unit: LagUnit) -> Option<u64> {
+        let Item::Link(link) = self.item else { return None };
+        let known = link.lag.iter().filter(|lag| lag.unit == unit).filter_map(|lag| lag.amount.known().copied());
+        known.max()
+    }
+
     /// True when somebody should look.
     pub fn is_in_trouble(&self) -> bool {
         match self.item {
@@ -107,6 +160,15 @@ impl ReplicationState {
                 };
                 self.filter.matches(&[row.store.as_str(), name, state, more])
             });
+        }
+        // What is equal keeps its place, so that rows do not jump between readings.
+        match self.order {
+            LinkOrder::Store => {}
+            LinkOrder::Trouble => rows.sort_by_key(|row| !row.is_in_trouble()),
+            LinkOrder::Runway => rows.sort_by_key(|row| row.runway_seconds().unwrap_or(u64::MAX)),
+            LinkOrder::Lag => {
+                rows.sort_by_key(|row| (Reverse(row.lag(LagUnit::Milliseconds)), Reverse(row.lag(LagUnit::Bytes))))
+            }
         }
         rows
     }

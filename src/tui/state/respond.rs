@@ -1,17 +1,15 @@
 //! What the cockpit does about each key: changes its own state and returns at most one effect. Nothing here waits.
 
+use crate::model::view::ViewKind;
 use crate::tui::effect::Effect;
 use crate::tui::input::{Context, Intent, Key, Meaning, meaning};
 use crate::tui::state::act::{Act, Target};
 use crate::tui::state::cockpit::{Cockpit, FilterLine};
 use crate::tui::state::command_line::{CommandLine, Typed};
-use crate::tui::state::copied::copied;
+use crate::tui::state::copied::{copied, undo};
 use crate::tui::state::dialog::{Dialog, Wish};
 use crate::tui::state::field::Field;
 use crate::tui::state::filter::Filter;
-use crate::tui::state::list::Motion;
-use crate::tui::state::next::next;
-use crate::tui::state::screen::Screen;
 use crate::tui::theme::Tone;
 
 /// Length that stands for "to the end, wherever it is": drawing knows the end and [`Cockpit::on_drawn`] brings it back.
@@ -239,14 +237,24 @@ impl Cockpit {
             }
             Intent::Freeze => self.frozen = Some(Box::new(self.live.clone())),
             Intent::Thaw => {
-                self.frozen = None;
+                let before = self.frozen.take();
                 self.journal.take_in(&self.live);
+                for kind in ViewKind::ALL {
+                    if before.as_ref().is_none_or(|before| self.live.has_another(kind, before)) {
+                        self.list_again(kind);
+                    }
+                }
             }
             Intent::Follow => self.journal.toggle_follow(),
-            Intent::Sort(forward) => self.activity.order = self.activity.order.turned(forward),
-            Intent::ListAll => self.activity.all = !self.activity.all,
+            Intent::Sort(forward) => self.sort(forward),
+            Intent::ListAll => self.list_all(),
+            Intent::NextList => {
+                let picture = self.frozen.as_deref().unwrap_or(&self.live);
+                self.hotspots.turn_list(picture.hot_spots());
+            }
             Intent::Mask => self.masked = !self.masked,
             Intent::Copy => return copied(self).map(Effect::Copy),
+            Intent::CopyUndo => return undo(self).map(Effect::Copy),
             Intent::Act(act) => {
                 let target = self.target_of(act)?;
                 return self.open(act, target);
@@ -264,102 +272,5 @@ impl Cockpit {
         let (dialog, command) = Dialog::open(act, target, &self.live);
         self.dialog = Some(dialog);
         command.and_then(|command| self.send(command))
-    }
-
-    fn go(&mut self, motion: Motion) {
-        let picture = self.frozen.as_deref().unwrap_or(&self.live);
-        match self.screen {
-            Screen::Overview => self.overview.go(motion, picture),
-            Screen::Phases => self.phases.go(motion, picture),
-            Screen::Pipelines => self.pipelines.go(motion, picture),
-            Screen::Verification => self.verification.go(motion, picture),
-            Screen::Journal => self.journal.go(motion),
-            Screen::Activity => self.activity.go(motion, picture),
-            Screen::Locks => self.locks.go(motion, picture),
-            Screen::Replication => self.replication.go(motion, picture),
-        }
-    }
-
-    fn open_detail(&mut self) {
-        let picture = self.frozen.as_deref().unwrap_or(&self.live);
-        match self.screen {
-            Screen::Overview => {
-                if let Some(phase) = next(picture, self.options.observe).phase {
-                    self.phases.select(phase);
-                }
-                self.screen = Screen::Phases;
-            }
-            Screen::Phases => self.phases.zoomed = true,
-            Screen::Pipelines => self.pipelines.zoomed = true,
-            Screen::Verification => {}
-            Screen::Journal => self.journal.open(),
-            Screen::Activity => self.activity.open(picture),
-            Screen::Locks => self.locks.open(picture),
-            Screen::Replication => self.replication.open(picture),
-        }
-    }
-
-    /// Closes the innermost thing that is open: a detail, then the filter.
-    fn back(&mut self) {
-        match self.screen {
-            Screen::Phases if self.phases.zoomed => self.phases.zoomed = false,
-            Screen::Pipelines if self.pipelines.zoomed => self.pipelines.zoomed = false,
-            Screen::Journal if self.journal.detail.is_some() => self.journal.detail = None,
-            Screen::Activity if self.activity.zoomed => self.activity.zoomed = false,
-            Screen::Locks if self.locks.zoomed => self.locks.zoomed = false,
-            Screen::Replication if self.replication.zoomed => self.replication.zoomed = false,
-            _ if !self.filter().is_empty() => self.set_filter(Filter::default()),
-            _ => {}
-        }
-    }
-
-    /// The filter of the screen shown.
-    pub fn filter(&self) -> &Filter {
-        match self.screen {
-            Screen::Overview => &self.overview.filter,
-            Screen::Phases => &self.phases.filter,
-            Screen::Pipelines => &self.pipelines.filter,
-            Screen::Verification => &self.verification.filter,
-            Screen::Journal => self.journal.filter(),
-            Screen::Activity => &self.activity.filter,
-            Screen::Locks => &self.locks.filter,
-            Screen::Replication => &self.replication.filter,
-        }
-    }
-
-    fn set_filter(&mut self, filter: Filter) {
-        match self.screen {
-            Screen::Overview => self.overview.filter = filter,
-            Screen::Phases => self.phases.filter = filter,
-            Screen::Pipelines => self.pipelines.filter = filter,
-            Screen::Verification => self.verification.filter = filter,
-            Screen::Journal => {
-                let picture = self.frozen.as_deref().unwrap_or(&self.live);
-                self.journal.set_filter(filter, picture);
-            }
-            Screen::Activity => self.activity.filter = filter,
-            Screen::Locks => self.locks.filter = filter,
-            Screen::Replication => self.replication.filter = filter,
-        }
-    }
-
-    /// The scroll position of the topmost text.
-    fn scroll_mut(&mut self) -> Option<&mut usize> {
-        if let Some(dialog) = &mut self.dialog {
-            return Some(&mut dialog.scroll);
-        }
-        if let Some(help) = &mut self.help {
-            return Some(help);
-        }
-        match self.screen {
-            Screen::Phases => Some(&mut self.phases.scroll),
-            Screen::Pipelines => Some(&mut self.pipelines.scroll),
-            Screen::Verification => Some(&mut self.verification.scroll),
-            Screen::Journal => Some(&mut self.journal.scroll),
-            Screen::Activity => Some(&mut self.activity.scroll),
-            Screen::Locks => Some(&mut self.locks.scroll),
-            Screen::Replication => Some(&mut self.replication.scroll),
-            Screen::Overview => None,
-        }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  shop  PRODUCTION   mina, approver   with ben, li              engine 4312 up
-//! [1 overview] 2 phase  3 pipel  4 verif  5 journ  6 activ  7 locks  8 repli
+//! [1 overview]  2 pha  3 pip  4 ver  5 jou  6 act  7 loc  8 rep  9 hot  0 ind  u acc
 //! ```
 
 use crate::model::sample::Presence;
@@ -103,25 +103,30 @@ const SHORTEST_WORD: usize = 3;
 fn tabs(cockpit: &Cockpit, width: usize) -> Text<'static> {
     let label = |screen: &Screen, longest: usize| {
         let word = screen.word().get(..longest).unwrap_or(screen.word());
-        format!("{} {word}", screen.digit())
+        format!("{} {word}", screen.key())
     };
-    let fits = |longest: &usize| {
-        let columns = |s: &Screen| label(s, if *s == cockpit.screen { usize::MAX } else { *longest }).len() + 2;
-        Screen::ALL.iter().map(columns).sum::<usize>() <= width
+    let columns = |longest: usize, gap: usize| {
+        let others = Screen::ALL.iter().filter(|s| **s != cockpit.screen);
+        let others: usize = others.map(|s| label(s, longest).len() + gap).sum();
+        others + label(&cockpit.screen, usize::MAX).len() + 2
     };
-    let longest = (SHORTEST_WORD..=Screen::LONGEST_WORD).rev().find(fits);
-    Screen::ALL.iter().fold(Text::new(), |line, screen| {
-        let label = match longest {
-            _ if *screen == cockpit.screen => label(screen, usize::MAX),
+    // Words as long as they fit with two blanks between them; with one blank rather than without words.
+    let wide = (SHORTEST_WORD..=Screen::LONGEST_WORD).rev().find(|longest| columns(*longest, 2) <= width);
+    let narrow = (columns(SHORTEST_WORD, 1) < width).then_some(SHORTEST_WORD);
+    let mut line = Text::new();
+    for screen in &Screen::ALL {
+        let is_shown = *screen == cockpit.screen;
+        let label = match wide.or(narrow) {
+            _ if is_shown => format!("[{}]", label(screen, usize::MAX)),
             Some(longest) => label(screen, longest),
-            None => screen.digit().to_string(),
+            None => screen.key().to_string(),
         };
-        if *screen == cockpit.screen {
-            line.add(Tone::Strong, format!("[{label}]"))
-        } else {
-            line.plain(" ").add(Tone::Plain, label).plain(" ")
-        }
-    })
+        // The brackets of the one shown stand where a blank does.
+        let blank = if is_shown && (wide.is_some() || line.pieces.is_empty()) { "" } else { " " };
+        line = line.plain(blank).add(if is_shown { Tone::Strong } else { Tone::Plain }, label);
+        line = if wide.is_some() && !is_shown { line.plain(" ") } else { line };
+    }
+    line
 }
 
 /// At the right of the tabs: whether what is shown is the present, and whether that matters more than the words of the tabs.

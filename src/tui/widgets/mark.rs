@@ -1,6 +1,8 @@
 //! Marks: one character and one tone for each status, so that no status is told by colour alone.
 
+use crate::model::finding::{Severity, Verdict as Finding};
 use crate::model::gate::GateState;
+use crate::model::hotspot::Comparability;
 use crate::model::phase::PhaseStatus;
 use crate::model::pipeline::PipelineState;
 use crate::model::step::StepStatus;
@@ -93,17 +95,50 @@ pub fn verdict(verdict: Verdict) -> Mark {
     }
 }
 
+/// The mark of a finding.
+pub fn finding(verdict: &Finding, severity: Severity) -> Mark {
+    match verdict {
+        Finding::Fail => (severity_tone(severity), '!'),
+        Finding::Waived { .. } => (Tone::Dim, '/'),
+        Finding::NotCheckable { .. } => (Tone::Warn, '?'),
+        Finding::Pass => (Tone::Good, '+'),
+        Finding::NotApplicable { .. } => (Tone::Dim, '-'),
+    }
+}
+
+/// The tone of a broken rule; its letter and symbol are [`Severity::mark`].
+pub fn severity_tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Critical | Severity::High => Tone::Bad,
+        Severity::Medium => Tone::Warn,
+        Severity::Low | Severity::Info => Tone::Plain,
+    }
+}
+
+/// The mark of a statement compared on both sides of a move.
+pub fn comparability(verdict: &Comparability) -> Mark {
+    match verdict {
+        Comparability::Slower => (Tone::Bad, '!'),
+        Comparability::Faster => (Tone::Good, '+'),
+        Comparability::Same => (Tone::Plain, '='),
+        Comparability::TooFew { .. } => (Tone::Dim, '?'),
+        Comparability::NotComparable { .. } => (Tone::Dim, '/'),
+    }
+}
+
 /// Marks with their meaning, for the help screen.
-pub const LEGEND: [(char, &str); 11] = [
+pub const LEGEND: [(char, &str); 13] = [
     ('.', "pending, stopped, idle"),
     ('o', "ready"),
     ('?', "waits for approval, unknown, hidden"),
-    ('*', "running"),
-    ('~', "requested, not confirmed yet"),
-    ('=', "paused, idle in a transaction"),
-    ('+', "succeeded, green, verified"),
+    ('*', "running, new"),
+    ('~', "requested, not confirmed yet; sampled, not counted"),
+    ('=', "paused, idle in a transaction, same on both sides"),
+    ('+', "succeeded, green, verified, faster"),
     ('#', "blocked, retrying, waiting"),
-    ('!', "failed, red, differs"),
+    ('!', "failed, red, differs, slower"),
     ('<', "rolling back"),
-    ('-', "rolled back"),
+    ('-', "rolled back, not applicable, disappeared"),
+    ('/', "skipped, waived, not to be compared"),
+    ('&', "touches tables of several services"),
 ];

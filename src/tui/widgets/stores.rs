@@ -8,7 +8,7 @@
 //! ```
 
 use crate::model::ids::StoreId;
-use crate::model::observation::{ByStore, Missing, StoreReading};
+use crate::model::observation::{ByStore, Missing, Observation, StoreReading};
 use crate::tui::state::filter::Filter;
 use crate::tui::theme::Tone;
 use crate::tui::units::ago;
@@ -19,14 +19,30 @@ use crate::tui::widgets::text::Text;
 use chrono::{DateTime, TimeDelta, Utc};
 use ratatui::layout::Rect;
 
-/// A reading older than this is told with its age although nothing failed.
-const OLD: TimeDelta = TimeDelta::seconds(15);
+/// A reading of what changes all the time is told with its age when it is older than this, although nothing failed.
+pub const LIVE: TimeDelta = TimeDelta::seconds(15);
 
 /// What is to be said of one store.
-struct Note {
-    mark: Mark,
-    store: String,
-    words: String,
+#[derive(Clone, Debug)]
+pub struct Note {
+    /// How it is meant.
+    pub mark: Mark,
+    /// Whose it is.
+    pub store: String,
+    /// What is so.
+    pub words: String,
+}
+
+/// How stores are told of.
+pub struct Telling<'p, T> {
+    /// A reading is told with its age when it is older than this, although nothing failed.
+    pub old: TimeDelta,
+    /// What else is to be said of a store that was read.
+    pub more: &'p dyn Fn(&T) -> Vec<(Mark, String)>,
+    /// What stands behind the name of a store of which there is nothing to say.
+    pub quiet: &'p dyn Fn(&Observation<T>) -> String,
+    /// Which key leads to the notes for which there is no room.
+    pub rest: &'p str,
 }
 
 /// Draws the lines into at most `room` rows and returns the rows used. `waiting` says why no view came yet.
@@ -38,18 +54,54 @@ pub fn draw<T>(
     room: usize,
     waiting: &str,
 ) -> usize {
+    let telling = Telling {
+        old: LIVE,
+        more: &|_| Vec::new(),
+        quiet: &|_| String::new(),
+        rest: "Enter on a row tells those of its store",
+    };
+    draw_told(canvas, area, view, now, room, waiting, &telling)
+}
+
+/// Like [`draw`], telling more.
+pub fn draw_told<T>(
+    canvas: &mut Canvas<'_>,
+    area: Rect,
+    view: Option<&ByStore<T>>,
+    now: DateTime<Utc>,
+    room: usize,
+    waiting: &str,
+    telling: &Telling<'_, T>,
+) -> usize {
     let Some(view) = view else {
         canvas.heading(area, 0, "stores", "");
         canvas.line(area, 1, &Text::of(Tone::Dim, format!("    {waiting}")));
         return 2;
     };
-    let fresh = view.values().filter(|reading| is_fresh(reading, now)).count();
+    let mut fresh = 0;
+    let (mut notes, mut quiet): (Vec<Note>, Vec<String>) = (Vec::new(), Vec::new());
+    for (store, reading) in view {
+        let read = reading.latest.as_ref().filter(|_| is_fresh(reading, now, telling.old));
+        fresh += usize::from(read.is_some());
+        let more = read.map(|read| (telling.more)(&read.value)).unwrap_or_default();
+        match read {
+            Some(read) if more.is_empty() && read.missing.is_empty() => {
+                quiet.push(format!("{store}{}", (telling.quiet)(read)));
+            }
+            _ => {
+                notes.extend(self::notes(store, reading, now, telling.old));
+                notes.extend(more.into_iter().map(|(mark, words)| Note { mark, store: store.to_string(), words }));
+            }
+        }
+    }
+    // What failed comes first, then what cannot be seen; what an engine does not have comes last.
+    notes.sort_by_key(|note| match note.mark.0 {
+        Tone::Bad => 0,
+        Tone::Dim => 2,
+        _ => 1,
+    });
     let absent = view.values().filter(|reading| reading.absent.is_some()).count();
-    let mut notes: Vec<Note> = view.iter().flat_map(|(store, reading)| notes(store, reading, now)).collect();
-    notes.sort_by_key(|note| note.mark.0 != Tone::Bad);
-    let quiet: Vec<&str> =
-        view.iter().filter(|(_, r)| is_fresh(r, now) && missing(r).is_empty()).map(|(s, _)| s.as_str()).collect();
-    canvas.heading(area, 0, "stores", &format!("{fresh} of {} read just now", view.len() - absent));
+    canvas.heading(area, 0, "stores", &told_words(fresh, view, absent, now, telling.old));
     let room = room.saturating_sub(1 + usize::from(!quiet.is_empty())).max(1);
     let shown = if notes.len() > room { room - 1 } else { notes.len() };
     let mut row = 1;
@@ -59,7 +111,7 @@ pub fn draw<T>(
         row += 1;
     }
     if shown < notes.len() {
-        let words = format!("    and {} more notes: Enter on a row tells those of its store", notes.len() - shown);
+        let words = format!("    and {} more notes: {}", notes.len() - shown, telling.rest);
         canvas.line(area, row, &Text::of(Tone::Warn, words));
         row += 1;
     }
@@ -68,6 +120,20 @@ pub fn draw<T>(
         row += 1;
     }
     row
+}
+
+/// How many stores were read, and for what changes rarely how old the oldest reading is.
+fn told_words<T>(fresh: usize, view: &ByStore<T>, absent: usize, now: DateTime<Utc>, old: TimeDelta) -> String {
+    let all = view.len() - absent;
+    if old <= LIVE {
+        return format!("{fresh} of {all} read just now");
+    }
+    let read = view.values().filter_map(|reading| reading.latest.as_ref());
+    match (read.clone().count(), read.map(|read| read.at).min()) {
+        (1, Some(at)) if all == 1 => format!("1 of 1 read, {}", ago(now, at)),
+        (count, Some(at)) => format!("{count} of {all} read, the oldest {}", ago(now, at)),
+        (count, None) => format!("{count} of {all} read"),
+    }
 }
 
 /// What the first line says while no view came.
@@ -89,15 +155,21 @@ pub fn any_read<T>(view: Option<&ByStore<T>>) -> bool {
     view.is_some_and(|view| view.values().any(|reading| reading.latest.is_some()))
 }
 
-fn is_fresh<T>(reading: &StoreReading<T>, now: DateTime<Utc>) -> bool {
-    reading.problem.is_none() && reading.latest.as_ref().is_some_and(|read| now - read.at <= OLD)
+/// True when every store of a view says that its engine has no such thing.
+pub fn all_absent<T>(view: Option<&ByStore<T>>) -> bool {
+    view.is_some_and(|view| !view.is_empty() && view.values().all(|reading| reading.absent.is_some()))
+}
+
+fn is_fresh<T>(reading: &StoreReading<T>, now: DateTime<Utc>, old: TimeDelta) -> bool {
+    reading.problem.is_none() && reading.latest.as_ref().is_some_and(|read| now - read.at <= old)
 }
 
 fn missing<T>(reading: &StoreReading<T>) -> &[Missing] {
     reading.latest.as_ref().map_or(&[], |read| read.missing.as_slice())
 }
 
-fn notes<T>(store: &StoreId, reading: &StoreReading<T>, now: DateTime<Utc>) -> Vec<Note> {
+/// What is to be said of one store besides what was read: the problem, the age, what is missing.
+pub fn notes<T>(store: &StoreId, reading: &StoreReading<T>, now: DateTime<Utc>, old: TimeDelta) -> Vec<Note> {
     let note = |mark, words: String| Note { mark, store: store.to_string(), words };
     if let Some(why) = &reading.absent {
         return vec![note((Tone::Dim, '-'), why.clone())];
@@ -114,7 +186,7 @@ fn notes<T>(store: &StoreId, reading: &StoreReading<T>, now: DateTime<Utc>) -> V
             notes.push(note((Tone::Bad, '!'), last));
         }
         (None, None) => notes.push(note((Tone::Dim, '.'), "not read yet".to_owned())),
-        (None, Some(read)) if now - read.at > OLD => {
+        (None, Some(read)) if now - read.at > old => {
             notes.push(note((Tone::Warn, '?'), format!("last read {}; it does not answer", ago(now, read.at))));
         }
         (None, Some(_)) => {}
@@ -147,6 +219,15 @@ pub fn lines<T>(store: &StoreId, view: Option<&ByStore<T>>, now: DateTime<Utc>) 
         }
     }
     lines
+}
+
+/// How many rows the lines of stores may take above a list of `rows` rows: a fifth of the screen, and what the list leaves of a third.
+pub fn room(area: Rect, rows: usize, small: bool) -> usize {
+    if small {
+        return 3;
+    }
+    let height = usize::from(area.height);
+    (height / 5).max(5).max(height.saturating_sub(rows + 3).min(height / 3))
 }
 
 /// Divides what is left below the stores: the list, and the detail of its selected row where there is room for both.

@@ -1,6 +1,6 @@
 //! Tables: fixed columns with priorities, so that a changing value shifts nothing and a narrow terminal drops what matters least.
 
-use crate::tui::clean::clean;
+use crate::tui::clean::{begin, clean};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::canvas::{Canvas, u16_of};
 use crate::tui::widgets::text::{Text, fit};
@@ -57,6 +57,9 @@ pub struct Row<'a> {
 /// Columns taken by the selection and the mark in front of each row.
 const FRONT: usize = 4;
 
+/// As much of a text as a cell looks at: more than any terminal is wide, however many escape sequences are among it.
+const CELL_BYTES: usize = 4 * 1024;
+
 /// Gap between columns.
 const GAP: usize = 2;
 
@@ -95,7 +98,7 @@ pub fn line<'a>(width: usize, columns: &[Column], row: &Row<'_>, selected: bool)
         if width == 0 {
             continue;
         }
-        let cell = clean(cell);
+        let cell = clean(begin(cell, CELL_BYTES));
         let shown = fit(&cell, width);
         let pad = " ".repeat(width.saturating_sub(shown.width()));
         let gap = if first { "" } else { "  " };

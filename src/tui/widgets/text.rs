@@ -1,9 +1,21 @@
 //! Text in tones: pieces, lines, and breaking lines to a width. All text is cleaned here, the only way to the screen.
 
-use crate::tui::clean::clean;
+use crate::tui::clean::{begin, clean};
 use crate::tui::theme::Tone;
 use std::borrow::Cow;
 use unicode_width::UnicodeWidthStr;
+
+/// Longest text that one piece shows. What a server sends may be of any length, and a frame has its time.
+const MAX_SHOWN_BYTES: usize = 64 * 1024;
+
+/// Cleaned, and cut where it is too long, which it then says.
+fn bounded(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_SHOWN_BYTES {
+        return clean(text);
+    }
+    let head = clean(begin(text, MAX_SHOWN_BYTES));
+    Cow::Owned(format!("{head}… (cut: {} bytes in all)", text.len()))
+}
 
 /// Text of one tone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,10 +50,10 @@ impl<'a> Text<'a> {
     #[must_use]
     pub fn add(mut self, tone: Tone, text: impl Into<Cow<'a, str>>) -> Self {
         let text = match text.into() {
-            Cow::Borrowed(text) => clean(text),
-            Cow::Owned(text) => match clean(&text) {
-                Cow::Borrowed(_) => Cow::Owned(text),
-                Cow::Owned(cleaned) => Cow::Owned(cleaned),
+            Cow::Borrowed(text) => bounded(text),
+            Cow::Owned(text) => match bounded(&text) {
+                Cow::Borrowed(_) if text.len() <= MAX_SHOWN_BYTES => Cow::Owned(text),
+                cleaned => Cow::Owned(cleaned.into_owned()),
             },
         };
         if !text.is_empty() {
@@ -132,6 +144,14 @@ impl<'a> Text<'a> {
     }
 }
 
+/// Columns that the name of a line takes in a detail.
+pub const NAMES: usize = 12;
+
+/// A line of a detail: a name in front, and a text that hangs behind it.
+pub fn named(name: &str, tone: Tone, text: impl Into<String>) -> Text<'static> {
+    Text::of(Tone::Dim, format!("{name:<NAMES$}")).add(tone, text.into()).hang(NAMES)
+}
+
 /// Splits after as many characters as fit into `width` columns, but at least one.
 fn split_at_width(text: &str, width: usize) -> (&str, &str) {
     let mut used = 0;
@@ -184,6 +204,13 @@ mod tests {
         assert_eq!(rows(&text, 15), ["why: the lag is", "     not known"]);
         assert_eq!(rows(&Text::of(Tone::Plain, "abcdefgh"), 3), ["abc", "def", "gh"]);
         assert_eq!(rows(&Text::new(), 3), [""]);
+    }
+
+    #[test]
+    fn a_text_of_any_length_is_cut_and_says_so() {
+        let text = Text::of(Tone::Plain, "é".repeat(5_000_000));
+        assert!(text.pieces[0].text.len() < MAX_SHOWN_BYTES + 100);
+        assert!(text.pieces[0].text.ends_with("… (cut: 10000000 bytes in all)"));
     }
 
     #[test]
