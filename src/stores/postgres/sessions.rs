@@ -9,6 +9,7 @@ use crate::stores::observe::Sessions;
 use crate::stores::postgres::connect::APPLICATION;
 use crate::stores::postgres::locks;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::{Look, Reader};
 use crate::stores::sanitise::clean;
 use async_trait::async_trait;
@@ -103,7 +104,7 @@ fn key(row: &PgRow) -> std::result::Result<SessionKey, sqlx::Error> {
 }
 
 fn text(row: &PgRow, column: &str) -> std::result::Result<String, sqlx::Error> {
-    Ok(clean(row.try_get::<Option<String>, _>(column)?.as_deref().unwrap_or_default()))
+    row.told(column)
 }
 
 fn session(row: &PgRow) -> std::result::Result<Session, sqlx::Error> {

@@ -7,8 +7,8 @@ use crate::model::statement::{Coverage, StatementCounter, StatementSource, State
 use crate::stores::Result;
 use crate::stores::observe::StatementStats;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::Reader;
-use crate::stores::sanitise::clean;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -37,12 +37,14 @@ impl Texts {
     }
 }
 
-/// Where the extension lives and what its view has. `None`: it is not in this database.
+/// Where the extension lives, what its view has, and whether its library is loaded: a plain login may not read the list of libraries, but a
+/// loaded one's settings are everybody's to see. No row: the extension is not in this database.
 const EXTENSION: &str = "SELECT quote_ident(n.nspname) AS home,
         ARRAY(SELECT a.attname::text FROM pg_attribute a
                WHERE a.attrelid = (quote_ident(n.nspname) || '.pg_stat_statements')::regclass AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
         to_regclass(quote_ident(n.nspname) || '.pg_stat_statements_info') IS NOT NULL AS has_info,
-        current_setting('shared_preload_libraries', true) AS loaded
+        CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'
+             ELSE current_setting('pg_stat_statements.max', true) IS NOT NULL END AS loaded
    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'";
 
 fn not_created() -> Missing {
@@ -92,9 +94,7 @@ async fn read(reader: &mut Reader<'_>, texts: &Texts) -> std::result::Result<Opt
         reader.lacks(not_created());
         return Ok(None);
     };
-    let loaded: Option<String> = row.try_get("loaded")?;
-    // Without pg_read_all_settings the setting is hidden; then asking is the only way to know.
-    if loaded.is_some_and(|libraries| !libraries.contains("pg_stat_statements")) {
+    if !row.try_get::<bool, _>("loaded")? {
         reader.lacks(not_loaded());
         return Ok(None);
     }
@@ -139,9 +139,11 @@ async fn read(reader: &mut Reader<'_>, texts: &Texts) -> std::result::Result<Opt
         coverage: Coverage {
             evicted,
             unlisted_share: None,
-            note: evicted.filter(|n| *n > 0).map(|n| {
-                format!("the list was full {n} times and the rarest statements were thrown out; raise pg_stat_statements.max (needs a restart)")
-            }),
+            note: match evicted {
+                Some(0) => None,
+                Some(n) => Some(format!("the list was full {n} times and the rarest statements were thrown out; raise pg_stat_statements.max (needs a restart)")),
+                None => Some("this version does not count how often the list was full, so rare statements may have been thrown out (pg_stat_statements 1.9 of PostgreSQL 14 does)".to_owned()),
+            },
         },
         counters,
     }))
@@ -174,8 +176,8 @@ fn counter(row: &PgRow) -> std::result::Result<StatementCounter, sqlx::Error> {
             Some(query) => format!("{query}/{database}/{user}/{}", row.try_get::<bool, _>("toplevel")?),
             None => String::new(),
         },
-        login: row.try_get::<Option<String>, _>("login")?.map(|login| clean(&login)),
-        database: clean(row.try_get::<Option<String>, _>("database")?.as_deref().unwrap_or_default()),
+        login: row.told_or_null("login")?,
+        database: row.told("database")?,
         text: if query.is_none() { INSUFFICIENT.to_owned() } else { String::new() },
         calls,
         total_us: row.try_get("total_us")?,
@@ -206,8 +208,7 @@ async fn learn(
         for row in reader.rows(sql).await? {
             let (query, database, user): (i64, i64, i64) =
                 (row.try_get("queryid")?, row.try_get("database_id")?, row.try_get("user_id")?);
-            let text = row.try_get::<Option<String>, _>("query")?;
-            let text = clean(text.as_deref().unwrap_or_default());
+            let text = row.told("query")?;
             for toplevel in [true, false] {
                 learnt.push((format!("{query}/{database}/{user}/{toplevel}"), text.clone()));
             }

@@ -23,14 +23,15 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// `stats_fetch_consistency` is not there before 15 and not for everybody, so it is tried apart.
 const LOOKING: &str = "SET default_transaction_read_only = on; SET lock_timeout = '100ms'; SET idle_in_transaction_session_timeout = '10s'";
 
-/// Views and functions whose columns differ between versions.
+/// Views whose columns differ between versions, and `acl.` with each right that there is on a table.
 const PROBED: &str = "SELECT c.relname || '.' || a.attname
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
      WHERE a.attnum > 0 AND NOT a.attisdropped
        AND c.relnamespace = 'pg_catalog'::regnamespace
        AND c.relname IN ('pg_stat_activity', 'pg_locks', 'pg_replication_slots', 'pg_stat_replication', 'pg_stat_subscription',
                          'pg_stat_all_tables', 'pg_stat_all_indexes', 'pg_stat_database', 'pg_index', 'pg_auth_members',
-                         'pg_subscription', 'pg_parameter_acl', 'pg_stat_progress_copy', 'pg_stat_progress_create_index')";
+                         'pg_subscription', 'pg_parameter_acl', 'pg_stat_progress_copy', 'pg_stat_progress_create_index')
+     UNION ALL SELECT 'acl.' || privilege_type FROM aclexplode(acldefault('r', 10))";
 
 /// The looking half of a PostgreSQL store.
 pub struct Watch {
@@ -47,7 +48,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// True when a system view has a column.
+    /// True when a system view has a column (`VIEW.COLUMN`), or tables have a right (`acl.RIGHT`).
     pub fn has(&self, column: &str) -> bool {
         self.columns.contains(column)
     }

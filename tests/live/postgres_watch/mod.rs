@@ -7,3 +7,4 @@ mod monitoring;
 mod sessions;
 mod statistics;
 mod trouble;
+mod versions;
