@@ -8,6 +8,8 @@ mod driver;
 mod lab;
 
 #[cfg(test)]
+mod estate;
+#[cfg(test)]
 mod mariadb;
 #[cfg(test)]
 mod migration;

@@ -32,7 +32,7 @@ fn sessions_sql(server: &Look) -> String {
                 a.xact_start, a.query_start, a.state_change, a.state, a.wait_event_type, a.wait_event,
                 CASE WHEN a.backend_xmin IS NOT NULL THEN age(a.backend_xmin) END AS held_back,
                 a.backend_type, left(a.query, {STATEMENT_CHARS}) AS query, {leader} AS leader,
-                a.pid = pg_backend_pid() AS is_looking
+                a.pid = pg_backend_pid() AS is_looking, (SELECT current_setting('max_connections')::int8) AS most
            FROM pg_stat_activity a
           ORDER BY a.xact_start NULLS LAST, a.pid"
     )
@@ -64,6 +64,7 @@ async fn read(reader: &mut Reader<'_>) -> std::result::Result<Activity, sqlx::Er
     let mut waiters = Vec::new();
     for row in &rows {
         if row.try_get::<bool, _>("is_looking")? {
+            activity.limit = row.try_get::<Option<i64>, _>("most")?.and_then(|n| u64::try_from(n).ok());
             continue;
         }
         let session = session(row)?;
@@ -90,8 +91,6 @@ async fn read(reader: &mut Reader<'_>) -> std::result::Result<Activity, sqlx::Er
     for row in reader.rows(touches_sql()).await? {
         activity.touches.push(touch(&row)?);
     }
-    let limit = reader.rows("SELECT current_setting('max_connections')::int8".to_owned()).await?;
-    activity.limit = limit.first().map(|row| row.try_get::<i64, _>(0)).transpose()?.and_then(|n| u64::try_from(n).ok());
     Ok(activity)
 }
 

@@ -45,6 +45,8 @@ pub struct Look {
     columns: BTreeSet<String>,
     /// `server_version_num`.
     version: i32,
+    /// Version and identity, once they were asked for.
+    facts: Option<(String, String)>,
 }
 
 impl Look {
@@ -61,6 +63,11 @@ impl Look {
     /// `server_version_num`, for messages only.
     pub fn version(&self) -> i32 {
         self.version
+    }
+
+    /// Version and identity as they were remembered.
+    pub fn facts(&self) -> Option<&(String, String)> {
+        self.facts.as_ref()
     }
 
     /// The connection.
@@ -119,7 +126,7 @@ impl Watch {
             .fetch_one(&mut connection)
             .await
             .map_err(&failed)?;
-        Ok(Look { connection, columns: columns.into_iter().collect(), version })
+        Ok(Look { connection, columns: columns.into_iter().collect(), version, facts: None })
     }
 }
 
@@ -134,6 +141,11 @@ impl Reader<'_> {
     /// What the server has.
     pub fn server(&self) -> &Look {
         self.look
+    }
+
+    /// Remembers version and identity while the session lives.
+    pub fn remember(&mut self, facts: (String, String)) {
+        self.look.facts = Some(facts);
     }
 
     /// Notes something that cannot be seen.

@@ -1,7 +1,7 @@
 //! The MongoDB store against real servers: mongo1 is a replica set of one with logins, mongo2 a plain server without both.
 
 mod indexes;
-mod lab;
+pub mod lab;
 mod missing;
 mod monitoring;
 mod replication;

@@ -2,6 +2,7 @@
 
 mod access;
 mod access_plants;
+mod hostile;
 mod locks;
 mod monitoring;
 mod sessions;

@@ -35,8 +35,7 @@ const SHOP: &str = "
     INSERT INTO orders SELECT n, n, '2026-05-05', 'n' FROM generate_series(1, 1000) n;
     ANALYZE;
     CREATE ROLE app LOGIN; GRANT SELECT, UPDATE ON customers TO app;
-    CREATE PUBLICATION outbound FOR TABLE customers;
-    SELECT pg_create_logical_replication_slot('kept', 'pgoutput')";
+    CREATE PUBLICATION outbound FOR TABLE customers";
 
 impl Server {
     async fn start(version: u8) -> Self {
@@ -44,6 +43,8 @@ impl Server {
         let lab = Lab::private(&[&name]);
         let mut sql = PgConnection::connect(&lab.postgres(version)).await.unwrap();
         sql.execute(SHOP).await.unwrap();
+        // Not in the transaction that wrote.
+        sql.execute("SELECT pg_create_logical_replication_slot('kept', 'pgoutput')").await.unwrap();
         let number: i32 =
             sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&mut sql).await.unwrap();
         assert_eq!(number / 10_000, i32::from(version), "the lab runs what it says");
@@ -132,7 +133,8 @@ impl Server {
 
     async fn replication(&mut self, store: &PostgresStore) {
         // A subscription to this very server, in another database; its slot is made beforehand, or making it would wait for itself.
-        let url = self.lab.postgres(self.version).replace("/postgres", "/copy");
+        let url = self.lab.postgres(self.version);
+        let url = format!("{}/copy", url.strip_suffix("/postgres").unwrap());
         self.run("SELECT pg_create_logical_replication_slot('inbound', 'pgoutput')").await;
         self.run("CREATE DATABASE copy").await;
         let mut copy = PgConnection::connect(&url).await.unwrap();
