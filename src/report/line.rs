@@ -1,14 +1,14 @@
 //! One line of text, made safe for a terminal, a log and a report. Columns stay where they are: blanks are kept.
 
-/// The text without control characters (tabs become spaces) and without bidi controls.
+/// The text without control characters (tabs become spaces), without bidi controls and without marks that nobody sees.
 pub fn clean(text: &str) -> String {
     text.chars().filter_map(|c| if c == '\t' { Some(' ') } else { (!is_hostile(c)).then_some(c) }).collect()
 }
 
-/// Control characters (C0, DEL, C1) and the characters that change the direction of what follows.
+/// Control characters (C0, DEL, C1), the characters that change the direction of what follows, and those that make two names look alike.
 fn is_hostile(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+        || matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
 }
 
 #[cfg(test)]
@@ -19,5 +19,6 @@ mod tests {
     fn escapes_and_bidi_controls_do_not_get_through() {
         assert_eq!(clean("a\u{1b}[31mb\u{202e}c\u{9b}d\te\r"), "a[31mbcd e");
         assert_eq!(clean("größe 表"), "größe 表");
+        assert_eq!(clean("or\u{200b}ders\u{feff}"), "orders");
     }
 }

@@ -79,6 +79,11 @@ impl Lab {
         self.variable(&format!("GODWIT_LAB_{}", name.to_uppercase())).to_owned()
     }
 
+    /// Where the servers' files are.
+    pub fn dir(&self) -> &Path {
+        Path::new(self.variable("GODWIT_LAB"))
+    }
+
     /// See [`pgbouncer`].
     pub fn pgbouncer(&self, pool_mode: &str) -> PgBouncer {
         let name = match pool_mode {

@@ -15,21 +15,37 @@ use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Texts that are remembered; more than any server keeps by default.
 const TEXTS_KEPT: usize = 20_000;
 
+/// Texts that the server refused are asked for again after this time: each refusal is a line in its log.
+const REFUSED_PAUSE: Duration = Duration::from_secs(600);
+
 /// Texts by statement id, so that each is asked for once.
 #[derive(Debug, Default)]
-pub struct Texts(Mutex<BTreeMap<String, String>>);
+pub struct Texts {
+    known: Mutex<BTreeMap<String, String>>,
+    refused_at: Mutex<Option<Instant>>,
+}
 
 impl Texts {
     fn known(&self, id: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn refuse(&self) {
+        *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn are_refused(&self) -> bool {
+        let at = *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < REFUSED_PAUSE)
     }
 
     fn learn(&self, texts: Vec<(String, String)>, still_listed: &BTreeSet<String>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(texts);
         if known.len() > TEXTS_KEPT {
             known.retain(|id, _| still_listed.contains(id));
@@ -74,6 +90,16 @@ fn hidden(count: usize) -> Missing {
         why: format!("the monitoring account may not see {count} of them"),
         enable: Some("GRANT pg_read_all_stats TO godwit_watch".to_owned()),
         price: "none for the server; the account can then read every statement's text".to_owned(),
+    }
+}
+
+fn no_texts() -> Missing {
+    Missing {
+        id: "postgres.statements.text".to_owned(),
+        what: "the text of statements that were not seen before".to_owned(),
+        why: "the server could not put all texts in this database's encoding: one in another database is no text in it".to_owned(),
+        enable: None,
+        price: "none: it is asked again every 10 minutes; the server forgets such a statement in time".to_owned(),
     }
 }
 
@@ -199,13 +225,20 @@ async fn learn(
     texts: &Texts,
 ) -> std::result::Result<(), sqlx::Error> {
     let is_new = counters.iter().any(|c| c.text.is_empty() && texts.known(&c.id).is_none());
-    if is_new {
+    if is_new && texts.are_refused() {
+        reader.lacks(no_texts());
+    } else if is_new {
         let sql = format!(
             "SELECT s.queryid, s.dbid::int8 AS database_id, s.userid::int8 AS user_id, left(s.query, 8000) AS query FROM {home}.pg_stat_statements s
               WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.queryid IS NOT NULL"
         );
         let mut learnt = Vec::new();
-        for row in reader.rows(sql).await? {
+        let rows = reader.rows_or_refusal(sql).await?;
+        if rows.is_none() {
+            reader.lacks(no_texts());
+            texts.refuse();
+        }
+        for row in rows.unwrap_or_default() {
             let (query, database, user): (i64, i64, i64) =
                 (row.try_get("queryid")?, row.try_get("database_id")?, row.try_get("user_id")?);
             let text = row.told("query")?;

@@ -122,10 +122,16 @@ impl Watch {
             tracing::debug!(store = %self.connector.id(), %error, "the looking session is counted in pg_stat_statements");
         }
         let columns: Vec<String> = sqlx::query_scalar(PROBED).fetch_all(&mut connection).await.map_err(&failed)?;
-        let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(&failed)?;
+        // A database without an encoding refuses to send bytes that are no UTF-8 as such; asked for none, it sends them as they are.
+        let (version, encoding): (i32, String) = sqlx::query_as(
+            "SELECT current_setting('server_version_num')::int4, current_setting('server_encoding')",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(&failed)?;
+        if encoding == "SQL_ASCII" {
+            connection.execute("SET client_encoding = 'SQL_ASCII'").await.map_err(&failed)?;
+        }
         Ok(Look { connection, columns: columns.into_iter().collect(), version, facts: None })
     }
 }
@@ -160,6 +166,26 @@ impl Reader<'_> {
     pub async fn rows(&mut self, sql: String) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
         self.cost.statements += 1;
         sqlx::query(AssertSqlSafe(sql)).persistent(true).fetch_all(&mut self.look.connection).await
+    }
+
+    /// The same for a query that the server may refuse without harm: `None` then, and the look goes on.
+    ///
+    /// # Errors
+    /// The driver's, when the session is of no use any more.
+    pub async fn rows_or_refusal(&mut self, sql: String) -> std::result::Result<Option<Vec<PgRow>>, sqlx::Error> {
+        self.look.connection.execute("SAVEPOINT look").await?;
+        match self.rows(sql).await {
+            Ok(rows) => {
+                self.look.connection.execute("RELEASE look").await?;
+                Ok(Some(rows))
+            }
+            Err(sqlx::Error::Database(error)) => {
+                tracing::debug!(%error, "a reading was refused");
+                self.look.connection.execute("ROLLBACK TO look").await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn transaction<T, F>(&mut self, read: F) -> std::result::Result<T, sqlx::Error>

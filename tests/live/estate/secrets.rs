@@ -24,7 +24,13 @@ async fn printed(scene: &Scene, store: &str, role: &str) -> Vec<String> {
     assert!(output.status.success(), "{output:?}");
     let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     let statements = document["statements"].as_array().unwrap().iter();
-    let statements = statements.map(|grant| grant["statement"].as_str().unwrap().replace("PASSWORD", PASSWORD));
+    // In quotes or behind the sign that says so: PostgreSQL has a keyword of that name as well.
+    let put_in = |statement: &str| {
+        ["'PASSWORD'", "\"PASSWORD\"", ">PASSWORD"]
+            .iter()
+            .fold(statement.to_owned(), |text, place| text.replace(place, &place.replace("PASSWORD", PASSWORD)))
+    };
+    let statements = statements.map(|grant| put_in(grant["statement"].as_str().unwrap()));
     // One `ACL SAVE` needs an aclfile, which the lab's server has not; it is for those that have.
     statements.filter(|statement| statement != "ACL SAVE").collect()
 }
@@ -73,7 +79,7 @@ impl Admin {
         secrets.push(PASSWORD.to_owned());
         // The administrators' own passwords: one for all servers of a lab.
         let url = lab.url("pg1");
-        secrets.push(url.split_once("postgres:").unwrap().1.rsplit_once(':').unwrap().1.split('@').next().unwrap().to_owned());
+        secrets.push(url.split(['/', ':', '@']).nth(4).unwrap().to_owned());
         for sql in [
             format!("CREATE ROLE victim LOGIN PASSWORD '{password}'"),
             format!("CREATE TABLE cards (n text); INSERT INTO cards VALUES ('{row}')"),

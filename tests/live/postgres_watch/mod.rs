@@ -4,6 +4,7 @@ mod access;
 mod access_plants;
 mod hostile;
 mod locks;
+mod missing;
 mod monitoring;
 mod sessions;
 mod statistics;

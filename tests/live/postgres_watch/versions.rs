@@ -34,7 +34,7 @@ const SHOP: &str = "
     INSERT INTO customers SELECT n, n || '@example.org' FROM generate_series(1, 1000) n;
     INSERT INTO orders SELECT n, n, '2026-05-05', 'n' FROM generate_series(1, 1000) n;
     ANALYZE;
-    CREATE ROLE app LOGIN; GRANT SELECT, UPDATE ON customers TO app;
+    CREATE ROLE plain LOGIN; CREATE ROLE app LOGIN; GRANT SELECT, UPDATE ON customers TO app;
     CREATE PUBLICATION outbound FOR TABLE customers";
 
 impl Server {
@@ -156,6 +156,11 @@ impl Server {
         let kept = replication.value.retention.iter().find(|log| log.name == "kept").unwrap();
         assert!(!kept.active && kept.problem.is_some() && matches!(kept.retained_bytes, Reading::Known(_)), "{kept:?}");
         assert!(replication.value.started_at.is_some());
+        // An account without rights is told that somebody follows, and what would show who.
+        let hidden = self.store("plain").replication().await.unwrap();
+        assert_eq!(hidden.missing.len(), 1);
+        assert_eq!(hidden.missing[0].id, "postgres.replication.right");
+        assert!(hidden.missing[0].enable.as_deref().unwrap().contains("pg_read_all_stats"));
         copy.execute("DROP SUBSCRIPTION inbound").await.unwrap();
         copy.close().await.unwrap();
     }
@@ -175,6 +180,10 @@ impl Server {
         assert_eq!(found.login.as_deref(), Some("app"));
         let coverage = &statements.coverage;
         assert_eq!((coverage.evicted.is_some(), coverage.note.is_none()), (self.since(14), self.since(14)), "{coverage:?}");
+        let hidden = self.store("plain").statements().await.unwrap();
+        assert_eq!(hidden.missing.len(), 1);
+        assert_eq!(hidden.missing[0].id, "postgres.statements.right");
+        assert!(hidden.value.unwrap().counters.iter().all(|c| !c.text.contains("SELECT mail")));
         // Its own statements are none of the load.
         assert!(statements.counters.iter().all(|c| c.login.as_deref() != Some(MonitorRole::Watch.account())));
     }
@@ -225,7 +234,8 @@ impl Server {
     /// The two ways of having no statistics are told apart.
     async fn without_the_extension(&mut self) {
         let store = self.store(MonitorRole::Watch.account());
-        self.run("ALTER SYSTEM SET shared_preload_libraries = ''").await;
+        // Another library: an empty list would be taken for one without a name.
+        self.run("ALTER SYSTEM SET shared_preload_libraries = 'auto_explain'").await;
         self.lab.server("stop", &self.name);
         self.lab.server("start", &self.name);
         let ids = async || -> Vec<String> {
