@@ -259,7 +259,9 @@ async fn names_that_command_a_terminal_are_harmless_in_every_command_and_log() {
     for (what, text) in &told {
         for harm in HARM {
             let escaped = format!("\\u{:04x}", harm.chars().next().unwrap() as u32);
-            for found in [harm, &escaped] {
+            // `assess` gives names exactly, as escapes: they go into a profile.
+            let forms = if what.contains("assess") { vec![harm] } else { vec![harm, &escaped] };
+            for found in forms {
                 let at = text.find(found).map(|at| text.chars().skip(at.saturating_sub(100)).take(200).collect::<String>());
                 assert_eq!(at, None, "{what}: {found:?}");
             }
