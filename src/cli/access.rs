@@ -5,7 +5,8 @@ use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::Output;
 use crate::cli::watching::{self, watch};
 use crate::model::view::{View, ViewKind};
-use crate::report::access::{AccessReport, FindingFilter, access};
+use crate::report::access::{AccessReport, access};
+use crate::report::finding::FindingFilter;
 use chrono::Utc;
 
 /// Prints the findings of the access audit.

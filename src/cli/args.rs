@@ -1,6 +1,7 @@
 //! The command line: every command and option, with the help that `--help` prints.
 
 use crate::model::finding::Severity;
+use crate::model::hotspot::HotOrder;
 use crate::model::monitor::MonitorRole;
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -57,6 +58,10 @@ pub enum Command {
     Kill(EndArgs),
     /// Who may do what against what is declared: the findings of the access audit.
     Access(AccessArgs),
+    /// Statements by what they cost over the last minutes, on every store alike; or the same ones before and after a move.
+    Hotspots(HotSpotsArgs),
+    /// Advice on indexes: missing, useless, broken, or left behind by a move.
+    Indexes(IndexesArgs),
     /// The gates of phases that are not finished, with their evidence.
     Gates(ReadArgs),
     /// The journal.
@@ -286,6 +291,58 @@ pub struct AccessArgs {
     pub reading: ReadArgs,
 }
 
+/// `hotspots`.
+#[derive(Args, Debug)]
+pub struct HotSpotsArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// By what they are ordered: total (time of all executions), mean (time of one) or calls.
+    #[arg(long, value_name = "ORDER", default_value = "total", value_parser = hot_order)]
+    pub order: HotOrder,
+    /// Only statements that touch something of this service.
+    #[arg(long, value_name = "SERVICE")]
+    pub service: Option<String>,
+    /// Only statements on this table, by its logical name or the last part of it.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// Only statements that this login ran, where the server keeps logins apart.
+    #[arg(long, value_name = "LOGIN")]
+    pub login: Option<String>,
+    /// No more than this many of each list.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub top: usize,
+    /// Only statements that touch tables of more than one service: they break when the services part.
+    #[arg(long)]
+    pub crossing: bool,
+    /// The same statements on the source and on the target of a pipeline; of all pipelines when none is named.
+    #[arg(long, value_name = "PIPELINE", num_args = 0..=1, conflicts_with_all = ["stores", "crossing", "service", "table", "login"])]
+    pub compare: Option<Option<String>>,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
+/// `indexes`.
+#[derive(Args, Debug)]
+pub struct IndexesArgs {
+    /// Stores; all when none is named.
+    #[arg(value_name = "STORE")]
+    pub stores: Vec<String>,
+    /// Only rules whose id begins so: IX-FK, IX-NEW.
+    #[arg(long, value_name = "ID")]
+    pub rule: Option<String>,
+    /// Only advice that is at least this weighty: info, low, medium, high or critical.
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub severity: Option<Severity>,
+    /// Only advice in whose subject or sentence this name occurs.
+    #[arg(long, value_name = "TABLE")]
+    pub table: Option<String>,
+    /// How.
+    #[command(flatten)]
+    pub reading: ReadArgs,
+}
+
 /// `grants`.
 #[derive(Args, Debug)]
 pub struct GrantsArgs {
@@ -484,6 +541,16 @@ fn severity(word: &str) -> Result<Severity, String> {
     all.into_iter()
         .find(|severity| severity.word() == word)
         .ok_or_else(|| "it is info, low, medium, high or critical".to_owned())
+}
+
+/// The word of an order.
+fn hot_order(word: &str) -> Result<HotOrder, String> {
+    match word {
+        "total" => Ok(HotOrder::Total),
+        "mean" => Ok(HotOrder::Mean),
+        "calls" => Ok(HotOrder::Calls),
+        _ => Err("it is total, mean or calls".to_owned()),
+    }
 }
 
 /// `watch`, `audit`, `act`.

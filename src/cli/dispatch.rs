@@ -5,8 +5,9 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, Outcome};
 use crate::cli::output::{self, Output};
 use crate::cli::{
-    access, activity, approve, assess, attach, check, demo, down, ending, engine, gates, grants, lag, log, pause, plan,
-    progress, replication, report, resume, retry, rollback, run, skip, status, throttle, up, verify, withdraw,
+    access, activity, approve, assess, attach, check, demo, down, ending, engine, gates, grants, hotspots, indexes,
+    lag, log, pause, plan, progress, replication, report, resume, retry, rollback, run, skip, status, throttle, up,
+    verify, withdraw,
 };
 use crate::model::session::Ending;
 use clap::Parser;
@@ -50,6 +51,8 @@ async fn carry_out(cli: Cli) -> Outcome {
         Command::Replication(args) => replication::run(args, out(args.reading.json)).await,
         Command::Cancel(args) => ending::run(args, Ending::Cancel, out(args.acting.json)).await,
         Command::Kill(args) => ending::run(args, Ending::Kill, out(args.acting.json)).await,
+        Command::Hotspots(args) => hotspots::run(args, out(args.reading.json)).await,
+        Command::Indexes(args) => indexes::run(args, out(args.reading.json)).await,
         Command::Gates(args) => gates::run(args, out(args.json)).await,
         Command::Log(args) => log::run(args, out(args.json)).await,
         Command::Plan(args) => plan::run(args, out(args.json)).await,

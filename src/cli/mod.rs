@@ -22,6 +22,8 @@ pub mod gates;
 pub mod goal;
 pub mod grants;
 pub mod history;
+pub mod hotspots;
+pub mod indexes;
 pub mod lag;
 pub mod launch;
 pub mod log;

@@ -30,6 +30,8 @@ pub struct Profile {
     pub access: AccessNames,
     /// `[[waivers]]`, in file order.
     pub waivers: Vec<Waiver>,
+    /// `[[operations]]`, in file order.
+    pub operations: Vec<LogicalOperation>,
     /// The ladder in execution order: the default one, or `[ladder] order = [...]`.
     pub phases: Vec<Phase>,
 }
@@ -174,6 +176,24 @@ pub struct Service {
     pub allowed_reads: Vec<String>,
     /// Last day on which it may; `None`: for good.
     pub until: Option<NaiveDate>,
+}
+
+/// `[[operations]]`: statements in unlike languages that are one operation of the application.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogicalOperation {
+    /// What it is called.
+    pub name: String,
+    /// What it is on each store.
+    pub statements: Vec<OperationStatement>,
+}
+
+/// What an operation is on one store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationStatement {
+    /// The store.
+    pub store: StoreId,
+    /// The statement as its engine writes it. Values in it do not matter.
+    pub text: String,
 }
 
 /// `[access]`: logins that belong to no service.

@@ -3,9 +3,11 @@
 //! Invariant: these structs and `docs/operator/profile.md` have the same keys; a test compares them.
 
 mod access;
+mod operation;
 mod phase;
 
 pub(super) use access::{RawAccess, RawWaiver};
+pub(super) use operation::{RawOperation, RawStatement};
 pub(super) use phase::{RawAction, RawGates, RawPgBouncer, RawPhase, RawRoute, RawStep};
 
 use super::problem::{Notebook, Place};
@@ -33,6 +35,7 @@ pub(super) struct RawProfile {
     pub ladder: Option<RawLadder>,
     pub access: Option<RawAccess>,
     pub waivers: Vec<RawWaiver>,
+    pub operations: Vec<RawOperation>,
 }
 
 impl RawProfile {
@@ -51,6 +54,11 @@ impl RawProfile {
             ladder: root.table("ladder", "[ladder]").map(RawLadder::read),
             access: root.table("access", "[access]").map(RawAccess::read),
             waivers: root.one_or_more_tables("waivers", "a waiver").into_iter().map(RawWaiver::read).collect(),
+            operations: root
+                .one_or_more_tables("operations", "an operation")
+                .into_iter()
+                .map(RawOperation::read)
+                .collect(),
         };
         root.finish();
         raw

@@ -223,7 +223,13 @@ fn nothing_secret_is_shown_by_debug() {
 #[test]
 fn the_reference_has_every_key() {
     let reference = include_str!("../../docs/operator/profile.md");
-    let readers = [include_str!("raw.rs"), include_str!("raw/access.rs"), include_str!("raw/phase.rs")].concat();
+    let readers = [
+        include_str!("raw.rs"),
+        include_str!("raw/access.rs"),
+        include_str!("raw/operation.rs"),
+        include_str!("raw/phase.rs"),
+    ]
+    .concat();
     let mut keys = 0;
     for call in [
         "text",

@@ -4,6 +4,7 @@
 mod access;
 mod migration;
 mod moves;
+mod operation;
 mod phase;
 mod pipeline;
 mod role;
@@ -68,6 +69,7 @@ pub(super) fn profile(
     let services = service::validate(raw, cx);
     let access = access::names(raw, cx);
     let waivers = access::waivers(raw, cx);
+    let operations = operation::validate(raw, cx);
     let pipelines = pipeline::validate(raw, &stores, cx);
     moves::check(raw, &stores, cx);
     let budget = migration.as_ref().map_or(migration::DOWNTIME_BUDGET, |m| m.downtime_budget);
@@ -78,7 +80,19 @@ pub(super) fn profile(
     match (notes.is_empty(), migration) {
         (true, Some(migration)) => {
             let path = path.to_owned();
-            Some(Profile { path, digest, migration, roles, stores, services, pipelines, access, waivers, phases })
+            Some(Profile {
+                path,
+                digest,
+                migration,
+                roles,
+                stores,
+                services,
+                pipelines,
+                access,
+                waivers,
+                operations,
+                phases,
+            })
         }
         _ => None,
     }

@@ -6,10 +6,12 @@ use crate::engine::dispatcher::{AppendError, Dispatcher};
 use crate::engine::error::EngineError;
 use crate::engine::fleet::Fleet;
 use crate::engine::link::EngineLink;
+use crate::engine::watch::kept_sides::{self, KeptSides};
 use crate::engine::watch::views::Views;
 use crate::engine::{authority, owner, recovery, sampler};
 use crate::journal::log::Journal;
 use crate::model::event::{Event, PhaseDeclared, PipelineDeclared};
+use crate::model::pipeline::Traffic;
 use crate::model::sample::Samples;
 use crate::stores::StoreRef;
 use crate::wire::place::Place;
@@ -93,6 +95,7 @@ pub async fn serve_with(
     core.dispatcher.append(opening).await.map_err(refused)?;
     let listener = listen(&place, core.profile.migration.socket_group.as_deref())?;
     let served = tokio::spawn(server::serve(listener, Arc::new(EngineLink::new(core.clone()))));
+    core.views.remember_sides(kept_before_the_switch(&core));
     sampler::start(&core);
     let recovering = core.clone();
     tokio::spawn(async move { recovery::recover(&recovering).await });
@@ -170,6 +173,13 @@ fn declaration(profile: &Profile) -> Event {
 }
 
 /// Makes a directory that only its owner can use, or checks that it is one.
+/// What an earlier engine kept of the moves whose target serves; of the others there is something newer soon.
+fn kept_before_the_switch(core: &CoreRef) -> KeptSides {
+    let mut kept = kept_sides::load(&core.place);
+    kept.retain(|pipeline, _| core.record(pipeline).traffic == Traffic::Target);
+    kept
+}
+
 fn private_dir(path: &Path, mode: u32) -> Result<(), EngineError> {
     DirBuilder::new()
         .recursive(true)

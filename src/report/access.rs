@@ -1,37 +1,12 @@
 //! Findings of the access audit of all stores: what `godwit access` prints.
 
-use crate::model::finding::{Audit, Finding, Severity, Verdict};
+use crate::model::finding::Audit;
 use crate::model::ids::StoreId;
-use crate::model::observation::{ByStore, StoreReading};
-use crate::report::activity::ReadingState;
+use crate::model::observation::ByStore;
+use crate::report::finding::{FindingFilter, StoreFindings};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::fmt::Write;
-
-/// Which findings are listed.
-#[derive(Clone, Debug, Default)]
-pub struct FindingFilter {
-    /// Also rules that hold, that could not be looked at, and that have nothing to judge.
-    pub all: bool,
-    /// At least this bad.
-    pub least: Option<Severity>,
-    /// Only rules whose id begins so, whatever its case: `own`, `PG-08`.
-    pub rule: Option<String>,
-    /// Only findings in whose subject or sentence this text occurs, whatever its case.
-    pub text: Option<String>,
-}
-
-impl FindingFilter {
-    fn lists(&self, finding: &Finding) -> bool {
-        let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
-        let is_open = matches!(finding.verdict, Verdict::Fail | Verdict::Waived { .. });
-        (self.all || is_open)
-            && self.least.is_none_or(|least| finding.severity >= least)
-            && self.rule.as_ref().is_none_or(|rule| finding.rule.to_lowercase().starts_with(&rule.to_lowercase()))
-            && self.text.as_ref().is_none_or(|part| holds(&finding.subject, part) || holds(&finding.sentence, part))
-    }
-}
 
 /// The JSON form, schema `godwit.access/1`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -39,93 +14,27 @@ pub struct AccessReport {
     /// `godwit.access/1`.
     pub schema: &'static str,
     /// By store.
-    pub stores: BTreeMap<StoreId, StoreAccess>,
-}
-
-/// One store.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct StoreAccess {
-    /// How it was read.
-    #[serde(flatten)]
-    pub state: ReadingState,
-    /// How many findings end in which way, whatever is listed: `fail`, `waived`, `not checkable`, `pass`, `not applicable`.
-    pub verdicts: BTreeMap<&'static str, usize>,
-    /// Those that are listed, in shared order.
-    pub findings: Vec<Finding>,
+    pub stores: BTreeMap<StoreId, StoreFindings>,
 }
 
 /// Puts the report together.
 pub fn access(view: &ByStore<Audit>, filter: &FindingFilter) -> AccessReport {
-    let stores = view.iter().map(|(id, reading)| (id.clone(), store(reading, filter))).collect();
+    let stores = view.iter().map(|(id, reading)| (id.clone(), StoreFindings::of(reading, filter))).collect();
     AccessReport { schema: "godwit.access/1", stores }
-}
-
-fn store(reading: &StoreReading<Audit>, filter: &FindingFilter) -> StoreAccess {
-    let all = reading.latest.as_ref().map_or(&[][..], |read| read.value.findings.as_slice());
-    let mut verdicts = BTreeMap::new();
-    for finding in all {
-        *verdicts.entry(finding.verdict.word()).or_default() += 1;
-    }
-    let findings = all.iter().filter(|finding| filter.lists(finding)).cloned().collect();
-    StoreAccess { state: ReadingState::of(reading), verdicts, findings }
 }
 
 impl AccessReport {
     /// Lines for a person.
     pub fn text(&self, now: DateTime<Utc>) -> String {
-        let mut text = String::new();
-        for (id, store) in &self.stores {
-            text.push_str(&store.state.text(id, now));
-            if store.verdicts.is_empty() {
-                continue;
-            }
-            let counts: Vec<String> = store.verdicts.iter().map(|(word, count)| format!("{count} {word}")).collect();
-            let _ = writeln!(text, "{id}: {}", counts.join(", "));
-            for finding in &store.findings {
-                told(finding, &mut text);
-            }
-        }
-        text
-    }
-}
-
-/// A finding in a few lines: what is so, what it stands on, what mends it, what speaks against that.
-fn told(finding: &Finding, text: &mut String) {
-    let _ = writeln!(
-        text,
-        "{} {:<6} {}: {}",
-        finding.severity.mark(),
-        finding.rule,
-        finding.verdict.word(),
-        finding.sentence
-    );
-    match &finding.verdict {
-        Verdict::Waived { who, until, why } => {
-            let _ = writeln!(text, "     {who} answers for it until {until}: {why}");
-        }
-        Verdict::NotCheckable { why } | Verdict::NotApplicable { why } => {
-            let _ = writeln!(text, "     {why}");
-        }
-        Verdict::Fail | Verdict::Pass => {}
-    }
-    for fact in &finding.evidence {
-        let _ = writeln!(text, "     {fact}");
-    }
-    let lines = [("mend", &finding.statement), ("undo", &finding.undo)];
-    for (word, statement) in lines {
-        if let Some(statement) = statement {
-            let _ = writeln!(text, "     {word}: {statement}");
-        }
-    }
-    for why_not in &finding.why_not {
-        let _ = writeln!(text, "     but: {why_not}");
+        self.stores.iter().map(|(id, store)| store.text(id, "no rule applies", now)).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observation::Observation;
+    use crate::model::finding::{Finding, Severity, Verdict};
+    use crate::model::observation::{Observation, StoreReading};
 
     fn view() -> ByStore<Audit> {
         let store = StoreId::from("legacy");

@@ -7,9 +7,12 @@ pub mod columns;
 pub mod cost;
 pub mod ending;
 pub mod event;
+pub mod finding;
 pub mod gates;
 pub mod grants;
+pub mod hotspots;
 pub mod html;
+pub mod indexes;
 pub mod lag;
 pub mod line;
 pub mod migration;
@@ -17,8 +20,10 @@ pub mod moment;
 pub mod plan;
 pub mod progress;
 pub mod replication;
+pub mod sides;
 pub mod status;
 pub mod tables;
+pub mod wrap;
 
 #[cfg(test)]
 mod golden;

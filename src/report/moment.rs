@@ -24,6 +24,19 @@ pub fn span(ms: u64) -> String {
     }
 }
 
+/// Microseconds in the unit that a person would choose: `87 µs`, `1.25 ms`, `3.4 s`, `2 min 5 s`.
+pub fn micros(us: f64) -> String {
+    match us {
+        us if !us.is_finite() => "unknown".to_owned(),
+        us if us < 10.0 => format!("{us:.1} µs"),
+        us if us < 1_000.0 => format!("{us:.0} µs"),
+        us if us < 10_000.0 => format!("{:.2} ms", us / 1e3),
+        us if us < 1e6 => format!("{:.0} ms", us / 1e3),
+        us if us < 60e6 => format!("{:.1} s", us / 1e6),
+        us => span((us / 1e3) as u64),
+    }
+}
+
 /// How long ago `at` was, seen from `now`; a clock that went back is no age at all.
 pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     span(u64::try_from((now - at).num_milliseconds()).unwrap_or(0))
@@ -32,6 +45,12 @@ pub fn age(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn microseconds_keep_the_digits_that_matter() {
+        let told: Vec<String> = [0.0, 9.94, 87.0, 1_250.0, 45_000.0, 3_400_000.0, 125e6, f64::NAN].map(micros).to_vec();
+        assert_eq!(told, ["0.0 µs", "9.9 µs", "87 µs", "1.25 ms", "45 ms", "3.4 s", "2 min 5 s", "unknown"]);
+    }
 
     #[test]
     fn a_span_is_told_in_the_unit_that_a_person_would_choose() {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 /// Paths of one migration on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
-    /// `$XDG_STATE_HOME/godwit/NAME/`: journal, samples, lock, engine log.
+    /// `$XDG_STATE_HOME/godwit/NAME/`: journal, readings from before a switch, lock, engine log.
     pub state_dir: PathBuf,
     /// `$XDG_RUNTIME_DIR/godwit/NAME.sock`.
     pub socket: PathBuf,

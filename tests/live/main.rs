@@ -25,3 +25,5 @@ mod postgres_data;
 mod postgres_watch;
 #[cfg(test)]
 mod redis;
+#[cfg(test)]
+mod shown;

@@ -80,8 +80,10 @@ fn one(waiver: &RawWaiver, raw: &RawProfile, rules: &[String], cx: Context<'_>) 
     let rule = rule.filter(|rule| {
         let known = rules.contains(&rule.value);
         if !known {
-            let sentence =
-                format!("There is no rule `{}`. docs/operator/access.md lists them.", names::shown(&rule.value));
+            let sentence = format!(
+                "There is no rule `{}`. docs/operator/access.md and docs/operator/indexes.md list them.",
+                names::shown(&rule.value)
+            );
             cx.notes.add_near(&rule.place, sentence, &rule.value, rules.iter().map(String::as_str));
         }
         known

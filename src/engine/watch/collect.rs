@@ -1,13 +1,14 @@
 //! The collectors of one store: which is due, asked one after the other over the store's one looking connection.
 
 use crate::engine::core::CoreRef;
-use crate::engine::watch::access;
+use crate::engine::watch::looker::Looker;
+use crate::engine::watch::naming;
 use crate::engine::watch::pace::Pace;
 use crate::engine::watch::views::Subject;
 use crate::model::observation::Cost;
 use crate::model::view::{CollectorCost, ViewKind};
 use crate::stores::StoreRef;
-use crate::stores::error::{ErrorKind, StoreError};
+use crate::stores::error::ErrorKind;
 use chrono::Utc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -26,19 +27,28 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(120);
 
 /// What one collector reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Collector {
+pub enum Collector {
+    /// Sessions and locks.
     Activity,
+    /// Replication of the server itself.
     Replication,
+    /// Statement statistics.
+    Statements,
+    /// Indexes with their use.
+    Indexes,
+    /// Accounts and rights.
     Access,
 }
 
 impl Collector {
-    const ALL: [Self; 3] = [Self::Activity, Self::Replication, Self::Access];
+    const ALL: [Self; 5] = [Self::Activity, Self::Replication, Self::Statements, Self::Indexes, Self::Access];
 
     fn name(self) -> &'static str {
         match self {
             Self::Activity => "activity",
             Self::Replication => "replication",
+            Self::Statements => "statements",
+            Self::Indexes => "indexes",
             Self::Access => "access",
         }
     }
@@ -47,6 +57,8 @@ impl Collector {
         match self {
             Self::Activity => ViewKind::Activity,
             Self::Replication => ViewKind::Replication,
+            Self::Statements => ViewKind::HotSpots,
+            Self::Indexes => ViewKind::Indexes,
             Self::Access => ViewKind::Access,
         }
     }
@@ -56,16 +68,26 @@ impl Collector {
         match self {
             Self::Activity => Duration::from_secs(2),
             Self::Replication => Duration::from_secs(5),
+            Self::Statements => Duration::from_secs(10),
+            Self::Indexes => Duration::from_secs(300),
             Self::Access => Duration::from_secs(900),
         }
     }
 
-    /// What the store answers; `None`: the engine has no such thing.
-    async fn read(self, core: &CoreRef, store: &StoreRef) -> Option<Result<Subject, StoreError>> {
+    /// When it looks for the first time, after the engine began. Advice about indexes stands on statements, so these are read first.
+    fn first(self) -> Duration {
         match self {
-            Self::Activity => Some(store.sessions()?.activity().await.map(Subject::Activity)),
-            Self::Replication => Some(store.replicas()?.replication().await.map(Subject::Replication)),
-            Self::Access => Some(access::audit(core, store).await?.map(Subject::Access)),
+            Self::Indexes => Duration::from_secs(12),
+            Self::Activity | Self::Replication | Self::Statements | Self::Access => Duration::ZERO,
+        }
+    }
+
+    /// Why an engine without it shows nothing.
+    fn absence(self, engine: &str) -> String {
+        match self {
+            Self::Statements => format!("{engine} keeps no statement statistics"),
+            Self::Indexes => format!("{engine} tells nothing of the use of its indexes"),
+            Self::Activity | Self::Replication | Self::Access => format!("{engine} has no {} to show", self.name()),
         }
     }
 }
@@ -83,12 +105,15 @@ struct Schedule {
 
 /// Looks at one store until the task is dropped.
 pub async fn collect(core: CoreRef, store: StoreRef) {
+    let map = naming::ownership(&core.profile, store.id());
+    let operations = naming::operations(&core.profile);
+    let mut looker = Looker::new(core.clone(), store.clone(), &map, &operations);
     let mut schedules: Vec<Schedule> = Collector::ALL
         .into_iter()
         .map(|collector| Schedule {
             collector,
             pace: Pace::new(collector.every()),
-            due: Instant::now(),
+            due: Instant::now() + collector.first(),
             failures_in_a_row: 0,
             readings: 0,
             failures: 0,
@@ -98,18 +123,19 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
     while let Some(at) = schedules.iter().enumerate().min_by_key(|(_, s)| s.due).map(|(at, _)| at) {
         let Some(schedule) = schedules.get_mut(at) else { return };
         tokio::time::sleep_until(schedule.due).await;
-        if !once(&core, &store, schedule).await {
+        if !once(&core, &store, &mut looker, schedule).await {
             schedules.remove(at);
         }
     }
 }
 
 /// One reading. False: the engine has no such thing, and is not asked again.
-async fn once(core: &CoreRef, store: &StoreRef, schedule: &mut Schedule) -> bool {
+async fn once(core: &CoreRef, store: &StoreRef, looker: &mut Looker<'_>, schedule: &mut Schedule) -> bool {
     let collector = schedule.collector;
-    let outcome = match tokio::time::timeout(READING_LIMIT, collector.read(core, store)).await {
+    let reading = Box::pin(looker.read(collector, schedule.readings));
+    let outcome = match tokio::time::timeout(READING_LIMIT, reading).await {
         Ok(None) => {
-            let why = format!("{} has no {} to show", store.engine(), collector.name());
+            let why = collector.absence(store.engine());
             core.views.lacks(store.id(), collector.view(), why, Utc::now());
             return false;
         }
@@ -164,6 +190,8 @@ impl Subject {
         match self {
             Self::Activity(read) => read.cost,
             Self::Replication(read) => read.cost,
+            Self::HotSpots(read) => read.cost,
+            Self::Indexes(read) => read.cost,
             Self::Access(read) => read.cost,
         }
     }

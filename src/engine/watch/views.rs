@@ -1,18 +1,23 @@
 //! What is known of the stores now, for clients that watch it.
 
-use crate::engine::watch::bound::bound;
+use crate::config::profile::Pipeline;
+use crate::engine::watch::bound::{bound, bound_findings, bound_hot_spots};
+use crate::engine::watch::indexes::IndexReading;
+use crate::engine::watch::kept_sides::KeptSides;
 use crate::engine::watch::runway::Growth;
+use crate::engine::watch::sides::Sides;
 use crate::model::access::observed::ObservedAccess;
-use crate::model::finding::Audit;
-use crate::model::hotspot::HotSpotsNow;
+use crate::model::finding::{Audit, Finding};
+use crate::model::hotspot::{HotSpots, HotSpotsNow, SidesCompared, StoreHotSpots};
 use crate::model::ids::{PipelineId, StoreId};
-use crate::model::observation::{ByStore, Observation};
+use crate::model::observation::{ByStore, Observation, StoreReading};
+use crate::model::pipeline::Traffic;
 use crate::model::replication::{Replication, ReplicationNow};
 use crate::model::session::{Activity, Session, SessionKey};
 use crate::model::view::{CollectorCost, View, ViewKind};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// The present content of all views. A reader takes a copy of one; nobody waits while it is taken.
@@ -28,7 +33,14 @@ struct Content {
     replication: ByStore<ReplicationNow>,
     growth: BTreeMap<StoreId, Growth>,
     hot_spots: HotSpotsNow,
+    /// Both sides of each move, as they were last read.
+    sides: Sides,
+    /// Without `lost`, which belongs to the moves and not to one store's reading.
     indexes: ByStore<Audit>,
+    /// The reading under the advice, for comparing with another store's.
+    catalogues: BTreeMap<StoreId, Arc<IndexReading>>,
+    /// By pipeline: its target, and which of the source's indexes that lacks.
+    lost: BTreeMap<PipelineId, (StoreId, Vec<Finding>)>,
     access: ByStore<Audit>,
     /// Which logins were seen using which tables since the engine started.
     observed: BTreeMap<StoreId, ObservedAccess>,
@@ -43,6 +55,10 @@ pub enum Subject {
     Activity(Observation<Activity>),
     /// See [`ViewKind::Replication`].
     Replication(Observation<Replication>),
+    /// See [`ViewKind::HotSpots`].
+    HotSpots(Observation<StoreHotSpots>),
+    /// See [`ViewKind::Indexes`].
+    Indexes(Observation<Audit>),
     /// See [`ViewKind::Access`].
     Access(Observation<Audit>),
 }
@@ -54,6 +70,9 @@ impl Views {
         for store in stores {
             content.activity.entry(store.clone()).or_default();
             content.replication.entry(store.clone()).or_default();
+            content.hot_spots.stores.entry(store.clone()).or_default();
+            content.indexes.entry(store.clone()).or_default();
+            content.access.entry(store.clone()).or_default();
         }
         Self { content: Mutex::new(content), versions: watch::Sender::default() }
     }
@@ -92,9 +111,24 @@ impl Views {
                 View::Activity(view)
             }
             ViewKind::Replication => View::Replication(content.replication.clone()),
-            ViewKind::HotSpots => View::HotSpots(content.hot_spots.clone()),
-            ViewKind::Indexes => View::Indexes(content.indexes.clone()),
-            ViewKind::Access => View::Access(content.access.clone()),
+            ViewKind::HotSpots => {
+                let mut view = content.hot_spots.clone();
+                drop(content);
+                bound_hot_spots(&mut view);
+                View::HotSpots(view)
+            }
+            ViewKind::Indexes => {
+                let mut view = content.advice();
+                drop(content);
+                bound_findings(&mut view);
+                View::Indexes(view)
+            }
+            ViewKind::Access => {
+                let mut view = content.access.clone();
+                drop(content);
+                bound_findings(&mut view);
+                View::Access(view)
+            }
             ViewKind::Cost => View::Cost(content.cost.values().cloned().collect()),
         }
     }
@@ -112,6 +146,10 @@ impl Views {
                 content.observed.entry(store.clone()).or_default().take(&read.value.touches, read.at);
                 content.activity.entry(store.clone()).or_default().take(Ok(read), at);
             }
+            (_, Ok(Subject::HotSpots(read))) => {
+                content.hot_spots.stores.entry(store.clone()).or_default().take(Ok(read), at);
+            }
+            (_, Ok(Subject::Indexes(read))) => content.indexes.entry(store.clone()).or_default().take(Ok(read), at),
             (_, Ok(Subject::Access(read))) => content.access.entry(store.clone()).or_default().take(Ok(read), at),
             (_, Ok(Subject::Replication(read))) => {
                 let growth = content.growth.entry(store.clone()).or_default();
@@ -139,6 +177,64 @@ impl Views {
         self.content().observed.get(store).cloned().unwrap_or_default()
     }
 
+    /// The index advice for a store, with its age and what is wrong with reading it. For gates; `latest` is `None` until it was read.
+    pub fn index_findings(&self, store: &StoreId) -> StoreReading<Audit> {
+        let content = self.content();
+        let mut reading = content.indexes.get(store).cloned().unwrap_or_default();
+        content.add_lost(store, &mut reading);
+        reading
+    }
+
+    /// A pipeline's two sides, statement by statement; `None` until both were read. For gates.
+    pub fn sides(&self, pipeline: &PipelineId) -> Option<SidesCompared> {
+        self.content().hot_spots.sides.iter().find(|sides| sides.pipeline == *pipeline).cloned()
+    }
+
+    /// Takes the statements of one side of a move in.
+    pub fn take_side(&self, pipeline: &PipelineId, side: Traffic, spots: HotSpots) {
+        self.content().sides.take(pipeline, side, spots);
+    }
+
+    /// Takes in what an earlier engine kept of the moves from which traffic had gone.
+    pub fn remember_sides(&self, kept: KeptSides) {
+        self.content().sides.remember(kept);
+    }
+
+    /// What is to be written to disk now that traffic has gone from this move's source; `None`: it is there.
+    pub fn sides_to_save(&self, pipeline: &PipelineId) -> Option<KeptSides> {
+        self.content().sides.to_save(pipeline)
+    }
+
+    /// Forgets what was read of a move's target before traffic went there.
+    pub fn begin_target(&self, pipeline: &PipelineId) {
+        self.content().sides.begin_target(pipeline);
+    }
+
+    /// Holds a move's sides against each other again.
+    pub fn compare_sides(&self, pipeline: &Pipeline) {
+        let mut content = self.content();
+        let compared = content.sides.compared(&pipeline.id, &pipeline.from, &pipeline.to);
+        content.hot_spots.sides.retain(|sides| sides.pipeline != pipeline.id);
+        content.hot_spots.sides.extend(compared);
+        content.hot_spots.sides.sort_by(|a, b| a.pipeline.cmp(&b.pipeline));
+    }
+
+    /// The last reading of a store's indexes.
+    pub fn indexes_of(&self, store: &StoreId) -> Option<Arc<IndexReading>> {
+        self.content().catalogues.get(store).cloned()
+    }
+
+    /// Keeps a reading of a store's indexes.
+    pub fn keep_indexes(&self, store: &StoreId, reading: Arc<IndexReading>) {
+        self.content().catalogues.insert(store.clone(), reading);
+    }
+
+    /// Takes in what a move's target lacks of the source's indexes.
+    pub fn take_lost(&self, pipeline: &Pipeline, findings: Vec<Finding>) {
+        self.content().lost.insert(pipeline.id.clone(), (pipeline.to.clone(), findings));
+        self.changed(ViewKind::Indexes);
+    }
+
     /// When a pipeline's traffic went to its target, at the latest: the first time that this is asked after it did.
     /// `None`: the source serves.
     pub fn moved_at(&self, pipeline: &PipelineId, target_serves: bool, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
@@ -163,5 +259,24 @@ impl Views {
     fn content(&self) -> MutexGuard<'_, Content> {
         // Nobody panics while holding it; and a reading is whole whatever happened to its holder.
         self.content.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Content {
+    /// The advice for all stores.
+    fn advice(&self) -> ByStore<Audit> {
+        let mut view = self.indexes.clone();
+        for (store, reading) in &mut view {
+            self.add_lost(store, reading);
+        }
+        view
+    }
+
+    /// Adds what the moves to a store have lost.
+    fn add_lost(&self, store: &StoreId, reading: &mut StoreReading<Audit>) {
+        let Some(read) = &mut reading.latest else { return };
+        let findings = &mut read.value.findings;
+        findings.extend(self.lost.values().filter(|(to, _)| to == store).flat_map(|(_, lost)| lost.iter().cloned()));
+        Finding::sort(findings);
     }
 }

@@ -51,10 +51,15 @@ pub struct Waiver {
     pub why: String,
 }
 
-/// Ids of all rules of the access audit, of every engine: what a waiver may name.
+/// Rules of the advice on indexes. A test compares them with what the rules call themselves.
+pub const INDEX_RULES: [&str; 10] =
+    ["IX-DUP", "IX-ESR", "IX-FK", "IX-INVALID", "IX-KEYS", "IX-LOST", "IX-NEW", "IX-PREFIX", "IX-SCAN", "IX-UNUSED"];
+
+/// Ids of all rules of the access audit, of every engine, and of the advice on indexes: what a waiver may name.
 pub fn rule_ids() -> Vec<String> {
     let families = [("PG", 35), ("MY", 28), ("MG", 18), ("RD", 18), ("OWN", 25)];
-    families.iter().flat_map(|(family, count)| (1..=*count).map(move |n| format!("{family}-{n:02}"))).collect()
+    let access = families.iter().flat_map(|(family, count)| (1..=*count).map(move |n| format!("{family}-{n:02}")));
+    access.chain(INDEX_RULES.map(str::to_owned)).collect()
 }
 
 /// The ownership map of one store.

@@ -2,6 +2,7 @@
 
 mod cost;
 mod hostile;
+mod hot_spots;
 mod indexes;
 mod lab;
 mod locks;

@@ -1,6 +1,7 @@
 //! Whole migrations between real servers, by the engine's own socket: the ladder, and what may happen on it.
 
 mod approvals;
+mod compared;
 mod freeze;
 mod kills;
 mod ladder;

@@ -286,3 +286,24 @@ fn scans_of_whole_tables_are_counted_without_our_own() {
     assert!(unfiltered.failing().is_empty(), "nothing wants few rows");
     assert_eq!(now() - Duration::days(DAYS), days_ago(DAYS));
 }
+
+#[test]
+fn every_rule_may_be_waived() {
+    use crate::advice::indexes::{
+        carried_over, documents, duplicate, foreign_key, full_scans, invalid, judge, key_commands, prefix, unused,
+    };
+    let mut rules = [
+        carried_over::RULE,
+        documents::RULE,
+        duplicate::RULE,
+        foreign_key::RULE,
+        full_scans::RULE,
+        invalid::RULE,
+        judge::RULE,
+        key_commands::RULE,
+        prefix::RULE,
+        unused::RULE,
+    ];
+    rules.sort_unstable();
+    assert_eq!(rules, crate::model::access::declared::INDEX_RULES);
+}
