@@ -97,7 +97,8 @@ fn no_texts() -> Missing {
     Missing {
         id: "postgres.statements.text".to_owned(),
         what: "the text of statements that were not seen before".to_owned(),
-        why: "the server could not put all texts in this database's encoding: one in another database is no text in it".to_owned(),
+        why: "the server could not put all texts in this database's encoding: one in another database is no text in it"
+            .to_owned(),
         enable: None,
         price: "none: it is asked again every 10 minutes; the server forgets such a statement in time".to_owned(),
     }

@@ -123,12 +123,11 @@ impl Watch {
         }
         let columns: Vec<String> = sqlx::query_scalar(PROBED).fetch_all(&mut connection).await.map_err(&failed)?;
         // A database without an encoding refuses to send bytes that are no UTF-8 as such; asked for none, it sends them as they are.
-        let (version, encoding): (i32, String) = sqlx::query_as(
-            "SELECT current_setting('server_version_num')::int4, current_setting('server_encoding')",
-        )
-        .fetch_one(&mut connection)
-        .await
-        .map_err(&failed)?;
+        let (version, encoding): (i32, String) =
+            sqlx::query_as("SELECT current_setting('server_version_num')::int4, current_setting('server_encoding')")
+                .fetch_one(&mut connection)
+                .await
+                .map_err(&failed)?;
         if encoding == "SQL_ASCII" {
             connection.execute("SET client_encoding = 'SQL_ASCII'").await.map_err(&failed)?;
         }

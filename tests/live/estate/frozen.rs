@@ -23,7 +23,10 @@ async fn a_frozen_server_delays_no_store_of_any_engine() {
         watcher.until(&format!("{sick} is told to be silent"), |seen| !seen.problem(sick).is_empty()).await;
         let last = watcher.read_at(sick).unwrap();
         let told = watcher.problem(sick).to_owned();
-        assert!(["no answer", "timed out", "did not answer", "within"].iter().any(|word| told.contains(word)), "{told}");
+        assert!(
+            ["no answer", "timed out", "did not answer", "within"].iter().any(|word| told.contains(word)),
+            "{told}"
+        );
         // The others are read on, at their own pace, while the sick one keeps what was last read with its time.
         let mut readings: BTreeMap<&str, Vec<chrono::DateTime<Utc>>> = BTreeMap::new();
         watcher

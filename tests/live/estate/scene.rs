@@ -123,8 +123,10 @@ impl Watcher {
                 match *view {
                     View::Activity(stores) => self.activity = stores,
                     View::Cost(lines) => {
-                        self.cost =
-                            lines.into_iter().map(|line| ((line.store.clone(), line.collector.clone()), line)).collect();
+                        self.cost = lines
+                            .into_iter()
+                            .map(|line| ((line.store.clone(), line.collector.clone()), line))
+                            .collect();
                     }
                     _ => {}
                 }

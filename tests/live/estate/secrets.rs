@@ -56,8 +56,14 @@ impl Admin {
 
     async fn run(&mut self, store: &str, statement: &str) {
         let outcome = match store {
-            "postgres" => self.postgres.execute(AssertSqlSafe(statement.to_owned())).await.map(|_| ()).map_err(|e| e.to_string()),
-            "mariadb" => sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(&mut self.mariadb).await.map(|_| ()).map_err(|e| e.to_string()),
+            "postgres" => {
+                self.postgres.execute(AssertSqlSafe(statement.to_owned())).await.map(|_| ()).map_err(|e| e.to_string())
+            }
+            "mariadb" => sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
+                .execute(&mut self.mariadb)
+                .await
+                .map(|_| ())
+                .map_err(|e| e.to_string()),
             "mongodb" => run_printed(&self.mongodb, statement).await.map(|_| ()).map_err(|e| e.to_string()),
             _ => self.redis(statement).await.map(|_| ()).map_err(|e| e.to_string()),
         };
@@ -108,14 +114,18 @@ impl Admin {
         }
         let hashes = "SELECT rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL";
         secrets.extend(sqlx::query_scalar::<_, String>(hashes).fetch_all(&mut self.postgres).await.unwrap());
-        let hashes = "SELECT CAST(authentication_string AS CHAR) FROM mysql.user WHERE LENGTH(authentication_string) > 20";
+        let hashes =
+            "SELECT CAST(authentication_string AS CHAR) FROM mysql.user WHERE LENGTH(authentication_string) > 20";
         let rows = sqlx::raw_sql(hashes).fetch_all(&mut self.mariadb).await.unwrap();
         secrets.extend(rows.iter().map(|row| row.get::<String, _>(0)));
-        let users = server.run_command(doc! { "usersInfo": { "forAllDBs": true }, "showCredentials": true }).await.unwrap();
+        let users =
+            server.run_command(doc! { "usersInfo": { "forAllDBs": true }, "showCredentials": true }).await.unwrap();
         secrets.extend(keys(&serde_json::to_value(&users).unwrap()));
         let rules = self.redis("ACL LIST").await.unwrap();
         let rules: Vec<String> = redis::FromRedisValue::from_redis_value(rules).unwrap();
-        secrets.extend(rules.iter().flat_map(|rule| rule.split(' ')).filter_map(|word| word.strip_prefix('#')).map(str::to_owned));
+        secrets.extend(
+            rules.iter().flat_map(|rule| rule.split(' ')).filter_map(|word| word.strip_prefix('#')).map(str::to_owned),
+        );
         assert!(secrets.len() > 16, "{secrets:?}");
         secrets
     }
@@ -127,7 +137,9 @@ fn keys(users: &serde_json::Value) -> Vec<String> {
         serde_json::Value::Object(fields) => fields
             .iter()
             .flat_map(|(name, value)| match value {
-                serde_json::Value::String(key) if ["storedKey", "serverKey", "salt"].contains(&name.as_str()) => vec![key.clone()],
+                serde_json::Value::String(key) if ["storedKey", "serverKey", "salt"].contains(&name.as_str()) => {
+                    vec![key.clone()]
+                }
                 other => keys(other),
             })
             .collect(),
@@ -150,7 +162,10 @@ fn files(dir: &Path, into: &mut Vec<(String, String)>) {
         if kind.is_dir() {
             files(&path, into);
         } else if kind.is_file() {
-            into.push((path.display().to_string(), String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned()));
+            into.push((
+                path.display().to_string(),
+                String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned(),
+            ));
         }
     }
 }
@@ -169,7 +184,8 @@ async fn with_role(role: &str) {
         }
     }
     // Somebody at work with values that are nobody's business.
-    let mut busy = MySqlConnection::connect(&scene.lab.url("maria1").replacen("mariadb://", "mysql://", 1)).await.unwrap();
+    let mut busy =
+        MySqlConnection::connect(&scene.lab.url("maria1").replacen("mariadb://", "mysql://", 1)).await.unwrap();
     let value = PLANTED[1];
     let sleeping = tokio::spawn(async move { busy.execute("SELECT SLEEP(600)").await.map(|_| ()) });
     for statement in [format!("SELECT count(*) FROM cards WHERE n = '{value}'")] {

@@ -3,9 +3,9 @@
 use super::lab::{admin, client, ids, name, open, run_printed, shop, url, url_as};
 use crate::lab::{Lab, wait_until};
 use godwit::model::observation::Missing;
+use godwit::model::session::Party;
 use godwit::stores::StoreRef;
 use godwit::stores::error::ErrorKind;
-use godwit::model::session::Party;
 use mongodb::IndexModel;
 use mongodb::bson::{Document, doc};
 use std::time::Duration;

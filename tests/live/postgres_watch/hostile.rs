@@ -1,8 +1,8 @@
 //! What a server may do to whoever looks: no room, another password, statements of ten megabytes, names that are no text or that would
 //! command a terminal. Silence, death and restarts are in `trouble`, other engines' in `estate`.
 
-use crate::estate::scene::{Scene, Watcher};
 use crate::driver::Home;
+use crate::estate::scene::{Scene, Watcher};
 use crate::lab::Lab;
 
 use godwit::stores::OpenOptions;
@@ -41,11 +41,19 @@ async fn a_full_server_and_a_changed_password_are_told_and_one_connection_is_all
     let lab = Lab::private(&["pg1"]);
     let url = lab.postgres(1);
     let mut admin = PgConnection::connect(&url).await.unwrap();
-    run("CREATE ROLE watcher LOGIN PASSWORD 'first-7741'; GRANT pg_read_all_stats TO watcher; CREATE ROLE app LOGIN", &mut admin).await;
+    run(
+        "CREATE ROLE watcher LOGIN PASSWORD 'first-7741'; GRANT pg_read_all_stats TO watcher; CREATE ROLE app LOGIN",
+        &mut admin,
+    )
+    .await;
     // From here on the watcher needs its password.
     let file: String = sqlx::query_scalar("SHOW hba_file").fetch_one(&mut admin).await.unwrap();
     let lines = "host all postgres 127.0.0.1/32 scram-sha-256,host all watcher 127.0.0.1/32 scram-sha-256,host all all 127.0.0.1/32 trust";
-    run(&format!("COPY (SELECT unnest(string_to_array('{lines}', ','))) TO '{file}'; SELECT pg_reload_conf()"), &mut admin).await;
+    run(
+        &format!("COPY (SELECT unnest(string_to_array('{lines}', ','))) TO '{file}'; SELECT pg_reload_conf()"),
+        &mut admin,
+    )
+    .await;
     let scene = Scene::new(lab, &[("postgres", place(&url, Some("watcher:first-7741"), "postgres"))]).await;
     let mut engine = scene.engine();
     let mut watcher = Watcher::new(&scene).await;
@@ -53,7 +61,8 @@ async fn a_full_server_and_a_changed_password_are_told_and_one_connection_is_all
 
     // One connection, whatever is read over it and however long.
     let started = Instant::now();
-    let others = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'watcher' AND application_name <> 'godwit watch'";
+    let others =
+        "SELECT count(*) FROM pg_stat_activity WHERE usename = 'watcher' AND application_name <> 'godwit watch'";
     let looking = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'watcher'";
     while started.elapsed() < Duration::from_secs(6) {
         assert_eq!(count(others, &mut admin).await, 0, "another connection than the one that looks");
@@ -78,7 +87,13 @@ async fn a_full_server_and_a_changed_password_are_told_and_one_connection_is_all
             Err(error) => assert!(Instant::now() < end, "{error}"),
         }
     }
-    watcher.until("no room is told", |seen| ["too many clients", "connection slots are reserved"].iter().any(|told| seen.problem("postgres").contains(told))).await;
+    watcher
+        .until("no room is told", |seen| {
+            ["too many clients", "connection slots are reserved"]
+                .iter()
+                .any(|told| seen.problem("postgres").contains(told))
+        })
+        .await;
     let kept = watcher.read_at("postgres").unwrap();
     watcher.until("it tried again", |seen| activity(seen).failures >= 3).await;
     assert_eq!(watcher.read_at("postgres"), Some(kept), "the last reading keeps its time");
@@ -90,7 +105,9 @@ async fn a_full_server_and_a_changed_password_are_told_and_one_connection_is_all
 
     run("ALTER ROLE watcher PASSWORD 'second-8852'", &mut admin).await;
     count(gone, &mut admin).await;
-    watcher.until("the refusal is told", |seen| seen.problem("postgres").contains("password authentication failed")).await;
+    watcher
+        .until("the refusal is told", |seen| seen.problem("postgres").contains("password authentication failed"))
+        .await;
     assert!(!watcher.problem("postgres").contains("first-7741"));
     // Each refusal is a line in the server's log, so it is asked again in minutes.
     watcher
@@ -147,7 +164,11 @@ async fn bytes_that_are_no_text_blind_no_look() {
     let url = lab.postgres(1);
     let mut admin = PgConnection::connect(&url).await.unwrap();
     for (name, encoding) in [("latin", "LATIN1"), ("raw", "SQL_ASCII")] {
-        run(&format!("CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"), &mut admin).await;
+        run(
+            &format!("CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"),
+            &mut admin,
+        )
+        .await;
     }
     run("CREATE EXTENSION pg_stat_statements", &mut admin).await;
     // A session of another database is shown with its bytes as they are.
@@ -262,7 +283,8 @@ async fn names_that_command_a_terminal_are_harmless_in_every_command_and_log() {
             // `assess` gives names exactly, as escapes: they go into a profile.
             let forms = if what.contains("assess") { vec![harm] } else { vec![harm, &escaped] };
             for found in forms {
-                let at = text.find(found).map(|at| text.chars().skip(at.saturating_sub(100)).take(200).collect::<String>());
+                let at =
+                    text.find(found).map(|at| text.chars().skip(at.saturating_sub(100)).take(200).collect::<String>());
                 assert_eq!(at, None, "{what}: {found:?}");
             }
         }

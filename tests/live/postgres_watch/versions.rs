@@ -174,12 +174,17 @@ impl Server {
         assert_eq!(read.missing, []);
         let statements = read.value.unwrap();
         assert_eq!(statements.source, StatementSource::PgStatStatements);
-        let found: Vec<_> = statements.counters.iter().filter(|c| c.text.contains("SELECT mail FROM customers")).collect();
+        let found: Vec<_> =
+            statements.counters.iter().filter(|c| c.text.contains("SELECT mail FROM customers")).collect();
         let found = found.first().unwrap_or_else(|| panic!("{:#?}", statements.counters));
         assert!(found.calls >= 7 && found.total_us > 0.0 && !found.text.contains("4100000"), "{found:?}");
         assert_eq!(found.login.as_deref(), Some("app"));
         let coverage = &statements.coverage;
-        assert_eq!((coverage.evicted.is_some(), coverage.note.is_none()), (self.since(14), self.since(14)), "{coverage:?}");
+        assert_eq!(
+            (coverage.evicted.is_some(), coverage.note.is_none()),
+            (self.since(14), self.since(14)),
+            "{coverage:?}"
+        );
         let hidden = self.store("plain").statements().await.unwrap();
         assert_eq!(hidden.missing.len(), 1);
         assert_eq!(hidden.missing[0].id, "postgres.statements.right");
@@ -197,7 +202,8 @@ impl Server {
         let found = indexes.indexes.iter().find(|i| i.name == "public.orders_customer").unwrap();
         assert!(found.parts[0].descending && !found.parts[0].nulls_first && found.include == ["note"], "{found:?}");
         assert_eq!((found.predicate.as_str(), found.duty.part_of.as_deref()), ("(note IS NOT NULL)", None));
-        let part = indexes.indexes.iter().find(|i| i.duty.part_of.as_deref() == Some("public.orders_customer")).unwrap();
+        let part =
+            indexes.indexes.iter().find(|i| i.duty.part_of.as_deref() == Some("public.orders_customer")).unwrap();
         assert!(part.bytes.known().is_some() && part.scans.known().is_some(), "{part:?}");
         let used = indexes.indexes.iter().find(|i| i.name == "public.customers_pkey").unwrap();
         wait_until(PATIENCE, async || {
@@ -207,7 +213,9 @@ impl Server {
         })
         .await;
         assert!(used.duty.primary);
-        assert!(indexes.foreign_keys.iter().any(|key| key.table == "public.orders" && key.parent == "public.customers"));
+        assert!(
+            indexes.foreign_keys.iter().any(|key| key.table == "public.orders" && key.parent == "public.customers")
+        );
     }
 
     async fn access(&mut self) {
