@@ -4,7 +4,7 @@
 //! from servers that we do not trust. A reader that went away ends the program quietly (see [`Failure`]).
 
 use crate::cli::failure::Failure;
-use crate::report::line::clean;
+use crate::report::line::{clean, escaped};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
@@ -36,14 +36,14 @@ impl Output {
         Ok(stdout.flush()?)
     }
 
-    /// Prints one JSON document on one line. JSON escapes control bytes itself.
+    /// Prints one JSON document on one line; what would command a terminal is in it as escapes.
     ///
     /// # Errors
     /// When the value cannot be written as JSON or standard output cannot be written.
     pub fn document<T: Serialize>(&self, value: &T) -> Result<(), Failure> {
         let text = serde_json::to_string(value).map_err(std::io::Error::other)?;
         let mut stdout = std::io::stdout().lock();
-        writeln!(stdout, "{text}")?;
+        writeln!(stdout, "{}", escaped(&text))?;
         Ok(stdout.flush()?)
     }
 

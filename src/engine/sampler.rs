@@ -3,7 +3,7 @@
 
 use crate::engine::barrier::token;
 use crate::engine::core::CoreRef;
-use crate::engine::watch::collect;
+use crate::engine::watch::collect::{READING_LIMIT, collect, pause_after};
 use crate::engine::{gate, ladder};
 use crate::model::change::Position;
 use crate::model::ids::PipelineId;
@@ -46,7 +46,7 @@ const RATE_WINDOW: usize = 10;
 pub fn start(core: &CoreRef) {
     for store in core.stores.values() {
         spawn(core, sample_store(core.clone(), store.clone()));
-        spawn(core, collect::collect(core.clone(), store.clone()));
+        spawn(core, collect(core.clone(), store.clone()));
     }
     for pipeline in &core.profile.pipelines {
         spawn(core, sample_pipeline(core.clone(), pipeline.id.clone()));
@@ -66,8 +66,23 @@ fn spawn(core: &CoreRef, sampler: impl Future<Output = ()> + Send + 'static) {
 
 async fn sample_store(core: CoreRef, store: StoreRef) {
     let mut answered_at: Option<DateTime<Utc>> = None;
+    let mut failures_in_a_row = 0;
     loop {
-        let facts = store.probe().facts().await;
+        // A server that is frozen keeps the connection and says nothing.
+        let (facts, pause) = match tokio::time::timeout(READING_LIMIT, store.probe().facts()).await {
+            Ok(Ok(facts)) => {
+                failures_in_a_row = 0;
+                (Ok(facts), STORE_EVERY)
+            }
+            failed => {
+                failures_in_a_row += 1;
+                let (kind, why) = match failed {
+                    Ok(Err(error)) => (Some(error.kind), error.to_string()),
+                    _ => (None, format!("{}: no answer within {} s", store.id(), READING_LIMIT.as_secs())),
+                };
+                (Err(why), pause_after(kind, failures_in_a_row))
+            }
+        };
         let at = Utc::now();
         let sample = match facts {
             Ok(facts) => {
@@ -81,11 +96,11 @@ async fn sample_store(core: CoreRef, store: StoreRef) {
                     at,
                 }
             }
-            Err(error) => StoreSample {
+            Err(why) => StoreSample {
                 engine: store.engine().to_owned(),
                 address: store.address(),
-                version: Reading::Unknown(error.to_string()),
-                clock_difference_ms: Reading::Unknown(error.to_string()),
+                version: Reading::Unknown(why.clone()),
+                clock_difference_ms: Reading::Unknown(why),
                 answered_at,
                 at,
             },
@@ -94,7 +109,7 @@ async fn sample_store(core: CoreRef, store: StoreRef) {
             s.stores.insert(store.id().clone(), sample);
             s.at = Some(at);
         });
-        tokio::time::sleep(STORE_EVERY).await;
+        tokio::time::sleep(pause).await;
     }
 }
 

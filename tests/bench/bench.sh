@@ -63,8 +63,8 @@ start_servers() {
     . "$work/lab/env"
     export pg1=${GODWIT_LAB_PG1%postgres} pg2=${GODWIT_LAB_PG2%postgres}
     local bin
-    # shellcheck source=/dev/null disable=SC2031
-    bin=$(. "$lab_scripts/servers.sh" && postgres_bin)
+    # shellcheck source=/dev/null disable=SC2031,SC2034 # the lab's scripts want to know where they are
+    bin=$(here=$lab_scripts && . "$lab_scripts/servers.sh" && postgres_bin)
     PATH=$bin:$PATH
 }
 

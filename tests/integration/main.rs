@@ -9,6 +9,8 @@ mod layers;
 #[cfg(test)]
 mod layout;
 #[cfg(test)]
+mod missing;
+#[cfg(test)]
 mod resuming;
 #[cfg(test)]
 mod small;

@@ -40,7 +40,9 @@ launch_redis() {
 }
 
 launch_mongo() {
-    as_server setsid -f "$(mongod_bin)" --config "$lab/$1/mongod.conf" >>"$lab/log/$1.out" 2>&1 </dev/null
+    # Two files for each collection: what a login gets by default is soon used up.
+    # shellcheck disable=SC2016 # for the inner shell
+    as_server setsid -f sh -c 'ulimit -n "$(ulimit -Hn)" && exec "$@"' - "$(mongod_bin)" --config "$lab/$1/mongod.conf" >>"$lab/log/$1.out" 2>&1 </dev/null
     within 60 listens "$(sed -n 's/^  port: //p' "$lab/$1/mongod.conf")" ||
         { tail -n 5 "$lab/log/$1.log" >&2; die "$1 did not start"; }
 }

@@ -50,7 +50,7 @@ impl Lab {
         }
     }
 
-    /// Starts servers for one test alone, which takes about three seconds: some of `pg1`, `pg2`, `pgbouncer`, `pgbouncer-session`, `maria1`, `maria2`.
+    /// Starts servers for one test alone, which takes about three seconds: some of those that `tests/lab/up --help` names.
     pub fn private(names: &[&str]) -> Self {
         let dir = script("up").args(["--bare", "--only", &names.join(",")]).output();
         let dir = dir.expect("tests/lab/up must be executable");
@@ -72,6 +72,16 @@ impl Lab {
     /// See [`mariadb`].
     pub fn mariadb(&self, number: u8) -> String {
         self.variable(&format!("GODWIT_LAB_MARIA{number}")).to_owned()
+    }
+
+    /// URL of any server by the lab's name for it: `pg18`, `maria1`, `mongo2`, `redis1`.
+    pub fn url(&self, name: &str) -> String {
+        self.variable(&format!("GODWIT_LAB_{}", name.to_uppercase())).to_owned()
+    }
+
+    /// Where the servers' files are.
+    pub fn dir(&self) -> &Path {
+        Path::new(self.variable("GODWIT_LAB"))
     }
 
     /// See [`pgbouncer`].

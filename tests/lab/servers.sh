@@ -1,19 +1,21 @@
 # shellcheck shell=bash
 # Sourced by up, down and server: where the programs are, who runs them, and whether a server is alive.
 #
-# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session, maria1, maria2, mongo1, mongo2, redis1, redis2) and lives in a lab directory $lab:
+# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session, maria1, maria2, mongo1, mongo2, redis1, redis2, pg13, pg14, pg16, pg17, pg18)
+# and lives in a lab directory $lab:
 #   env                   shell lines that tests and people source, mode 0600
 #   pg1/ pg2/             clusters, owned by the server user        pg1.url pg2.url  their URLs, mode 0600
 #   maria1/ maria2/       data directories with their my.cnf       maria1.url maria2.url
 #   pgbouncer*/           pgbouncer.ini and databases.ini, the latter for tests to rewrite
 #   mongo* redis*         see mongodb_redis.sh
+#   pg13/ to pg18/        clusters of other versions, see postgres_versions.sh
 #   run/ log/             pid files, passwords for the servers; logs
 
 # Where Debian keeps pgbouncer; not on the path of ordinary users.
 PATH=$PATH:/usr/sbin
 
 # All servers that a lab can have, in the order in which they start.
-all_servers=(pg1 pg2 pgbouncer pgbouncer-session maria1 maria2 mongo1 mongo2 redis1 redis2)
+all_servers=(pg1 pg2 pgbouncer pgbouncer-session maria1 maria2 mongo1 mongo2 redis1 redis2 pg13 pg14 pg16 pg17 pg18)
 
 die() {
     echo "tests/lab: $*" >&2
@@ -22,10 +24,20 @@ die() {
 
 # shellcheck source-path=SCRIPTDIR
 . "$here/mongodb_redis.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/postgres_versions.sh"
 
-# The newest PostgreSQL, but 15 when it is there: the suites are written against 15.
+# True for a server that runs another version of PostgreSQL: it is started only by name.
+is_other_postgres() { [[ $1 =~ ^pg1[0-9]$ ]]; }
+
+# Where the programs of a PostgreSQL server are. pg1 and pg2 run the newest of Debian's, but 15 when it is there: the suites are written against 15.
 postgres_bin() {
     local bin
+    if is_other_postgres "${1:-pg1}"; then
+        has_postgres "${1#pg}" || die "no PostgreSQL ${1#pg}: run tests/run once"
+        echo "$(postgres_tree "${1#pg}")/bin"
+        return
+    fi
     for bin in /usr/lib/postgresql/15/bin $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -rV); do
         [[ -x $bin/initdb ]] && echo "$bin" && return
     done
@@ -128,7 +140,7 @@ start_server() {
     rm -f "$(pid_file "$1")"
     case $1 in
         pg*[0-9])
-            as_server "$(postgres_bin)/pg_ctl" -D "$lab/$1" -l "$lab/log/$1.log" -w -t 60 start >/dev/null ||
+            as_server "$(postgres_bin "$1")/pg_ctl" -D "$lab/$1" -l "$lab/log/$1.log" -w -t 60 start >/dev/null ||
                 { tail -n 5 "$lab/log/$1.log" >&2; die "$1 did not start"; }
             ;;
         mongo*) launch_mongo "$1" ;;
@@ -153,7 +165,7 @@ stop_server() {
     is_dead "$1" && return
     signal_tree CONT "$1"
     case $1 in
-        pg*[0-9]) as_server "$(postgres_bin)/pg_ctl" -D "$lab/$1" -m fast -w -t 60 stop >/dev/null || true ;;
+        pg*[0-9]) as_server "$(postgres_bin "$1")/pg_ctl" -D "$lab/$1" -m fast -w -t 60 stop >/dev/null || true ;;
         *) kill -s TERM "$(server_pid "$1")" ;;
     esac
     within 10 is_dead "$1" || kill_server "$1"

@@ -10,6 +10,8 @@ mod lab;
 #[cfg(test)]
 mod endings;
 #[cfg(test)]
+mod estate;
+#[cfg(test)]
 mod mariadb;
 #[cfg(test)]
 mod migration;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 /// Longest time for one reading, connecting included. A server that is frozen answers nothing, not even an error.
-const READING_LIMIT: Duration = Duration::from_secs(8);
+pub const READING_LIMIT: Duration = Duration::from_secs(8);
 
 /// First pause after a failure; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -173,11 +173,7 @@ async fn once(core: &CoreRef, store: &StoreRef, looker: &mut Looker<'_>, schedul
         Err((kind, _)) => {
             schedule.failures += 1;
             schedule.failures_in_a_row += 1;
-            let doubled = FIRST_PAUSE * 2u32.saturating_pow(schedule.failures_in_a_row.min(8) - 1);
-            match kind {
-                Some(ErrorKind::Denied | ErrorKind::Unsupported) => REFUSED_PAUSE,
-                _ => doubled.min(LONGEST_PAUSE),
-            }
+            pause_after(*kind, schedule.failures_in_a_row)
         }
     };
     schedule.due = Instant::now() + pause;
@@ -198,6 +194,14 @@ async fn once(core: &CoreRef, store: &StoreRef, looker: &mut Looker<'_>, schedul
         },
     );
     true
+}
+
+/// How long a store that failed so many times in a row is left alone.
+pub fn pause_after(kind: Option<ErrorKind>, failures_in_a_row: u32) -> Duration {
+    match kind {
+        Some(ErrorKind::Denied | ErrorKind::Unsupported) => REFUSED_PAUSE,
+        _ => (FIRST_PAUSE * 2u32.saturating_pow(failures_in_a_row.clamp(1, 8) - 1)).min(LONGEST_PAUSE),
+    }
 }
 
 impl Subject {

@@ -21,6 +21,7 @@ use crate::stores::observe::IndexStats;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 /// Lines of a server's statements that advice looks at: the heaviest ones.
 const STATEMENTS: usize = 500;
@@ -84,8 +85,11 @@ impl Inspector {
         self.past.learn_ages(&reading);
         let spots = tally.since_begin(STATEMENTS).await;
         let inspection = self.past.inspection(store.id(), &reading, spots.as_ref(), &self.own_work);
-        let workload = Workload::of(&inspection);
-        let wanted = candidates::candidates(&inspection, &workload);
+        let (workload, wanted) = beside_others(|| {
+            let workload = Workload::of(&inspection);
+            let wanted = candidates::candidates(&inspection, &workload);
+            (workload, wanted)
+        });
         // What was sampled has lost its parameters' places and cannot be planned.
         let can_be_planned = spots.as_ref().is_some_and(|spots| spots.source != StatementSource::Sampled);
         let questions = if can_be_planned { candidates::questions(&wanted, QUESTIONS) } else { Vec::new() };
@@ -95,9 +99,12 @@ impl Inspector {
         cost.elapsed_us += answers.cost.elapsed_us;
         // The server's part of the asking is not told: all of it is an upper bound.
         cost.server_us = cost.server_us.map(|us| us + answers.cost.elapsed_us);
-        let mut findings = catalogue_rules::look(&inspection, &workload);
-        findings.extend(judge::judge(&inspection, &workload, &wanted, &answers.given));
-        findings.extend(not_judged(&inspection));
+        let mut findings = beside_others(|| {
+            let mut findings = catalogue_rules::look(&inspection, &workload);
+            findings.extend(judge::judge(&inspection, &workload, &wanted, &answers.given));
+            findings.extend(not_judged(&inspection));
+            findings
+        });
         for finding in &mut findings {
             waive(finding, &core.profile.waivers, at.date_naive());
         }
@@ -133,6 +140,15 @@ impl Inspector {
         }
         Finding::sort(&mut findings);
         Observation::whole(Audit { findings, read_at: Some(now) }, now)
+    }
+}
+
+/// Thinks without keeping the other tasks of this thread waiting: a store may have thousands of indexes and statements.
+fn beside_others<T>(think: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::MultiThread => tokio::task::block_in_place(think),
+        // A runtime of one thread has nowhere to move the others to.
+        _ => think(),
     }
 }
 

@@ -1,6 +1,5 @@
 //! What a server is and has, probed once for each looking session; and its facts.
 
-use crate::stores::error::Operation;
 use crate::stores::mysql::connect::lines;
 use crate::stores::mysql::line::Line;
 use crate::stores::mysql::store::MysqlStore;
@@ -153,20 +152,21 @@ fn identity(capability: &Capability, database: Option<&str>) -> String {
 #[async_trait]
 impl Probe for MysqlStore {
     async fn facts(&self) -> Result<ServerFacts> {
-        let connector = self.connector();
-        let failed = connector.failed(Operation::Inspect);
-        let mut connection = connector.dedicated(Operation::Inspect).await?;
-        let capability = Capability::probe(&mut connection, connector.limit()).await.map_err(&failed)?;
-        let (before, started) = (Utc::now(), Instant::now());
-        let sql = "SELECT UNIX_TIMESTAMP(NOW(6)) AS now".to_owned();
-        let row = lines(&mut connection, connector.limit(), sql).await.map_err(&failed)?.pop().unwrap_or_default();
-        let halfway = before + started.elapsed() / 2;
-        let server_ms = (row.real("now").unwrap_or_default() * 1_000.0) as i64;
-        connector.close(connection).await;
+        let read = self
+            .watch()
+            .look(async |reader| {
+                let (before, started) = (Utc::now(), Instant::now());
+                let row = reader.lines("SELECT UNIX_TIMESTAMP(NOW(6)) AS now").await?.pop().unwrap_or_default();
+                let halfway = before + started.elapsed() / 2;
+                let server_ms = (row.real("now").unwrap_or_default() * 1_000.0) as i64;
+                Ok((reader.server().clone(), server_ms - halfway.timestamp_millis()))
+            })
+            .await?;
+        let (capability, clock_difference_ms) = read.value;
         Ok(ServerFacts {
-            identity: identity(&capability, connector.address().database.as_deref()),
+            identity: identity(&capability, self.connector().address().database.as_deref()),
             version: capability.version,
-            clock_difference_ms: server_ms - halfway.timestamp_millis(),
+            clock_difference_ms,
         })
     }
 }

@@ -1,11 +1,12 @@
 //! Server facts: version, identity, clock.
 
-use crate::stores::error::Operation;
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::watch::Reader;
 use crate::stores::{Probe, Result, ServerFacts};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use sqlx::Row;
 use std::time::Instant;
 
 /// The database's oid, and whether this login may read the server's identifier. Two statements, because the right to a function is asked when
@@ -29,37 +30,43 @@ pub fn identity(address: &Address, system: Option<i64>, database: &str) -> Strin
     }
 }
 
+/// Version and identity do not change while a session lives, so that they are asked once in each; the clock is asked every time.
+async fn read(reader: &mut Reader<'_>, address: &Address) -> std::result::Result<ServerFacts, sqlx::Error> {
+    let mut difference_ms = 0;
+    // The statement is prepared once before it is timed, so that the round trip has no planning in it.
+    let rounds = if reader.server().facts().is_some() { 1 } else { 2 };
+    let (version, identity) = match reader.server().facts() {
+        Some(known) => known.clone(),
+        None => {
+            let rows = reader.rows(DATABASE.to_owned()).await?;
+            let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
+            let (database, may_read): (i64, bool) = (row.try_get("database")?, row.try_get("may_read")?);
+            let version = reader.rows("SELECT current_setting('server_version')".to_owned()).await?;
+            let version: String = version.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+            let mut system = None;
+            if may_read {
+                system = reader.rows(SYSTEM.to_owned()).await?.first().map(|row| row.try_get(0)).transpose()?;
+            }
+            let known = (version, identity(address, system, &database.to_string()));
+            reader.remember(known.clone());
+            known
+        }
+    };
+    for _ in 0..rounds {
+        let (before, started) = (Utc::now(), Instant::now());
+        let rows = reader.rows("SELECT clock_timestamp()".to_owned()).await?;
+        let server: DateTime<Utc> = rows.first().ok_or(sqlx::Error::RowNotFound)?.try_get(0)?;
+        let halfway = before + started.elapsed() / 2;
+        difference_ms = (server - halfway).num_milliseconds();
+    }
+    Ok(ServerFacts { version, identity, clock_difference_ms: difference_ms })
+}
+
+/// Asked every few seconds, so it goes over the connection that looks: a store has one.
 #[async_trait]
 impl Probe for PostgresStore {
     async fn facts(&self) -> Result<ServerFacts> {
-        let connector = self.connector();
-        let mut connection = connector.acquire(Operation::Inspect).await?;
-        let (version,): (String,) = sqlx::query_as("SELECT current_setting('server_version')")
-            .fetch_one(&mut *connection)
-            .await
-            .map_err(connector.failed(Operation::Inspect))?;
-        let (database, may_read): (i64, bool) =
-            sqlx::query_as(DATABASE).fetch_one(&mut *connection).await.map_err(connector.failed(Operation::Inspect))?;
-        let mut system = None;
-        if may_read {
-            let (found,): (i64,) = sqlx::query_as(SYSTEM)
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(connector.failed(Operation::Inspect))?;
-            system = Some(found);
-        }
-        let identity = identity(connector.address(), system, &database.to_string());
-        // The statement is prepared once before it is timed, so that the round trip has no planning in it.
-        let mut difference_ms = 0;
-        for _ in 0..2 {
-            let (before, started) = (Utc::now(), Instant::now());
-            let (server,): (DateTime<Utc>,) = sqlx::query_as("SELECT clock_timestamp()")
-                .fetch_one(&mut *connection)
-                .await
-                .map_err(connector.failed(Operation::Inspect))?;
-            let halfway = before + started.elapsed() / 2;
-            difference_ms = (server - halfway).num_milliseconds();
-        }
-        Ok(ServerFacts { version, identity, clock_difference_ms: difference_ms })
+        let address = self.connector().address();
+        Ok(self.watch().look(async |reader| read(reader, address).await).await?.value)
     }
 }

@@ -25,9 +25,11 @@ pub const APPLICATION: &str = "godwit";
 /// What every session is pinned to.
 ///
 /// `row_security = off` makes a query fail where a policy would silently hide rows; `jit` is off because compiling costs more than a chunk's sum.
+/// `idle_session_timeout` is not there before 14.
 const SESSION: &str = "SET TimeZone = 'UTC'; SET DateStyle = 'ISO, YMD'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 3; \
      SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmloption = 'content'; SET array_nulls = on; SET standard_conforming_strings = on; SET search_path = pg_catalog; SET row_security = off; \
-     SET jit = off; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; SET idle_session_timeout = 0";
+     SET jit = off; SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
+     SELECT set_config('idle_session_timeout', '0', false) WHERE current_setting('idle_session_timeout', true) IS NOT NULL";
 
 /// Opens connections to one database.
 pub struct Connector {

@@ -9,9 +9,9 @@ use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::observe::IndexStats;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::{Look, Reader};
 use crate::stores::postgres::what_if;
-use crate::stores::sanitise::clean;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
@@ -137,7 +137,7 @@ async fn read(reader: &mut Reader<'_>, kept: &Definitions) -> std::result::Resul
     if let Some(row) = reader.rows(WINDOW.to_owned()).await?.first() {
         reset = row.try_get::<Option<DateTime<Utc>>, _>("stats_reset")?;
         started = row.try_get::<Option<DateTime<Utc>>, _>("started_at")?;
-        followers = row.try_get::<Vec<String>, _>("followers")?.iter().map(|name| clean(name)).collect();
+        followers = row.told_list("followers")?;
     }
     let definitions = definitions(reader, kept).await?;
     let sql = indexes_sql(reader.server());
@@ -157,10 +157,10 @@ async fn read(reader: &mut Reader<'_>, kept: &Definitions) -> std::result::Resul
     let mut foreign_keys = Vec::new();
     for row in reader.rows(foreign_keys_sql()).await? {
         foreign_keys.push(ForeignKey {
-            name: clean(&row.try_get::<String, _>("name")?),
-            table: clean(&row.try_get::<String, _>("table_name")?),
-            columns: row.try_get::<Vec<String>, _>("columns")?.iter().map(|name| clean(name)).collect(),
-            parent: clean(&row.try_get::<String, _>("parent")?),
+            name: row.told("name")?,
+            table: row.told("table_name")?,
+            columns: row.told_list("columns")?,
+            parent: row.told("parent")?,
             cascades: row.try_get("cascades")?,
         });
     }
@@ -200,13 +200,13 @@ async fn definitions(
             statement: String::new(),
         };
         let definition = read.entry(row.try_get("id")?).or_insert_with(empty);
-        if let Some(predicate) = row.try_get::<Option<String>, _>("predicate")? {
-            definition.predicate = clean(&predicate);
+        if let Some(predicate) = row.told_or_null("predicate")? {
+            definition.predicate = predicate;
         }
-        if let Some(statement) = row.try_get::<Option<String>, _>("statement")? {
-            definition.statement = clean(&statement);
+        if let Some(statement) = row.told_or_null("statement")? {
+            definition.statement = statement;
         }
-        let term = clean(&row.try_get::<Option<String>, _>("term")?.unwrap_or_default());
+        let term = row.told("term")?;
         if row.try_get("is_key")? {
             definition.parts.push(IndexPart {
                 term,
@@ -236,8 +236,8 @@ fn count(row: &PgRow, column: &str) -> std::result::Result<Reading<u64>, sqlx::E
 fn index(row: &PgRow, definition: &Definition) -> std::result::Result<Index, sqlx::Error> {
     let is_root: bool = row.try_get("is_root")?;
     Ok(Index {
-        table: clean(&row.try_get::<String, _>("table_name")?),
-        name: clean(&row.try_get::<String, _>("index_name")?),
+        table: row.told("table_name")?,
+        name: row.told("index_name")?,
         method: row.try_get("method")?,
         parts: definition.parts.clone(),
         include: definition.include.clone(),
@@ -246,11 +246,11 @@ fn index(row: &PgRow, definition: &Definition) -> std::result::Result<Index, sql
         duty: IndexDuty {
             unique: row.try_get("indisunique")?,
             primary: row.try_get("indisprimary")?,
-            constraint: row.try_get::<Option<String>, _>("constraint_name")?.map(|name| clean(&name)),
+            constraint: row.told_or_null("constraint_name")?,
             exclusion: row.try_get("indisexclusion")?,
             replica_identity: row.try_get("indisreplident")?,
             clustered: row.try_get("indisclustered")?,
-            part_of: row.try_get::<Option<String>, _>("part_of")?.map(|name| clean(&name)),
+            part_of: row.told_or_null("part_of")?,
             expires: false,
             shard_key: false,
         },
@@ -272,7 +272,7 @@ fn table(row: &PgRow) -> std::result::Result<TableUse, sqlx::Error> {
     let rows: f64 = row.try_get("rows")?;
     let is_root: bool = row.try_get("is_root")?;
     Ok(TableUse {
-        table: clean(&row.try_get::<String, _>("table_name")?),
+        table: row.told("table_name")?,
         rows: if rows < 0.0 {
             Reading::Unknown("the table was never analysed".to_owned())
         } else {
@@ -301,9 +301,9 @@ async fn columns(reader: &mut Reader<'_>, tables: &mut [TableUse]) -> std::resul
         let width: Option<f64> = row.try_get("width")?;
         all += 1;
         seen += usize::from(width.is_some());
-        by_table.entry(clean(&row.try_get::<String, _>("table_name")?)).or_default().push(ColumnUse {
-            name: clean(&row.try_get::<String, _>("column_name")?),
-            kind: clean(&row.try_get::<String, _>("kind")?),
+        by_table.entry(row.told("table_name")?).or_default().push(ColumnUse {
+            name: row.told("column_name")?,
+            kind: row.told("kind")?,
             width,
             distinct: row.try_get("distinct_values")?,
             nulls: row.try_get("nulls")?,

@@ -4,6 +4,7 @@
 //! readers that block nobody. `pg_locks` then tells over what, and in which mode. The function is asked for waiters only: it stops the lock manager for a moment.
 
 use crate::model::session::{Blocking, LockEdge, Party, Session, SessionKey};
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::Reader;
 use crate::stores::sanitise::clean;
 use chrono::{DateTime, Utc};
@@ -84,10 +85,7 @@ fn party(pid: i32, sessions: &[Session]) -> Party {
 fn edge(row: &PgRow, sessions: &[Session]) -> Result<LockEdge, sqlx::Error> {
     let blocker = match (row.try_get::<Option<i32>, _>("blocker")?, row.try_get::<bool, _>("is_prepared")?) {
         (Some(pid), _) => party(pid, sessions),
-        (None, true) => match row.try_get::<Option<String>, _>("gid")? {
-            Some(gid) => Party::Prepared(clean(&gid)),
-            None => Party::Prepared(String::new()),
-        },
+        (None, true) => Party::Prepared(row.told("gid")?),
         (None, false) => Party::Unknown,
     };
     let held: Option<String> = row.try_get("held")?;
@@ -119,15 +117,14 @@ fn mode(name: &str) -> String {
 }
 
 fn object(row: &PgRow) -> Result<String, sqlx::Error> {
-    let relation = match row.try_get::<Option<String>, _>("relation")? {
-        Some(name) => clean(&name),
+    let relation = match row.told_or_null("relation")? {
+        Some(name) => name,
         None => {
             let oid = row.try_get::<Option<i64>, _>("relation_oid")?.unwrap_or_default();
-            let database = row.try_get::<Option<String>, _>("database")?.unwrap_or_default();
-            format!("relation {oid} of database {}", clean(&database))
+            format!("relation {oid} of database {}", row.told("database")?)
         }
     };
-    let row_of = row.try_get::<Option<String>, _>("row_of")?;
+    let row_of = row.told_or_null("row_of")?;
     let (page, tuple) = (row.try_get::<Option<i32>, _>("page")?, row.try_get::<Option<i16>, _>("tuple")?);
     Ok(match row.try_get::<Option<String>, _>("locktype")?.as_deref().unwrap_or_default() {
         "relation" => format!("table {relation}"),
@@ -135,7 +132,7 @@ fn object(row: &PgRow) -> Result<String, sqlx::Error> {
         "page" => format!("page {} of {relation}", page.unwrap_or_default()),
         "tuple" => format!("row ({},{}) of {relation}", page.unwrap_or_default(), tuple.unwrap_or_default()),
         "transactionid" => match row_of {
-            Some(table) => format!("a row of {}", clean(&table)),
+            Some(table) => format!("a row of {table}"),
             None => format!("transaction {}", row.try_get::<Option<String>, _>("transaction")?.unwrap_or_default()),
         },
         "virtualxid" => "the end of its transaction".to_owned(),

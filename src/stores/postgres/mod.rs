@@ -51,6 +51,7 @@ pub mod statements;
 pub mod store;
 pub mod stream;
 pub mod target;
+pub mod told;
 pub mod watch;
 pub mod what_if;
 pub mod wire;

@@ -10,6 +10,7 @@ use crate::stores::disk::{self, Disk};
 use crate::stores::observe::Replicas;
 use crate::stores::postgres::address::Address;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::{Look, Reader};
 use crate::stores::sanitise::clean;
 use async_trait::async_trait;
@@ -133,7 +134,7 @@ fn amount(row: &PgRow, column: &str, unknown: &str) -> std::result::Result<Readi
 fn outgoing(row: &PgRow, state: &str) -> std::result::Result<ReplicaLink, sqlx::Error> {
     let sync: Option<String> = row.try_get("sync_state")?;
     Ok(ReplicaLink {
-        name: clean(&row.try_get::<String, _>("name")?),
+        name: row.told("name")?,
         direction: LinkDirection::Outgoing,
         peer: row.try_get("peer")?,
         state: clean(&format!("{state}, {}", sync.unwrap_or_default())),
@@ -158,9 +159,9 @@ fn receiver(row: &PgRow) -> std::result::Result<ReplicaLink, sqlx::Error> {
     let state: Option<String> = row.try_get("status")?;
     let state = state.unwrap_or_else(|| "hidden".to_owned());
     Ok(ReplicaLink {
-        name: clean(&row.try_get::<String, _>("name")?),
+        name: row.told("name")?,
         direction: LinkDirection::Incoming,
-        peer: clean(&row.try_get::<String, _>("peer")?),
+        peer: row.told("peer")?,
         healthy: state == "streaming",
         state: clean(&state),
         error: None,
@@ -190,7 +191,7 @@ fn subscription(row: &PgRow) -> std::result::Result<ReplicaLink, sqlx::Error> {
         (true, n) => format!("copying {n} tables"),
     };
     Ok(ReplicaLink {
-        name: clean(&row.try_get::<String, _>("name")?),
+        name: row.told("name")?,
         direction: LinkDirection::Incoming,
         peer: String::new(),
         state,
@@ -221,7 +222,7 @@ fn slot(row: &PgRow, log_end: Option<u64>) -> std::result::Result<LogRetention, 
     };
     Ok(LogRetention {
         kind: Kept::Log,
-        name: clean(&row.try_get::<String, _>("name")?),
+        name: row.told("name")?,
         state: clean(&format!("{kind}, {status}")),
         active,
         retained_bytes: amount(row, "retained", "it reserves no log")?,

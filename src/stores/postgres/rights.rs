@@ -22,10 +22,9 @@ use crate::model::observation::{Missing, Observation};
 use crate::stores::Result;
 use crate::stores::observe::AccessFacts;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::Reader;
-use crate::stores::sanitise::clean;
 use async_trait::async_trait;
-use sqlx::Row;
 use sqlx::postgres::PgRow;
 
 /// What every reading here returns.
@@ -37,12 +36,12 @@ const NOT_OURS: &str =
 
 /// A text column, made safe for a terminal.
 fn text(row: &PgRow, column: &str) -> Read<String> {
-    Ok(clean(row.try_get::<Option<&str>, _>(column)?.unwrap_or_default()))
+    row.told(column)
 }
 
 /// A list of texts, made safe for a terminal.
 fn texts(row: &PgRow, column: &str) -> Read<Vec<String>> {
-    Ok(row.try_get::<Option<Vec<String>>, _>(column)?.unwrap_or_default().iter().map(|text| clean(text)).collect())
+    row.told_list(column)
 }
 
 async fn read(reader: &mut Reader<'_>, asked: &[String]) -> Read<AccessReading> {

@@ -9,6 +9,7 @@ use crate::stores::observe::Sessions;
 use crate::stores::postgres::connect::APPLICATION;
 use crate::stores::postgres::locks;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::{Look, Reader};
 use crate::stores::sanitise::clean;
 use async_trait::async_trait;
@@ -16,8 +17,10 @@ use chrono::{DateTime, Utc};
 use sqlx::postgres::PgRow;
 use sqlx::{Connection, Row};
 
-/// Characters of a statement that are asked for: more never reaches a screen.
-const STATEMENT_CHARS: u32 = 2_000;
+/// Bytes of a statement that are asked for: 2,000 characters, and more never reaches a screen.
+///
+/// Asked for as bytes: `left()` of a text that another database's session put there in another encoding is an error, and the whole look with it.
+const STATEMENT_BYTES: u32 = 8_000;
 
 /// Modes of `pg_locks` that change rows or the table. `RowShareLock` is SELECT FOR UPDATE: it writes nothing, and it stands in a writer's way.
 const WRITING_MODES: &str =
@@ -30,8 +33,8 @@ fn sessions_sql(server: &Look) -> String {
                 coalesce(host(a.client_addr), CASE WHEN a.backend_type = 'client backend' THEN 'local' ELSE '' END) AS client,
                 a.xact_start, a.query_start, a.state_change, a.state, a.wait_event_type, a.wait_event,
                 CASE WHEN a.backend_xmin IS NOT NULL THEN age(a.backend_xmin) END AS held_back,
-                a.backend_type, left(a.query, {STATEMENT_CHARS}) AS query, {leader} AS leader,
-                a.pid = pg_backend_pid() AS is_looking
+                a.backend_type, substring(textsend(a.query) FROM 1 FOR {STATEMENT_BYTES}) AS query, {leader} AS leader,
+                a.pid = pg_backend_pid() AS is_looking, (SELECT current_setting('max_connections')::int8) AS most
            FROM pg_stat_activity a
           ORDER BY a.xact_start NULLS LAST, a.pid"
     )
@@ -42,7 +45,7 @@ fn touches_sql() -> String {
     format!(
         "SELECT a.pid, a.backend_start, a.usename::text AS login, a.application_name AS application, coalesce(host(a.client_addr), 'local') AS client,
                 quote_ident(n.nspname) || '.' || quote_ident(c.relname) AS relation, bool_or(l.mode IN ({WRITING_MODES})) AS writes,
-                left(min(a.query), {STATEMENT_CHARS}) AS query
+                substring(textsend((array_agg(a.query))[1]) FROM 1 FOR {STATEMENT_BYTES}) AS query
            FROM pg_locks l
            JOIN pg_stat_activity a ON a.pid = l.pid AND a.backend_type = 'client backend'
            JOIN pg_class c ON c.oid = l.relation AND c.relkind IN ('r', 'p')
@@ -63,6 +66,7 @@ async fn read(reader: &mut Reader<'_>) -> std::result::Result<Activity, sqlx::Er
     let mut waiters = Vec::new();
     for row in &rows {
         if row.try_get::<bool, _>("is_looking")? {
+            activity.limit = row.try_get::<Option<i64>, _>("most")?.and_then(|n| u64::try_from(n).ok());
             continue;
         }
         let session = session(row)?;
@@ -89,8 +93,6 @@ async fn read(reader: &mut Reader<'_>) -> std::result::Result<Activity, sqlx::Er
     for row in reader.rows(touches_sql()).await? {
         activity.touches.push(touch(&row)?);
     }
-    let limit = reader.rows("SELECT current_setting('max_connections')::int8".to_owned()).await?;
-    activity.limit = limit.first().map(|row| row.try_get::<i64, _>(0)).transpose()?.and_then(|n| u64::try_from(n).ok());
     Ok(activity)
 }
 
@@ -103,7 +105,7 @@ fn key(row: &PgRow) -> std::result::Result<SessionKey, sqlx::Error> {
 }
 
 fn text(row: &PgRow, column: &str) -> std::result::Result<String, sqlx::Error> {
-    Ok(clean(row.try_get::<Option<String>, _>(column)?.as_deref().unwrap_or_default()))
+    row.told(column)
 }
 
 fn session(row: &PgRow) -> std::result::Result<Session, sqlx::Error> {

@@ -7,29 +7,45 @@ use crate::model::statement::{Coverage, StatementCounter, StatementSource, State
 use crate::stores::Result;
 use crate::stores::observe::StatementStats;
 use crate::stores::postgres::store::PostgresStore;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::Reader;
-use crate::stores::sanitise::clean;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Texts that are remembered; more than any server keeps by default.
 const TEXTS_KEPT: usize = 20_000;
 
+/// Texts that the server refused are asked for again after this time: each refusal is a line in its log.
+const REFUSED_PAUSE: Duration = Duration::from_secs(600);
+
 /// Texts by statement id, so that each is asked for once.
 #[derive(Debug, Default)]
-pub struct Texts(Mutex<BTreeMap<String, String>>);
+pub struct Texts {
+    known: Mutex<BTreeMap<String, String>>,
+    refused_at: Mutex<Option<Instant>>,
+}
 
 impl Texts {
     fn known(&self, id: &str) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    fn refuse(&self) {
+        *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn are_refused(&self) -> bool {
+        let at = *self.refused_at.lock().unwrap_or_else(PoisonError::into_inner);
+        at.is_some_and(|at| at.elapsed() < REFUSED_PAUSE)
     }
 
     fn learn(&self, texts: Vec<(String, String)>, still_listed: &BTreeSet<String>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.extend(texts);
         if known.len() > TEXTS_KEPT {
             known.retain(|id, _| still_listed.contains(id));
@@ -37,12 +53,14 @@ impl Texts {
     }
 }
 
-/// Where the extension lives and what its view has. `None`: it is not in this database.
+/// Where the extension lives, what its view has, and whether its library is loaded: a plain login may not read the list of libraries, but a
+/// loaded one's settings are everybody's to see. No row: the extension is not in this database.
 const EXTENSION: &str = "SELECT quote_ident(n.nspname) AS home,
         ARRAY(SELECT a.attname::text FROM pg_attribute a
                WHERE a.attrelid = (quote_ident(n.nspname) || '.pg_stat_statements')::regclass AND a.attnum > 0 AND NOT a.attisdropped) AS columns,
         to_regclass(quote_ident(n.nspname) || '.pg_stat_statements_info') IS NOT NULL AS has_info,
-        current_setting('shared_preload_libraries', true) AS loaded
+        CASE WHEN pg_has_role(current_user, 'pg_read_all_settings', 'USAGE') THEN current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'
+             ELSE current_setting('pg_stat_statements.max', true) IS NOT NULL END AS loaded
    FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'pg_stat_statements'";
 
 fn not_created() -> Missing {
@@ -75,6 +93,17 @@ fn hidden(count: usize) -> Missing {
     }
 }
 
+fn no_texts() -> Missing {
+    Missing {
+        id: "postgres.statements.text".to_owned(),
+        what: "the text of statements that were not seen before".to_owned(),
+        why: "the server could not put all texts in this database's encoding: one in another database is no text in it"
+            .to_owned(),
+        enable: None,
+        price: "none: it is asked again every 10 minutes; the server forgets such a statement in time".to_owned(),
+    }
+}
+
 /// The columns' names as this version has them.
 struct Names {
     columns: BTreeSet<String>,
@@ -92,9 +121,7 @@ async fn read(reader: &mut Reader<'_>, texts: &Texts) -> std::result::Result<Opt
         reader.lacks(not_created());
         return Ok(None);
     };
-    let loaded: Option<String> = row.try_get("loaded")?;
-    // Without pg_read_all_settings the setting is hidden; then asking is the only way to know.
-    if loaded.is_some_and(|libraries| !libraries.contains("pg_stat_statements")) {
+    if !row.try_get::<bool, _>("loaded")? {
         reader.lacks(not_loaded());
         return Ok(None);
     }
@@ -139,9 +166,11 @@ async fn read(reader: &mut Reader<'_>, texts: &Texts) -> std::result::Result<Opt
         coverage: Coverage {
             evicted,
             unlisted_share: None,
-            note: evicted.filter(|n| *n > 0).map(|n| {
-                format!("the list was full {n} times and the rarest statements were thrown out; raise pg_stat_statements.max (needs a restart)")
-            }),
+            note: match evicted {
+                Some(0) => None,
+                Some(n) => Some(format!("the list was full {n} times and the rarest statements were thrown out; raise pg_stat_statements.max (needs a restart)")),
+                None => Some("this version does not count how often the list was full, so rare statements may have been thrown out (pg_stat_statements 1.9 of PostgreSQL 14 does)".to_owned()),
+            },
         },
         counters,
     }))
@@ -174,8 +203,8 @@ fn counter(row: &PgRow) -> std::result::Result<StatementCounter, sqlx::Error> {
             Some(query) => format!("{query}/{database}/{user}/{}", row.try_get::<bool, _>("toplevel")?),
             None => String::new(),
         },
-        login: row.try_get::<Option<String>, _>("login")?.map(|login| clean(&login)),
-        database: clean(row.try_get::<Option<String>, _>("database")?.as_deref().unwrap_or_default()),
+        login: row.told_or_null("login")?,
+        database: row.told("database")?,
         text: if query.is_none() { INSUFFICIENT.to_owned() } else { String::new() },
         calls,
         total_us: row.try_get("total_us")?,
@@ -197,17 +226,23 @@ async fn learn(
     texts: &Texts,
 ) -> std::result::Result<(), sqlx::Error> {
     let is_new = counters.iter().any(|c| c.text.is_empty() && texts.known(&c.id).is_none());
-    if is_new {
+    if is_new && texts.are_refused() {
+        reader.lacks(no_texts());
+    } else if is_new {
         let sql = format!(
             "SELECT s.queryid, s.dbid::int8 AS database_id, s.userid::int8 AS user_id, left(s.query, 8000) AS query FROM {home}.pg_stat_statements s
               WHERE s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) AND s.queryid IS NOT NULL"
         );
         let mut learnt = Vec::new();
-        for row in reader.rows(sql).await? {
+        let rows = reader.rows_or_refusal(sql).await?;
+        if rows.is_none() {
+            reader.lacks(no_texts());
+            texts.refuse();
+        }
+        for row in rows.unwrap_or_default() {
             let (query, database, user): (i64, i64, i64) =
                 (row.try_get("queryid")?, row.try_get("database_id")?, row.try_get("user_id")?);
-            let text = row.try_get::<Option<String>, _>("query")?;
-            let text = clean(text.as_deref().unwrap_or_default());
+            let text = row.told("query")?;
             for toplevel in [true, false] {
                 learnt.push((format!("{query}/{database}/{user}/{toplevel}"), text.clone()));
             }

@@ -23,14 +23,15 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(5);
 /// `stats_fetch_consistency` is not there before 15 and not for everybody, so it is tried apart.
 const LOOKING: &str = "SET default_transaction_read_only = on; SET lock_timeout = '100ms'; SET idle_in_transaction_session_timeout = '10s'";
 
-/// Views and functions whose columns differ between versions.
+/// Views whose columns differ between versions, and `acl.` with each right that there is on a table.
 const PROBED: &str = "SELECT c.relname || '.' || a.attname
       FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid
      WHERE a.attnum > 0 AND NOT a.attisdropped
        AND c.relnamespace = 'pg_catalog'::regnamespace
        AND c.relname IN ('pg_stat_activity', 'pg_locks', 'pg_replication_slots', 'pg_stat_replication', 'pg_stat_subscription',
                          'pg_stat_all_tables', 'pg_stat_all_indexes', 'pg_stat_database', 'pg_index', 'pg_auth_members',
-                         'pg_subscription', 'pg_parameter_acl', 'pg_stat_progress_copy', 'pg_stat_progress_create_index')";
+                         'pg_subscription', 'pg_parameter_acl', 'pg_stat_progress_copy', 'pg_stat_progress_create_index')
+     UNION ALL SELECT 'acl.' || privilege_type FROM aclexplode(acldefault('r', 10))";
 
 /// The looking half of a PostgreSQL store.
 pub struct Watch {
@@ -44,10 +45,12 @@ pub struct Look {
     columns: BTreeSet<String>,
     /// `server_version_num`.
     version: i32,
+    /// Version and identity, once they were asked for.
+    facts: Option<(String, String)>,
 }
 
 impl Look {
-    /// True when a system view has a column.
+    /// True when a system view has a column (`VIEW.COLUMN`), or tables have a right (`acl.RIGHT`).
     pub fn has(&self, column: &str) -> bool {
         self.columns.contains(column)
     }
@@ -60,6 +63,11 @@ impl Look {
     /// `server_version_num`, for messages only.
     pub fn version(&self) -> i32 {
         self.version
+    }
+
+    /// Version and identity as they were remembered.
+    pub fn facts(&self) -> Option<&(String, String)> {
+        self.facts.as_ref()
     }
 
     /// The connection.
@@ -114,11 +122,16 @@ impl Watch {
             tracing::debug!(store = %self.connector.id(), %error, "the looking session is counted in pg_stat_statements");
         }
         let columns: Vec<String> = sqlx::query_scalar(PROBED).fetch_all(&mut connection).await.map_err(&failed)?;
-        let version: i32 = sqlx::query_scalar("SELECT current_setting('server_version_num')::int4")
-            .fetch_one(&mut connection)
-            .await
-            .map_err(&failed)?;
-        Ok(Look { connection, columns: columns.into_iter().collect(), version })
+        // A database without an encoding refuses to send bytes that are no UTF-8 as such; asked for none, it sends them as they are.
+        let (version, encoding): (i32, String) =
+            sqlx::query_as("SELECT current_setting('server_version_num')::int4, current_setting('server_encoding')")
+                .fetch_one(&mut connection)
+                .await
+                .map_err(&failed)?;
+        if encoding == "SQL_ASCII" {
+            connection.execute("SET client_encoding = 'SQL_ASCII'").await.map_err(&failed)?;
+        }
+        Ok(Look { connection, columns: columns.into_iter().collect(), version, facts: None })
     }
 }
 
@@ -135,6 +148,11 @@ impl Reader<'_> {
         self.look
     }
 
+    /// Remembers version and identity while the session lives.
+    pub fn remember(&mut self, facts: (String, String)) {
+        self.look.facts = Some(facts);
+    }
+
     /// Notes something that cannot be seen.
     pub fn lacks(&mut self, missing: crate::model::observation::Missing) {
         self.missing.push(missing);
@@ -147,6 +165,26 @@ impl Reader<'_> {
     pub async fn rows(&mut self, sql: String) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
         self.cost.statements += 1;
         sqlx::query(AssertSqlSafe(sql)).persistent(true).fetch_all(&mut self.look.connection).await
+    }
+
+    /// The same for a query that the server may refuse without harm: `None` then, and the look goes on.
+    ///
+    /// # Errors
+    /// The driver's, when the session is of no use any more.
+    pub async fn rows_or_refusal(&mut self, sql: String) -> std::result::Result<Option<Vec<PgRow>>, sqlx::Error> {
+        self.look.connection.execute("SAVEPOINT look").await?;
+        match self.rows(sql).await {
+            Ok(rows) => {
+                self.look.connection.execute("RELEASE look").await?;
+                Ok(Some(rows))
+            }
+            Err(sqlx::Error::Database(error)) => {
+                tracing::debug!(%error, "a reading was refused");
+                self.look.connection.execute("ROLLBACK TO look").await?;
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     async fn transaction<T, F>(&mut self, read: F) -> std::result::Result<T, sqlx::Error>

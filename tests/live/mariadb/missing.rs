@@ -117,5 +117,17 @@ async fn waits_without_the_right_are_not_hidden() {
     let seen = look_until(&store, "its own wait", |a| !pairs(a, &[&waiter.id]).is_empty()).await;
     assert_eq!(pairs(&seen, &[&waiter.id])[0].1, "unknown");
     holder.run("UNLOCK TABLES").await;
+    let (waiter, _) = waiter.ended().await;
+    // Nor is a wait for a row, whose holder it may not ask for.
+    place.sql.run(&format!("GRANT UPDATE ON {}.* TO 'app'@'%'", place.database)).await;
+    drop(waiter);
+    holder.run("BEGIN; UPDATE orders SET c = 9 WHERE id = 1").await;
+    let waiter = Client::connect(&url, &place.database).await.runs("UPDATE orders SET c = 8 WHERE id = 1");
+    crate::lab::wait_until(super::lab::PATIENCE, || async {
+        let read = place.store_as("app", "x").activity().await.unwrap();
+        ids(&read.missing).contains(&"mariadb.locks.row_waits")
+    })
+    .await;
+    holder.run("ROLLBACK").await;
     let _ = waiter.ended().await;
 }

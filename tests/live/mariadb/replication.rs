@@ -41,7 +41,10 @@ async fn threads_and_errors_come_before_the_number() {
     assert_eq!(seen.role, ReplicationRole::Replica);
     assert_eq!(seen.links[0].direction, LinkDirection::Incoming);
     assert!(seen.links[0].state.starts_with("IO thread: Yes, SQL thread: Yes"), "{}", seen.links[0].state);
-    let sends = read(&source).await;
+    let sends = source.replication().await.unwrap();
+    let ids: Vec<&str> = sends.missing.iter().map(|missing| missing.id.as_str()).collect();
+    assert_eq!(ids, ["mariadb.replication.followers"]);
+    let sends = sends.value;
     let link = sends.links.iter().find(|link| link.direction == LinkDirection::Outgoing).expect("it has a follower");
     assert!(link.name.starts_with("repl "), "{}", link.name);
     assert!(matches!(link.lag[0].amount, Reading::Unknown(_)), "only the replica knows");

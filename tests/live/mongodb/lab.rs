@@ -53,7 +53,11 @@ pub async fn client(url: &str, application: &str) -> Client {
 /// The superuser on the set, which is made at the first use: set, then login, through the door that a server without logins
 /// leaves open to loopback. Another test may do the same at the same time.
 pub async fn admin() -> Client {
-    let url = url();
+    admin_of(&url()).await
+}
+
+/// The same on any server that was started as that one was.
+pub async fn admin_of(url: &str) -> Client {
     let (login, place) = url.strip_prefix("mongodb://").unwrap().split_once('@').unwrap();
     let (user, password) = login.split_once(':').unwrap();
     let (host, _) = place.split_once('/').unwrap();
@@ -68,7 +72,7 @@ pub async fn admin() -> Client {
     })
     .await;
     let _ = database.run_command(doc! { "createUser": user, "pwd": password, "roles": ["root"] }).await;
-    let admin = client(&url, "lab").await;
+    let admin = client(url, "lab").await;
     wait_until(Duration::from_secs(10), async || admin.database("admin").run_command(doc! { "ping": 1 }).await.is_ok())
         .await;
     admin

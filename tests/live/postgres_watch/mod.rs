@@ -2,11 +2,14 @@
 
 mod access;
 mod access_plants;
+mod hostile;
 mod hot_spots;
 mod index_advice;
 mod locks;
+mod missing;
 mod monitoring;
 mod scene;
 mod sessions;
 mod statistics;
 mod trouble;
+mod versions;

@@ -8,8 +8,8 @@ use super::{NOT_OURS, Read, text, texts};
 use crate::model::access::object::{Link, LinkKind, Object, ObjectKind};
 use crate::model::access::postgres::{EventTrigger, PgFunction, PgTrigger};
 use crate::stores::postgres::quote;
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::Reader;
-use crate::stores::sanitise::clean;
 use sqlx::Row;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ pub async fn read(reader: &mut Reader<'_>, relations: &Relations) -> Read<Code> 
             schema: text(&row, "schema")?,
             owner: text(&row, "owner")?,
             definer: row.try_get("definer")?,
-            search_path: row.try_get::<Option<&str>, _>("search_path")?.map(clean),
+            search_path: row.told_or_null("search_path")?,
             is_public: row.try_get("is_public")?,
             has_default_acl: row.try_get("is_default")?,
             callers: Vec::new(),
@@ -173,7 +173,7 @@ async fn links(reader: &mut Reader<'_>) -> Read<Vec<Link>> {
     }
     for row in reader.rows(sequences_sql()).await? {
         let (sequence, table) = (text(&row, "sequence")?, text(&row, "relation")?);
-        let belongs_to = row.try_get::<Option<&str>, _>("belongs_to")?.map_or(sequence.clone(), clean);
+        let belongs_to = row.told_or_null("belongs_to")?.unwrap_or_else(|| sequence.clone());
         let undo = format!(
             "ALTER TABLE {table} ALTER COLUMN {} SET DEFAULT nextval({})",
             text(&row, "column_name")?,

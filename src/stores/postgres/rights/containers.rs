@@ -3,8 +3,8 @@
 use super::{NOT_OURS, Read, text};
 use crate::model::access::object::{Object, ObjectKind};
 use crate::model::access::postgres::{DefaultGrant, Grant, PgContainer, PgServer};
+use crate::stores::postgres::told::Told;
 use crate::stores::postgres::watch::Reader;
-use crate::stores::sanitise::clean;
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub fn grant(row: &PgRow) -> Read<Option<Grant>> {
     if rights.is_empty() && grantable.is_empty() {
         return Ok(None);
     }
-    let grantee = row.try_get::<Option<&str>, _>("grantee")?.map(clean);
+    let grantee = row.told_or_null("grantee")?;
     Ok(Some(Grant { grantee, grantor: text(row, "grantor")?, rights, grantable }))
 }
 
@@ -135,7 +135,7 @@ pub async fn read(reader: &mut Reader<'_>) -> Read<Containers> {
     let servers = servers(reader).await?;
     let mut defaults = Vec::new();
     for row in reader.rows(defaults_sql()).await? {
-        let schema = row.try_get::<Option<&str>, _>("schema")?.map(clean);
+        let schema = row.told_or_null("schema")?;
         if let Some(grant) = grant(&row)? {
             defaults.push(DefaultGrant { owner: text(&row, "owner")?, schema, objects: text(&row, "objects")?, grant });
         }
@@ -165,7 +165,7 @@ async fn servers(reader: &mut Reader<'_>) -> Read<Vec<PgServer>> {
         let Some(server) = servers.get_mut(&row.try_get::<i64, _>("id")?) else { continue };
         server.wrapper = text(&row, "wrapper")?;
         if row.try_get::<bool, _>("is_mapping")? {
-            let login = row.try_get::<Option<&str>, _>("login")?.map(clean);
+            let login = row.told_or_null("login")?;
             server.mappings.push((login, row.try_get("has_password")?));
         }
     }

@@ -172,9 +172,9 @@ async fn held(reader: &mut Reader<'_>, known: &Known<'_>, roles: &[String]) -> R
         let groups = known.relations.groups.iter().filter(|(_, g)| wanted(g.is_sequence, g.has_columns));
         Relations::ids(groups.map(|(id, _)| id))
     };
-    let tables = match reader.server().version() < 170_000 {
-        true => "'SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER'",
-        false => "'SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER','MAINTAIN'",
+    let tables = match reader.server().has("acl.MAINTAIN") {
+        false => "'SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER'",
+        true => "'SELECT','INSERT','UPDATE','DELETE','TRUNCATE','REFERENCES','TRIGGER','MAINTAIN'",
     };
     let schemas: Vec<u64> = known.containers.schemas.iter().map(|(id, _)| id.unsigned_abs()).collect();
     let database = [known.containers.database.0.unsigned_abs()];

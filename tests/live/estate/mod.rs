@@ -1,0 +1,5 @@
+//! One Godwit over stores of four engines: what one server does to whoever looks never touches the others, and nothing secret comes out.
+
+mod frozen;
+pub mod scene;
+mod secrets;
