@@ -169,14 +169,14 @@ fn is_small(table: &TableUse) -> bool {
 /// Keys, carried columns, predicate.
 type Variant = (Vec<IndexPart>, Vec<String>, String);
 
-struct Maker<'a> {
-    inspection: &'a Inspection<'a>,
+struct Maker<'a, 'i> {
+    inspection: &'a Inspection<'i>,
     workload: &'a Workload<'a>,
     table: &'a TableUse,
     facts: &'a TableFacts,
 }
 
-impl Maker<'_> {
+impl Maker<'_, '_> {
     fn variants(&self) -> Vec<Variant> {
         let facts = self.facts;
         let wants_the_first = facts.is_limited && !facts.sort.is_empty();

@@ -9,7 +9,6 @@ use crate::advice::dialect::Dialect;
 use crate::advice::indexes::definition::{self, Wanted};
 use crate::advice::indexes::inspection::Inspection;
 use crate::advice::indexes::{shape, write_cost};
-use crate::advice::names;
 use crate::model::finding::{Finding, IndexEffect, Severity};
 use crate::model::index::{ForeignKey, Index};
 

@@ -92,7 +92,7 @@ mod tests {
     use crate::model::lag::{Lag, LagMethod, Runway};
     use crate::model::observation::Observation;
     use crate::model::progress::CopyProgress;
-    use crate::model::replication::{LogRetention, LogRunway, Replication, ReplicationRole};
+    use crate::model::replication::{Kept, LogRetention, LogRunway, Replication, ReplicationRole};
     use std::collections::BTreeMap;
 
     fn sample(seconds: Reading<Option<u64>>, lag_ms: u64) -> PipelineSample {
@@ -135,6 +135,7 @@ mod tests {
     fn store(seconds: Reading<Option<u64>>, problem: Option<&str>, age: TimeDelta) -> GateReading {
         let now = Utc::now();
         let log = LogRetention {
+            kind: Kept::Log,
             name: "slot other".to_owned(),
             state: String::new(),
             active: true,
