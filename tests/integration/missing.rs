@@ -48,6 +48,11 @@ fn each_missing_id_of_the_code_is_seen_by_a_test() {
     let mut seen = String::new();
     for path in &code {
         let text = std::fs::read_to_string(path).unwrap();
+        // A folder of unit tests is nothing but tests.
+        if path.components().any(|part| part.as_os_str() == "tests") {
+            seen.push_str(&text);
+            continue;
+        }
         let (own, tested) = split(&text);
         seen.push_str(tested);
         if !own.contains("Missing") {

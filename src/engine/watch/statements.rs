@@ -102,3 +102,45 @@ fn add(cost: &mut Cost, more: Cost) {
     cost.statements += more.statements;
     cost.server_us = cost.server_us.zip(more.server_us).map(|(one, other)| one + other);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::dialect::Dialect;
+    use crate::advice::hotspots::fingerprint::Operations;
+    use crate::model::observation::Window;
+    use crate::model::statement::{Coverage, StatementSource, Statements};
+    use crate::stores::error::{ErrorKind, Operation};
+    use async_trait::async_trait;
+
+    /// Counts commands, and refuses its second list.
+    struct HalfBlind;
+
+    #[async_trait]
+    impl StatementStats for HalfBlind {
+        async fn statements(&self) -> crate::stores::Result<Observation<Option<Statements>>> {
+            let statements = Statements {
+                source: StatementSource::CommandStats,
+                window: Window { since: Utc::now(), proof: "the server started".to_owned() },
+                epoch: String::new(),
+                coverage: Coverage { evicted: None, unlisted_share: None, note: None },
+                counters: Vec::new(),
+            };
+            Ok(Observation::whole(Some(statements), Utc::now()))
+        }
+
+        async fn beside(&self) -> crate::stores::Result<Observation<Option<Statements>>> {
+            Err(StoreError::new("sessions".into(), Operation::Inspect, ErrorKind::Denied, "SLOWLOG is not for this user"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_second_list_that_is_refused_hides_the_first_for_nobody() {
+        let (map, operations) = (Ownership::default(), Operations::default());
+        let mut tally = Tally::new(Dialect::Redis, &map, &operations);
+        let read = read(&HalfBlind, &mut tally, &Sampling::default(), 0).await.unwrap();
+        assert_eq!(read.value.spots.source, StatementSource::CommandStats);
+        assert_eq!(read.missing[0].id, "godwit.statements.beside");
+        assert!(read.missing[0].why.contains("SLOWLOG is not for this user"), "{:?}", read.missing);
+    }
+}

@@ -7,7 +7,7 @@ use crate::model::replication::{
 };
 use crate::stores::Result;
 use crate::stores::disk::{self, Disk};
-use crate::stores::mongodb::error::{NO_REPLICATION, NOT_YET_INITIALIZED, code_of};
+use crate::stores::mongodb::error::{NEITHER_PRIMARY_NOR_SECONDARY, NO_REPLICATION, NOT_YET_INITIALIZED, code_of};
 use crate::stores::mongodb::fields::{count, inner, integer, is_set, list, text, time};
 use crate::stores::mongodb::inventory::collection_statistics;
 use crate::stores::mongodb::store::MongoStore;
@@ -138,7 +138,12 @@ async fn read(reader: &mut Reader, store: &MongoStore) -> std::result::Result<Re
         let size = size.as_ref().and_then(|answer| inner(answer.first()?, "storageStats"));
         retention.push(oplog(status, size, &links));
     }
-    let statistics = reader.run_or("admin", doc! { "dbStats": 1, "freeStorage": 0 }, || disk_right()).await?;
+    let statistics = match reader.run_or("admin", doc! { "dbStats": 1, "freeStorage": 0 }, disk_right).await {
+        Ok(statistics) => statistics,
+        // A member that serves nobody yet does not tell; what it is not yet is said above.
+        Err(error) if code_of(&error) == Some(NEITHER_PRIMARY_NOR_SECONDARY) => None,
+        Err(error) => return Err(error),
+    };
     retention.push(disk_of(statistics.as_ref()));
     Ok(Replication { role: role(&hello, in_set), links, retention, started_at: started(status.as_ref(), &run) })
 }

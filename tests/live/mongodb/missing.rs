@@ -55,6 +55,7 @@ async fn each_missing_right_is_named_and_its_statement_mends_it() {
             "mongodb.indexes.statistics",
             "mongodb.indexes.use",
             "mongodb.latency.right",
+            "mongodb.replication.disk",
             "mongodb.replication.oplog_size",
             "mongodb.replication.right",
             "mongodb.replication.server_status",
