@@ -3,8 +3,11 @@
 pub mod declared;
 pub mod login;
 pub mod matrix;
+pub mod mongodb;
+pub mod mysql;
 pub mod object;
 pub mod observed;
 pub mod postgres;
 pub mod reading;
+pub mod redis;
 pub mod right;

@@ -95,7 +95,7 @@ impl Shop {
 
     pub async fn look(&self) -> Observation<AccessReading> {
         let accounts: Vec<String> = self.map.accounts().into_iter().map(str::to_owned).collect();
-        self.lab.store.access_facts(&accounts).await.unwrap()
+        self.lab.store.access_facts(&accounts, &[]).await.unwrap()
     }
 
     pub fn judge(&self, reading: &AccessReading, waivers: &[Waiver]) -> Vec<Finding> {
@@ -200,7 +200,7 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
 async fn the_audit_role_is_enough_and_what_it_may_not_see_is_not_checkable() {
     let mut shop = Shop::open().await;
     shop.run("CREATE ROLE @_md5 LOGIN PASSWORD 'md5aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'; CREATE ROLE @_plain LOGIN; GRANT CONNECT ON DATABASE @ TO @_plain").await;
-    let plain = shop.lab.store_as(&shop.own("@_plain")).access_facts(&[]).await.unwrap();
+    let plain = shop.lab.store_as(&shop.own("@_plain")).access_facts(&[], &[]).await.unwrap();
     let ids: Vec<&str> = plain.missing.iter().map(|m| m.id.as_str()).collect();
     assert_eq!(ids, ["postgres.access.passwords", "postgres.access.hba", "postgres.access.sessions"]);
     assert!(plain.missing.iter().all(|m| m.enable.is_some()));
@@ -215,7 +215,7 @@ async fn the_audit_role_is_enough_and_what_it_may_not_see_is_not_checkable() {
         shop.lab.run(&statement).await;
     }
     shop.run("GRANT CONNECT ON DATABASE @ TO @_audit").await;
-    let audit = shop.lab.store_as(&name).access_facts(&[]).await.unwrap();
+    let audit = shop.lab.store_as(&name).access_facts(&[], &[]).await.unwrap();
     assert_eq!(audit.missing, []);
     let own = shop.look().await;
     // It sees what the superuser sees; who is connected differs, because both are.

@@ -37,7 +37,11 @@ pub fn shared_roles(case: &Case<'_>) -> Judgement {
     let tables: BTreeSet<u64> = case.reading.of_kind(ObjectKind::Table).map(|table| table.group).collect();
     let mut members: BTreeMap<&str, BTreeMap<&ServiceId, BTreeSet<&str>>> = BTreeMap::new();
     for right in case.reading.rights.iter().filter(|right| tables.contains(&right.group)) {
-        let (RightPath::Granted { through } | RightPath::Owner { through }) = &right.path else { continue };
+        let (RightPath::Granted { through } | RightPath::Owner { through } | RightPath::Entry { through, .. }) =
+            &right.path
+        else {
+            continue;
+        };
         let Some(service) = case.map.service_of(&right.login) else { continue };
         // After SET ROLE the role itself is one more step of the way.
         for group in through.iter().chain(&right.becomes) {
