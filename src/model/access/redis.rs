@@ -65,14 +65,6 @@ impl RedisUser {
     pub fn commands<'a>(&'a self, of: &'a [&'a str]) -> Vec<&'a str> {
         of.iter().copied().filter(|name| self.rights.iter().any(|r| r.commands.iter().any(|c| c == name))).collect()
     }
-
-    /// Whether it may use a key that matches both patterns, reading or writing; and the pattern by which.
-    pub fn reaches(&self, pattern: &str, writes: bool) -> Option<&str> {
-        self.rights.iter().filter(|r| if writes { r.may_write } else { r.may_read }).find_map(|r| {
-            let key = r.keys.iter().find(|key| (if writes { key.writes } else { key.reads }) && overlap(&key.pattern, pattern));
-            key.map(|key| key.pattern.as_str())
-        })
-    }
 }
 
 /// Refusals of one kind, out of the server's ACL log.
@@ -151,14 +143,16 @@ impl Piece {
         }
     }
 
-    /// A character that both take may exist. A negated class is taken to meet everything but what it excludes wholly.
-    fn meets(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::One(Some(ranges), false), piece) | (piece, Self::One(Some(ranges), false)) => {
-                ranges.iter().any(|(from, to)| (*from..=*to).take(256).any(|c| piece.takes(c)))
+    /// A character that both take. Classes are runs of characters, so that one that both take is found where a run begins or ends.
+    fn common(&self, other: &Self) -> Option<char> {
+        let edges = |piece: &Self| match piece {
+            Self::One(Some(ranges), _) => {
+                ranges.iter().flat_map(|(from, to)| [Some(*from), char::from_u32(*to as u32 + 1)]).flatten().collect()
             }
-            _ => true,
-        }
+            Self::One(None, _) | Self::Any => Vec::new(),
+        };
+        let candidates: Vec<char> = edges(self).into_iter().chain(edges(other)).chain(['x', '0']).collect();
+        candidates.into_iter().find(|c| self.takes(*c) && other.takes(*c))
     }
 }
 
@@ -193,39 +187,55 @@ fn pieces(pattern: &str) -> Vec<Piece> {
     out
 }
 
-/// True when some key may match both patterns.
-pub fn overlap(a: &str, b: &str) -> bool {
+/// A key that matches both patterns; `None`: there is none.
+pub fn common_key(a: &str, b: &str) -> Option<String> {
     let (a, b) = (pieces(a), pieces(b));
-    // Which pairs of positions can be reached by one text; both begin at 0.
-    let mut seen = vec![false; (a.len() + 1) * (b.len() + 1)];
-    let mut open = vec![(0usize, 0usize)];
-    while let Some((i, j)) = open.pop() {
-        if i > a.len() || j > b.len() {
-            continue;
-        }
-        match seen.get_mut(i * (b.len() + 1) + j) {
+    let width = b.len() + 1;
+    // Which pairs of positions one text can reach, breadth first, so that the key is a short one.
+    let mut seen = vec![false; (a.len() + 1) * width];
+    let mut open = std::collections::VecDeque::from([(0usize, 0usize, String::new())]);
+    while let Some((i, j, key)) = open.pop_front() {
+        match seen.get_mut(i * width + j) {
             Some(seen) if !*seen => *seen = true,
             _ => continue,
         }
+        let longer = |c: char| {
+            let mut key = key.clone();
+            key.push(c);
+            key
+        };
         match (a.get(i), b.get(j)) {
-            (None, None) => return true,
+            (None, None) => return Some(key),
+            (Some(Piece::Any), Some(Piece::Any)) => {
+                open.push_back((i + 1, j, key.clone()));
+                open.push_back((i, j + 1, key));
+            }
             (Some(Piece::Any), other) => {
-                open.push((i + 1, j));
-                if other.is_some() {
-                    open.push((i, j + 1));
+                if let Some(c) = other.and_then(|piece| piece.common(&Piece::Any)) {
+                    open.push_back((i, j + 1, longer(c)));
                 }
+                open.push_back((i + 1, j, key));
             }
             (other, Some(Piece::Any)) => {
-                open.push((i, j + 1));
-                if other.is_some() {
-                    open.push((i + 1, j));
+                if let Some(c) = other.and_then(|piece| piece.common(&Piece::Any)) {
+                    open.push_back((i + 1, j, longer(c)));
+                }
+                open.push_back((i, j + 1, key));
+            }
+            (Some(x), Some(y)) => {
+                if let Some(c) = x.common(y) {
+                    open.push_back((i + 1, j + 1, longer(c)));
                 }
             }
-            (Some(x), Some(y)) if x.meets(y) => open.push((i + 1, j + 1)),
             _ => {}
         }
     }
-    false
+    None
+}
+
+/// True when some key may match both patterns.
+pub fn overlap(a: &str, b: &str) -> bool {
+    common_key(a, b).is_some()
 }
 
 /// True when a key matches a pattern.
@@ -266,6 +276,9 @@ mod tests {
         fn a_key_that_fits_both_is_an_overlap(a in "[ab*?]{0,6}", b in "[ab*?]{0,6}", key in "[ab]{0,6}") {
             if matches(&a, &key) && matches(&b, &key) {
                 prop_assert!(overlap(&a, &b));
+            }
+            if let Some(common) = common_key(&a, &b) {
+                prop_assert!(matches(&a, &common) && matches(&b, &common), "{common}");
             }
         }
     }

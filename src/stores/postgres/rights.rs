@@ -117,7 +117,11 @@ async fn read(reader: &mut Reader<'_>, asked: &[String]) -> Read<AccessReading> 
         rights,
         links: code.links,
         live,
-        unread: Unread::default(),
+        unread: Unread {
+            sessions: (!facts.sees_sessions)
+                .then(|| "the monitoring account may not see other logins' sessions".to_owned()),
+            ..Unread::default()
+        },
         home: None,
         engine: EngineFacts::Postgres(Box::new(facts)),
     })
