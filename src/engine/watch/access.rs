@@ -19,7 +19,7 @@ pub async fn audit(core: &CoreRef, store: &StoreRef) -> Option<Result<Observatio
         core.views.moved_at(pipeline, target_serves, now)
     });
     let accounts: Vec<String> = map.accounts().into_iter().map(str::to_owned).collect();
-    let read = match access.access_facts(&accounts).await {
+    let read = match access.access_facts(&accounts, &tables).await {
         Ok(read) => read,
         Err(error) => return Some(Err(error)),
     };

@@ -31,7 +31,9 @@ const WRITING: [&[&str]; 6] =
 enum Answer {
     Allowed,
     Refused,
-    /// It was not asked, or the account may not ask.
+    /// The user may run none of the commands that are tried: what was worked out stands.
+    Undecided,
+    /// The account may not ask.
     Unknown,
 }
 
@@ -48,7 +50,7 @@ pub async fn rights(reader: &mut Reader, facts: &RedisFacts, tables: &[String]) 
                     questions += 1;
                     match ask(reader, &user.name, &key, &probes).await? {
                         Answer::Refused => continue,
-                        Answer::Allowed => {}
+                        Answer::Allowed | Answer::Undecided => {}
                         Answer::Unknown => may_ask = false,
                     }
                 }
@@ -110,7 +112,7 @@ async fn ask(reader: &mut Reader, user: &str, key: &str, probes: &[&[&str]]) -> 
             _ => {}
         }
     }
-    Ok(Answer::Unknown)
+    Ok(Answer::Undecided)
 }
 
 /// The ACL log, in which each entry counts what is alike.
