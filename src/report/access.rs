@@ -1,5 +1,6 @@
 //! Findings of the access audit of all stores: what `godwit access` prints.
 
+use crate::model::access::drift::GrantChange;
 use crate::model::finding::{Audit, Finding, Severity, Verdict};
 use crate::model::ids::StoreId;
 use crate::model::observation::{ByStore, StoreReading};
@@ -52,6 +53,8 @@ pub struct StoreAccess {
     pub verdicts: BTreeMap<&'static str, usize>,
     /// Those that are listed, in shared order.
     pub findings: Vec<Finding>,
+    /// What changed in who may do what since the engine started, oldest first; whatever is listed.
+    pub changes: Vec<GrantChange>,
 }
 
 /// Puts the report together.
@@ -67,7 +70,8 @@ fn store(reading: &StoreReading<Audit>, filter: &FindingFilter) -> StoreAccess {
         *verdicts.entry(finding.verdict.word()).or_default() += 1;
     }
     let findings = all.iter().filter(|finding| filter.lists(finding)).cloned().collect();
-    StoreAccess { state: ReadingState::of(reading), verdicts, findings }
+    let changes = reading.latest.as_ref().map_or_else(Vec::new, |read| read.value.changes.clone());
+    StoreAccess { state: ReadingState::of(reading), verdicts, findings, changes }
 }
 
 impl AccessReport {
@@ -81,6 +85,11 @@ impl AccessReport {
             }
             let counts: Vec<String> = store.verdicts.iter().map(|(word, count)| format!("{count} {word}")).collect();
             let _ = writeln!(text, "{id}: {}", counts.join(", "));
+            for change in &store.changes {
+                let sign = if change.appeared { '+' } else { '-' };
+                let at = change.at.format("%Y-%m-%d %H:%M:%SZ");
+                let _ = writeln!(text, "{sign}  rights changed before {at}: {} {}", change.login, change.sentence);
+            }
             for finding in &store.findings {
                 told(finding, &mut text);
             }
@@ -137,7 +146,10 @@ mod tests {
         hidden.verdict = Verdict::NotCheckable { why: "only a superuser reads pg_authid".to_owned() };
         let at = DateTime::<Utc>::UNIX_EPOCH;
         let mut reading = StoreReading::default();
-        reading.take(Ok(Observation::whole(Audit { findings: vec![open, hidden], read_at: Some(at) }, at)), at);
+        reading.take(
+            Ok(Observation::whole(Audit { findings: vec![open, hidden], read_at: Some(at), changes: Vec::new() }, at)),
+            at,
+        );
         ByStore::from([(store, reading)])
     }
 

@@ -113,12 +113,7 @@ impl Rule {
 
 /// All rules, family by family.
 pub fn rules() -> impl Iterator<Item = &'static Rule> {
-    postgres::RULES
-        .iter()
-        .chain(&mysql::RULES)
-        .chain(&mongodb::RULES)
-        .chain(&redis::RULES)
-        .chain(&ownership::RULES)
+    postgres::RULES.iter().chain(&mysql::RULES).chain(&mongodb::RULES).chain(&redis::RULES).chain(&ownership::RULES)
 }
 
 #[cfg(test)]

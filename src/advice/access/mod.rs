@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod case;
 pub mod catalogue;
+pub mod drift;
 pub mod judgement;
 pub mod matrix;
 pub mod mongodb;

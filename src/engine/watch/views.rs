@@ -1,8 +1,11 @@
 //! What is known of the stores now, for clients that watch it.
 
+use crate::advice::access::drift;
 use crate::engine::watch::bound::bound;
 use crate::engine::watch::runway::Growth;
+use crate::model::access::drift::GrantChange;
 use crate::model::access::observed::ObservedAccess;
+use crate::model::access::reading::AccessReading;
 use crate::model::finding::Audit;
 use crate::model::hotspot::HotSpotsNow;
 use crate::model::ids::{PipelineId, StoreId};
@@ -12,7 +15,7 @@ use crate::model::session::{Activity, Session, SessionKey};
 use crate::model::view::{CollectorCost, View, ViewKind};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// The present content of all views. A reader takes a copy of one; nobody waits while it is taken.
@@ -32,9 +35,22 @@ struct Content {
     access: ByStore<Audit>,
     /// Which logins were seen using which tables since the engine started.
     observed: BTreeMap<StoreId, ObservedAccess>,
+    /// Who may do what as it was last read, and what changed in it.
+    grants: BTreeMap<StoreId, Grants>,
     /// Since when a pipeline's traffic is known to be on its target.
     moved: BTreeMap<PipelineId, DateTime<Utc>>,
     cost: BTreeMap<(StoreId, &'static str), CollectorCost>,
+}
+
+/// Changes of rights that are kept for one store; older ones are in what clients and logs saw of them.
+const CHANGES_KEPT: usize = 200;
+
+/// What is remembered of one store's rights.
+#[derive(Debug)]
+struct Grants {
+    last: Arc<AccessReading>,
+    at: DateTime<Utc>,
+    changes: Vec<GrantChange>,
 }
 
 /// One reading of one subject.
@@ -137,6 +153,30 @@ impl Views {
     /// Which logins were seen using which tables of a store.
     pub fn observed(&self, store: &StoreId) -> ObservedAccess {
         self.content().observed.get(store).cloned().unwrap_or_default()
+    }
+
+    /// Takes a reading of rights in, and gives all changes that were noticed since the engine started.
+    pub fn grants_read(&self, store: &StoreId, reading: &AccessReading, at: DateTime<Utc>) -> Vec<GrantChange> {
+        let mut content = self.content();
+        let Some(known) = content.grants.get_mut(store) else {
+            let grants = Grants { last: Arc::new(reading.clone()), at, changes: Vec::new() };
+            content.grants.insert(store.clone(), grants);
+            return Vec::new();
+        };
+        // A reading that could not see rights is no state to compare with.
+        if reading.unread.rights.is_none() {
+            known.changes.extend(drift::changes((&known.last, known.at), (reading, at)));
+            let surplus = known.changes.len().saturating_sub(CHANGES_KEPT);
+            known.changes.drain(..surplus);
+            known.last = Arc::new(reading.clone());
+            known.at = at;
+        }
+        known.changes.clone()
+    }
+
+    /// Rights on a store as they were last read.
+    pub fn last_grants(&self, store: &StoreId) -> Option<Arc<AccessReading>> {
+        self.content().grants.get(store).map(|grants| grants.last.clone())
     }
 
     /// When a pipeline's traffic went to its target, at the latest: the first time that this is asked after it did.

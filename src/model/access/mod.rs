@@ -1,6 +1,7 @@
 //! Access: who may do what on a store, by which path, what is declared and what is seen in use.
 
 pub mod declared;
+pub mod drift;
 pub mod login;
 pub mod matrix;
 pub mod mongodb;

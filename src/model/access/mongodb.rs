@@ -66,7 +66,9 @@ impl fmt::Display for MongoResource {
         match self {
             Self::Any => f.write_str("{ anyResource: true }"),
             Self::Cluster => f.write_str("{ cluster: true }"),
-            Self::Collection { database, collection } => write!(f, "{{ db: {database:?}, collection: {collection:?} }}"),
+            Self::Collection { database, collection } => {
+                write!(f, "{{ db: {database:?}, collection: {collection:?} }}")
+            }
         }
     }
 }
@@ -170,8 +172,10 @@ impl MongoFacts {
     /// No right is asked of a user: it has every action on everything, or can give itself that.
     pub fn is_unlimited(&self, user: &MongoUser) -> bool {
         user.all_roles().any(|role| matches!(role.name.as_str(), "root" | "__system") && role.database == "admin")
-            || user.roles.iter().filter_map(|role| self.role(role)).any(|role| {
-                role.effective.iter().any(|p| p.resource == MongoResource::Any && p.allows("anyAction"))
-            })
+            || user
+                .roles
+                .iter()
+                .filter_map(|role| self.role(role))
+                .any(|role| role.effective.iter().any(|p| p.resource == MongoResource::Any && p.allows("anyAction")))
     }
 }

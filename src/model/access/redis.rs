@@ -56,9 +56,9 @@ pub struct RedisUser {
 impl RedisUser {
     /// It may do everything.
     pub fn is_unlimited(&self) -> bool {
-        self.rights.iter().any(|r| {
-            r.all_commands && r.keys.iter().any(|key| key.pattern == "*" && key.reads && key.writes)
-        })
+        self.rights
+            .iter()
+            .any(|r| r.all_commands && r.keys.iter().any(|key| key.pattern == "*" && key.reads && key.writes))
     }
 
     /// Commands of this list that it may run.

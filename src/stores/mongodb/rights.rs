@@ -37,7 +37,9 @@ fn missing(id: &str, what: &str, action: &str, on_cluster: bool) -> Missing {
         enable: Some(format!(
             "db.getSiblingDB(\"admin\").grantPrivilegesToRole(\"godwit_audit\", [{{ resource: {resource}, actions: [\"{action}\"] }}])"
         )),
-        price: "none for the server; viewUser could return SCRAM keys to one who asks for them, which Godwit never does".to_owned(),
+        price:
+            "none for the server; viewUser could return SCRAM keys to one who asks for them, which Godwit never does"
+                .to_owned(),
     }
 }
 

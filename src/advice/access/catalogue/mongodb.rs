@@ -4,7 +4,13 @@ use super::Severity::{self, Critical, High, Low, Medium};
 use super::{Judge, MongoJudge, Rule};
 use crate::advice::access::mongodb::{custom, logins, options, roles};
 
-const fn mg(id: &'static str, severity: Severity, holds: &'static str, cis: Option<&'static str>, judge: MongoJudge) -> Rule {
+const fn mg(
+    id: &'static str,
+    severity: Severity,
+    holds: &'static str,
+    cis: Option<&'static str>,
+    judge: MongoJudge,
+) -> Rule {
     Rule::new(id, severity, holds, cis, Judge::Mongo(judge))
 }
 
@@ -25,7 +31,13 @@ pub const RULES: [Rule; 18] = [
     mg("MG-13", Medium, "services log in from their own networks only", None, logins::restrictions),
     mg("MG-14", Low, "where it can, the server writes down who did what", Some("5.1"), options::auditing),
     mg("MG-15", Medium, "no profiler records every operation", None, options::profiler),
-    mg("MG-16", Low, "the port is not the default one, and members know each other by certificates", Some("6.1, 2.3"), options::members),
+    mg(
+        "MG-16",
+        Low,
+        "the port is not the default one, and members know each other by certificates",
+        Some("6.1, 2.3"),
+        options::members,
+    ),
     mg("MG-17", Medium, "every role is somebody's, and every user has one", Some("3.4"), custom::unused),
     mg("MG-18", High, "no role inherits from another service's", Some("3.4"), custom::inherited),
 ];

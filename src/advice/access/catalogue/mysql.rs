@@ -4,7 +4,13 @@ use super::Severity::{self, Critical, High, Low, Medium};
 use super::{Judge, MysqlJudge, Rule};
 use crate::advice::access::mysql::{accounts, delegation, patterns, powers, programs, servers, settings};
 
-const fn my(id: &'static str, severity: Severity, holds: &'static str, cis: Option<&'static str>, judge: MysqlJudge) -> Rule {
+const fn my(
+    id: &'static str,
+    severity: Severity,
+    holds: &'static str,
+    cis: Option<&'static str>,
+    judge: MysqlJudge,
+) -> Rule {
     Rule::new(id, severity, holds, cis, Judge::Mysql(judge))
 }
 
@@ -14,7 +20,13 @@ pub const RULES: [Rule; 28] = [
     my("MY-02", Critical, "no application reads and writes files of the server", Some("5.2"), powers::files),
     my("MY-03", High, "no application sees everybody's statements", Some("5.3"), powers::process),
     my("MY-04", High, "no application stops the server or reloads it", Some("5.5"), powers::shutdown),
-    my("MY-05", Critical, "no application makes accounts or has rights where they are kept", Some("5.6"), powers::accounts),
+    my(
+        "MY-05",
+        Critical,
+        "no application makes accounts or has rights where they are kept",
+        Some("5.6"),
+        powers::accounts,
+    ),
     my("MY-06", High, "no application passes rights on", Some("5.7"), powers::grant_option),
     my("MY-07", Medium, "no application reads the binary log", Some("5.8"), powers::replication),
     my("MY-08", High, "no application has powers of an administrator", Some("5.4"), powers::dynamic),
@@ -32,7 +44,13 @@ pub const RULES: [Rule; 28] = [
     my("MY-20", Medium, "every program's definer exists", Some("5.10"), programs::of_nobody),
     my("MY-21", Medium, "no application lets others act as somebody else", None, delegation::proxies),
     my("MY-22", Medium, "no application gives roles away, and no role is everybody's", None, delegation::roles),
-    my("MY-23", Low, "passwords expire, are strict, and cannot be guessed without end", Some("7.4, 7.5"), settings::passwords),
+    my(
+        "MY-23",
+        Low,
+        "passwords expire, are strict, and cannot be guessed without end",
+        Some("7.4, 7.5"),
+        settings::passwords,
+    ),
     my("MY-24", Low, "services' logins have a connection limit", Some("8.3"), accounts::limits),
     my("MY-25", Medium, "a plugin writes down who did what", Some("6"), settings::audit_plugin),
     my("MY-26", Low, "there is no test database, and no grant on one", Some("4.2"), patterns::test_database),

@@ -25,7 +25,10 @@ pub const RULES: [Rule; 25] = [
     own("OWN-03", High, "no login belongs to two services", logins::shared).needs(&[Rights]),
     own("OWN-04", High, "no login reaches a database or schema in which it has nothing", reach::places)
         .needs(&[Rights])
-        .only(&[Postgres, Mysql, Mongo], "every login of this engine reaches every numbered database; there are no schemas"),
+        .only(
+            &[Postgres, Mysql, Mongo],
+            "every login of this engine reaches every numbered database; there are no schemas",
+        ),
     own("OWN-05", Medium, "services' tables belong to roles that nobody logs in as", owners::tables_of)
         .needs(&[Rights])
         .only(&[Postgres], "on this engine nobody owns a table: rights alone say who may do what"),
@@ -36,14 +39,17 @@ pub const RULES: [Rule; 25] = [
     own("OWN-09", High, "no view, trigger or function spans services", links::code)
         .needs(&[Code])
         .only(&[Postgres, Mysql, Mongo], "this engine keeps no views and no triggers"),
-    own("OWN-10", High, "no sequence is shared by services", links::sequences).only(SQL, "this engine has no sequences"),
+    own("OWN-10", High, "no sequence is shared by services", links::sequences)
+        .only(SQL, "this engine has no sequences"),
     own("OWN-11", High, "no server elsewhere is linked", links::servers)
         .only(SQL, "this engine has no tables on servers elsewhere"),
     own("OWN-12", High, "no publication carries more than one service's tables", streams::publications)
         .only(&[Postgres], "this engine has no publications: its log carries everything, and who reads it is OWN-13's"),
     own("OWN-13", High, "nothing is left over of change capture", streams::leftover),
-    own("OWN-14", Medium, "no service is given another's future tables", defaults::future)
-        .only(&[Postgres], "this engine has no default privileges; rights on a whole database are OWN-01's and OWN-02's"),
+    own("OWN-14", Medium, "no service is given another's future tables", defaults::future).only(
+        &[Postgres],
+        "this engine has no default privileges; rights on a whole database are OWN-01's and OWN-02's",
+    ),
     own("OWN-15", High, "no login reads another service's tables through code", definers::callable)
         .needs(&[Rights, Code])
         .only(SQL, "no code of this engine runs with another's rights"),

@@ -90,12 +90,10 @@ pub fn unused(case: &Case<'_>, facts: &MongoFacts) -> Judgement {
         }
     }
     for user in users.iter().filter(|user| user.roles.is_empty() && !case.is_set_apart(&user.user.name)) {
-        failures.push(
-            Failure::new(user.user.to_string(), format!("{} has no role", user.user)).mended_for_good(
-                format!("db.getSiblingDB({:?}).dropUser({:?})", user.user.database, user.user.name),
-                "its password is not kept",
-            ),
-        );
+        failures.push(Failure::new(user.user.to_string(), format!("{} has no role", user.user)).mended_for_good(
+            format!("db.getSiblingDB({:?}).dropUser({:?})", user.user.database, user.user.name),
+            "its password is not kept",
+        ));
     }
     Judgement::of(failures)
 }
@@ -129,7 +127,12 @@ pub fn inherited(case: &Case<'_>, facts: &MongoFacts) -> Judgement {
             failures.push(
                 Failure::new(
                     format!("{} from {}", role.role, parent.role),
-                    format!("role {} of service {service} inherits from {} of {}", role.role, parent.role, names.join(" and ")),
+                    format!(
+                        "role {} of service {service} inherits from {} of {}",
+                        role.role,
+                        parent.role,
+                        names.join(" and ")
+                    ),
                 )
                 .mended(call("revokeRolesFromRole"), call("grantRolesToRole")),
             );

@@ -57,7 +57,8 @@ pub fn old_tls(_: &Case<'_>, facts: &MongoFacts) -> Judgement {
         return Judgement::absent("the server does not encrypt at all");
     }
     let disabled = options.get("net.tls.disabledProtocols").map_or("", String::as_str);
-    let open: Vec<&str> = ["TLS1_0", "TLS1_1"].into_iter().filter(|name| !disabled.split(',').any(|d| d == *name)).collect();
+    let open: Vec<&str> =
+        ["TLS1_0", "TLS1_1"].into_iter().filter(|name| !disabled.split(',').any(|d| d == *name)).collect();
     if open.is_empty() {
         return Judgement::default();
     }
@@ -126,7 +127,8 @@ pub fn members(_: &Case<'_>, facts: &MongoFacts) -> Judgement {
     let mut failures = Vec::new();
     if options.get("net.port").is_none_or(|port| port == "27017") {
         failures.push(
-            Failure::new("net.port", "the server listens on the port that everybody tries first").but(format!("net.port; {RESTART}")),
+            Failure::new("net.port", "the server listens on the port that everybody tries first")
+                .but(format!("net.port; {RESTART}")),
         );
     }
     let is_x509 = options.get("security.clusterAuthMode").is_some_and(|mode| mode.to_lowercase().contains("x509"));

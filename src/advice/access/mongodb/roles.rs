@@ -7,7 +7,8 @@ use crate::model::access::mongodb::{MongoFacts, MongoResource, MongoUser, Placed
 
 /// What takes a role from a user, and gives it back.
 fn taken(user: &MongoUser, roles: &[&Placed]) -> (String, String) {
-    let list: Vec<String> = roles.iter().map(|role| format!("{{ role: {:?}, db: {:?} }}", role.name, role.database)).collect();
+    let list: Vec<String> =
+        roles.iter().map(|role| format!("{{ role: {:?}, db: {:?} }}", role.name, role.database)).collect();
     let call = |verb: &str| {
         format!("db.getSiblingDB({:?}).{verb}({:?}, [{}])", user.user.database, user.user.name, list.join(", "))
     };

@@ -32,7 +32,8 @@ pub fn options(facts: &MongoFacts) -> Result<&BTreeMap<String, String>, String> 
 
 /// It listens on this machine only, which is also its default.
 pub fn is_local(options: &BTreeMap<String, String>) -> bool {
-    let is_loopback = |address: &str| matches!(address.trim(), "127.0.0.1" | "::1" | "localhost") || address.trim().starts_with('/');
+    let is_loopback =
+        |address: &str| matches!(address.trim(), "127.0.0.1" | "::1" | "localhost") || address.trim().starts_with('/');
     let all = options.get("net.bindIpAll").is_some_and(|all| all == "true");
     !all && options.get("net.bindIp").is_none_or(|list| list.split(',').all(is_loopback))
 }

@@ -165,9 +165,14 @@ mod tests {
 
     #[test]
     fn a_network_or_a_domain_is_not_wide() {
-        for (host, wide) in
-            [("%", true), ("10.1.%", false), ("%.shop.example", false), ("localhost", false), ("_%", true), ("::1", false)]
-        {
+        for (host, wide) in [
+            ("%", true),
+            ("10.1.%", false),
+            ("%.shop.example", false),
+            ("localhost", false),
+            ("_%", true),
+            ("::1", false),
+        ] {
             assert_eq!(is_wide(host), wide, "{host}");
         }
     }

@@ -17,10 +17,11 @@ pub fn proxies(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
         .map(|proxy| {
             let (name, other) = (account(&proxy.user, &proxy.host), account(&proxy.proxied_user, &proxy.proxied_host));
             let whom = if proxy.proxied_user.is_empty() { "anybody".to_owned() } else { other.clone() };
-            Failure::new(format!("{name} as {other}"), format!("{name} may act as {whom}, and let others do so")).mended(
-                format!("REVOKE PROXY ON {other} FROM {name}"),
-                format!("GRANT PROXY ON {other} TO {name} WITH GRANT OPTION"),
-            )
+            Failure::new(format!("{name} as {other}"), format!("{name} may act as {whom}, and let others do so"))
+                .mended(
+                    format!("REVOKE PROXY ON {other} FROM {name}"),
+                    format!("GRANT PROXY ON {other} TO {name} WITH GRANT OPTION"),
+                )
         })
         .collect()
 }
@@ -38,8 +39,10 @@ pub fn roles(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
         }
         let (name, role) = (account(&member.user, &member.host), account(&member.role, &member.role_host));
         failures.push(
-            Failure::new(format!("{name} in {role}"), format!("{name} gives the role {role} to others"))
-                .mended(format!("REVOKE ADMIN OPTION FOR {role} FROM {name}"), format!("GRANT {role} TO {name} WITH ADMIN OPTION")),
+            Failure::new(format!("{name} in {role}"), format!("{name} gives the role {role} to others")).mended(
+                format!("REVOKE ADMIN OPTION FOR {role} FROM {name}"),
+                format!("GRANT {role} TO {name} WITH ADMIN OPTION"),
+            ),
         );
     }
     if let Some(roles) = facts.settings.get("mandatory_roles").filter(|roles| !roles.is_empty()) {

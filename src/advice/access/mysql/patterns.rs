@@ -69,8 +69,11 @@ pub fn test_database(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
         }
         let (name, words, on) = (account(&grant.user, &grant.host), grant.rights.join(", "), ident(pattern));
         failures.push(
-            Failure::new(format!("{name} on {pattern}"), format!("{name} has {words} on every database like {pattern}"))
-                .mended(format!("REVOKE {words} ON {on}.* FROM {name}"), format!("GRANT {words} ON {on}.* TO {name}")),
+            Failure::new(
+                format!("{name} on {pattern}"),
+                format!("{name} has {words} on every database like {pattern}"),
+            )
+            .mended(format!("REVOKE {words} ON {on}.* FROM {name}"), format!("GRANT {words} ON {on}.* TO {name}")),
         );
     }
     Judgement::of(failures)

@@ -66,7 +66,9 @@ fn over(who: &[&MyAccount], facts: &MysqlFacts, wanted: &[&str], verb: &str) -> 
         for (holder, words) in held {
             let (words, whom) = (words.join(", "), holder.name());
             if holder.is_role {
-                failure = failure.fact(format!("through the role {}", holder.user)).but(format!("everybody in the role {} loses it", holder.user));
+                failure = failure
+                    .fact(format!("through the role {}", holder.user))
+                    .but(format!("everybody in the role {} loses it", holder.user));
             }
             statement.push(format!("REVOKE {words} ON *.* FROM {whom}"));
             undo.push(format!("GRANT {words} ON *.* TO {whom}"));
@@ -128,7 +130,8 @@ pub fn shutdown(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
 
 /// MY-05. The tables of the grants, or what writes them.
 pub fn accounts(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
-    let mut judgement = limited(case, facts, &["CREATE USER", "CREATE ROLE", "DROP ROLE"], "makes and changes accounts");
+    let mut judgement =
+        limited(case, facts, &["CREATE USER", "CREATE ROLE", "DROP ROLE"], "makes and changes accounts");
     let Ok(who) = applications(case, facts) else { return judgement };
     let Readable::Read(grants) = &facts.grants else {
         judgement.hidden = Some("the monitoring account may not read the tables of grants".to_owned());
@@ -144,8 +147,11 @@ pub fn accounts(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
             };
             let (name, words) = (account.name(), grant.rights.join(", "));
             judgement.failures.push(
-                Failure::new(format!("{name} on {on}"), format!("{name} has {words} on {on}, where accounts and grants are kept"))
-                    .mended(format!("REVOKE {words} ON {on} FROM {name}"), format!("GRANT {words} ON {on} TO {name}")),
+                Failure::new(
+                    format!("{name} on {on}"),
+                    format!("{name} has {words} on {on}, where accounts and grants are kept"),
+                )
+                .mended(format!("REVOKE {words} ON {on} FROM {name}"), format!("GRANT {words} ON {on} TO {name}")),
             );
         }
     }

@@ -26,22 +26,27 @@ pub fn of_administrators(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
     };
     let mut failures = Vec::new();
     for program in programs {
-        let Some(account) = definer(facts, program).filter(|account| account.is_unlimited() || account.may("SUPER")) else {
+        let Some(account) = definer(facts, program).filter(|account| account.is_unlimited() || account.may("SUPER"))
+        else {
             continue;
         };
         if case.map.ignores(&account.user) {
             continue;
         }
         let (name, kind) = (program.qualified(), program.kind.to_lowercase());
-        let mut failure =
-            Failure::new(&name, format!("{kind} {name} runs with the rights of {}, who may do everything", account.name()));
+        let mut failure = Failure::new(
+            &name,
+            format!("{kind} {name} runs with the rights of {}, who may do everything", account.name()),
+        );
         if matches!(program.kind.as_str(), "PROCEDURE" | "FUNCTION") {
             let alter = |security: &str| format!("ALTER {} {} SQL SECURITY {security}", program.kind, program.quoted());
             failure = failure
                 .mended(alter("INVOKER"), alter("DEFINER"))
                 .but("its callers then need the rights on what it works on themselves");
         } else {
-            failure = failure.but(format!("make it again with an account as its definer that has what the {kind} needs and no more"));
+            failure = failure.but(format!(
+                "make it again with an account as its definer that has what the {kind} needs and no more"
+            ));
         }
         failures.push(failure);
     }

@@ -20,7 +20,10 @@ fn is_off(value: &str) -> bool {
 
 /// MY-15. A server that listens on this machine only needs no encryption.
 pub fn transport(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
-    let is_local = facts.settings.get("bind_address").is_some_and(|address| matches!(address.as_str(), "127.0.0.1" | "::1" | "localhost"));
+    let is_local = facts
+        .settings
+        .get("bind_address")
+        .is_some_and(|address| matches!(address.as_str(), "127.0.0.1" | "::1" | "localhost"));
     if is_local || facts.settings.get("skip_networking").is_some_and(|value| value == "ON") {
         return Judgement::absent("the server listens on this machine only");
     }
@@ -35,16 +38,18 @@ pub fn transport(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
 /// MY-16.
 pub fn local_infile(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
     let name = "local_infile";
-    of(set(facts, name, |value| !is_off(value), "a server that was taken over can ask its clients for their files").map(
-        |failure| failure.mended(format!("SET GLOBAL {name} = OFF"), format!("SET GLOBAL {name} = ON")).but("LOAD DATA LOCAL stops working"),
-    ))
+    of(set(facts, name, |value| !is_off(value), "a server that was taken over can ask its clients for their files")
+        .map(|failure| {
+            failure
+                .mended(format!("SET GLOBAL {name} = OFF"), format!("SET GLOBAL {name} = ON"))
+                .but("LOAD DATA LOCAL stops working")
+        }))
 }
 
 /// MY-17. `NULL` means that no file may be read or written at all.
 pub fn file_place(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
-    of(set(facts, "secure_file_priv", str::is_empty, "whoever has FILE reads and writes everywhere the server may").map(
-        |failure| failure.but("set secure_file_priv in the configuration file, then restart the server"),
-    ))
+    of(set(facts, "secure_file_priv", str::is_empty, "whoever has FILE reads and writes everywhere the server may")
+        .map(|failure| failure.but("set secure_file_priv in the configuration file, then restart the server")))
 }
 
 /// MY-23.
@@ -52,17 +57,17 @@ pub fn passwords(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
     let mut failures = Vec::new();
     let forever = "passwords never expire unless an account says so";
     failures.extend(set(facts, "default_password_lifetime", |value| value == "0", forever).map(|failure| {
-        failure.mended("SET GLOBAL default_password_lifetime = 365", "SET GLOBAL default_password_lifetime = 0").but(
-            "accounts whose password is older are refused at once until it is changed",
-        )
+        failure
+            .mended("SET GLOBAL default_password_lifetime = 365", "SET GLOBAL default_password_lifetime = 0")
+            .but("accounts whose password is older are refused at once until it is changed")
     }));
     let unlimited = |value: &str| value.parse::<u64>().is_ok_and(|n| n >= 1_000);
-    failures.extend(
-        set(facts, "max_password_errors", unlimited, "passwords can be guessed without end").map(|failure| {
+    failures.extend(set(facts, "max_password_errors", unlimited, "passwords can be guessed without end").map(
+        |failure| {
             let before = facts.settings.get("max_password_errors").cloned().unwrap_or_default();
             failure.mended("SET GLOBAL max_password_errors = 20", format!("SET GLOBAL max_password_errors = {before}"))
-        }),
-    );
+        },
+    ));
     let lax = "hashes may be set whose passwords nobody could judge";
     failures.extend(set(facts, "strict_password_validation", is_off, lax).map(|failure| {
         failure.mended("SET GLOBAL strict_password_validation = ON", "SET GLOBAL strict_password_validation = OFF")
@@ -94,8 +99,13 @@ pub fn unattended(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
         failure.but("look what it does; SET GLOBAL init_connect = '' takes it away, and nothing brings its text back")
     }));
     failures.extend(
-        set(facts, "init_file", |value| !value.is_empty(), "statements of a file run with all rights when the server starts")
-            .map(|failure| failure.but("look who may write the file")),
+        set(
+            facts,
+            "init_file",
+            |value| !value.is_empty(),
+            "statements of a file run with all rights when the server starts",
+        )
+        .map(|failure| failure.but("look who may write the file")),
     );
     if facts.settings.get("event_scheduler").is_some_and(|value| value == "ON")
         && let crate::model::access::postgres::Readable::Read(code) = &facts.code
@@ -103,9 +113,12 @@ pub fn unattended(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
         for event in code.iter().filter(|c| c.kind == "EVENT" && c.is_enabled) {
             let name = event.quoted();
             failures.push(
-                Failure::new(event.qualified(), format!("the event {} runs by itself as {}", event.qualified(), event.definer))
-                    .mended(format!("ALTER EVENT {name} DISABLE"), format!("ALTER EVENT {name} ENABLE"))
-                    .but("if it is meant, waive it with the name of whoever answers for it"),
+                Failure::new(
+                    event.qualified(),
+                    format!("the event {} runs by itself as {}", event.qualified(), event.definer),
+                )
+                .mended(format!("ALTER EVENT {name} DISABLE"), format!("ALTER EVENT {name} ENABLE"))
+                .but("if it is meant, waive it with the name of whoever answers for it"),
             );
         }
     }

@@ -50,8 +50,7 @@ pub fn callable(case: &Case<'_>) -> Judgement {
                 if let Some((statement, undo)) = end {
                     failure = failure.mended(statement, undo);
                 }
-                failure =
-                    failure.but("if it is meant as the service's interface, declare the table in allowed_reads");
+                failure = failure.but("if it is meant as the service's interface, declare the table in allowed_reads");
                 failure.confidence = Some(Confidence::Estimated);
                 failures.push(failure);
             }
@@ -89,7 +88,10 @@ fn of_mysql<'a>(case: &Case<'a>, facts: &'a MysqlFacts) -> Vec<Definer<'a>> {
             name: program.qualified(),
             owner: &program.definer,
             tables: program.tables.iter().flatten().map(String::as_str).collect(),
-            callers: case.accounts().filter_map(|(login, _)| Some((login, may_run(case, facts, login, program)?))).collect(),
+            callers: case
+                .accounts()
+                .filter_map(|(login, _)| Some((login, may_run(case, facts, login, program)?)))
+                .collect(),
         })
         .collect()
 }
@@ -111,7 +113,8 @@ fn may_run(case: &Case<'_>, facts: &MysqlFacts, login: &str, program: &MyCode) -
             if *database == program.database && *name == program.name && *kind == program.kind)
     };
     if let Readable::Read(grants) = &facts.grants {
-        let own = grants.iter().find(|g| g.user == login && is_there(&g.scope) && g.rights.iter().any(|r| r == "EXECUTE"));
+        let own =
+            grants.iter().find(|g| g.user == login && is_there(&g.scope) && g.rights.iter().any(|r| r == "EXECUTE"));
         if let Some(grant) = own {
             let (what, whom) = (format!("{} {}", program.kind, program.quoted()), account(&grant.user, &grant.host));
             return Some(Some((
@@ -121,9 +124,7 @@ fn may_run(case: &Case<'_>, facts: &MysqlFacts, login: &str, program: &MyCode) -
         }
     }
     let schema = case.reading.of_kind(ObjectKind::Schema).find(|schema| schema.name == program.database)?;
-    let executes = |right: &&EffectiveRight| {
-        matches!(&right.path, RightPath::Entry { end: Some(end), .. } if end.word == "EXECUTE")
-    };
+    let executes = |right: &&EffectiveRight| matches!(&right.path, RightPath::Entry { end: Some(end), .. } if end.word == "EXECUTE");
     let rights: Vec<&EffectiveRight> = case.reading.rights_of(login, schema).filter(executes).collect();
     (!rights.is_empty()).then(|| ended(schema, &rights))
 }

@@ -25,14 +25,17 @@ pub fn overlap(case: &Case<'_>) -> Judgement {
     let mut failures = Vec::new();
     for (at, first) in users.iter().enumerate() {
         for second in users.iter().skip(at + 1) {
-            let share_service = case.map.services_of(&first.name).any(|s| case.map.services_of(&second.name).any(|t| s.id == t.id));
+            let share_service =
+                case.map.services_of(&first.name).any(|s| case.map.services_of(&second.name).any(|t| s.id == t.id));
             if share_service {
                 continue;
             }
             let mut pairs = Vec::new();
             for a in first.rights.iter().flat_map(|r| &r.keys) {
                 for b in second.rights.iter().flat_map(|r| &r.keys) {
-                    if meet(&a.pattern, &b.pattern) && !is_declared(case, first, second, &a.pattern, &b.pattern, a.writes, b.writes) {
+                    if meet(&a.pattern, &b.pattern)
+                        && !is_declared(case, first, second, &a.pattern, &b.pattern, a.writes, b.writes)
+                    {
                         pairs.push(format!("{} and {}", a.pattern, b.pattern));
                     }
                 }
@@ -54,7 +57,15 @@ pub fn overlap(case: &Case<'_>) -> Judgement {
 }
 
 /// One of the two only reads there, and its service may read the other's keys.
-fn is_declared(case: &Case<'_>, first: &RedisUser, second: &RedisUser, a: &str, b: &str, a_writes: bool, b_writes: bool) -> bool {
+fn is_declared(
+    case: &Case<'_>,
+    first: &RedisUser,
+    second: &RedisUser,
+    a: &str,
+    b: &str,
+    a_writes: bool,
+    b_writes: bool,
+) -> bool {
     let may_read = |reader: &RedisUser, owner: &RedisUser, pattern: &str| {
         case.map.tables.iter().any(|table| {
             let is_owners = case.map.services_of(&owner.name).any(|service| service.id == table.service);

@@ -79,8 +79,10 @@ pub fn triggers(case: &Case<'_>) -> Judgement {
         if owners.len() < 2 {
             continue;
         }
-        let mut failure =
-            Failure::new(&link.name, format!("event {} still works on two services' tables after the migration", link.name));
+        let mut failure = Failure::new(
+            &link.name,
+            format!("event {} still works on two services' tables after the migration", link.name),
+        );
         (failure.statement, failure.undo) = (link.statement.clone(), link.undo.clone());
         failures.push(failure);
     }

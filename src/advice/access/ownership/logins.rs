@@ -55,9 +55,7 @@ pub fn shared_roles(case: &Case<'_>) -> Judgement {
                 group,
                 format!("services {} have rights on tables through the same role {group}", names.join(" and ")),
             )
-            .but(format!(
-                "make a role for each service with what it needs, then take {group} from the logins"
-            ));
+            .but(format!("make a role for each service with what it needs, then take {group} from the logins"));
             failure.evidence = services
                 .iter()
                 .map(|(service, logins)| {

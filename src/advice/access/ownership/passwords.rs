@@ -13,7 +13,9 @@ pub fn shared(case: &Case<'_>) -> Judgement {
     match &case.reading.engine {
         EngineFacts::Mysql(facts) => {
             if !facts.is_mariadb {
-                return Judgement::hidden("MySQL's hashes are not read: most are salted, and reading them would show them");
+                return Judgement::hidden(
+                    "MySQL's hashes are not read: most are salted, and reading them would show them",
+                );
             }
             let Readable::Read(accounts) = &facts.accounts else { return Judgement::default() };
             let same = accounts.iter().filter_map(|a| Some((a, a.same_password_as.as_ref()?)));
@@ -22,11 +24,7 @@ pub fn shared(case: &Case<'_>) -> Judgement {
                 other_user != account.user
             })
             .map(|(account, other)| {
-                Failure::new(
-                    account.name(),
-                    format!("{} has the same password as {other}", account.name()),
-                )
-                .but(ROTATE)
+                Failure::new(account.name(), format!("{} has the same password as {other}", account.name())).but(ROTATE)
             })
             .collect()
         }

@@ -103,8 +103,9 @@ pub fn categories(case: &Case<'_>, facts: &RedisFacts) -> Judgement {
             continue;
         }
         let name = &user.name;
-        let mut failure = Failure::new(name, format!("{name} was given {} and has what administrates the server", given.join(" ")))
-            .fact(format!("among them {}", told(&left)));
+        let mut failure =
+            Failure::new(name, format!("{name} was given {} and has what administrates the server", given.join(" ")))
+                .fact(format!("among them {}", told(&left)));
         failure = match in_selector(user, &left) {
             true => failure.but(format!("they stand in a selector: ACL SETUSER {name} clearselectors")),
             false => failure.mended(
@@ -167,11 +168,12 @@ pub fn replication(case: &Case<'_>, facts: &RedisFacts) -> Judgement {
     });
     powerful
         .map(|login| {
-            Failure::new(login, format!("replicas follow this server as {login}, who may do more than that"))
-                .but(format!(
+            Failure::new(login, format!("replicas follow this server as {login}, who may do more than that")).but(
+                format!(
                     "make a user with +{} and nothing else, and name it in `masteruser` of the replicas",
                     REPLICATION.join(" +")
-                ))
+                ),
+            )
         })
         .collect()
 }

@@ -61,8 +61,9 @@ pub fn old(_: &Case<'_>, facts: &RedisFacts) -> Judgement {
     several
         .map(|user| {
             let name = &user.name;
-            Failure::new(name, format!("{name} has {} passwords: an old one still works", user.passwords))
-                .but(format!("once all clients have the new one: ACL SETUSER {name} <OLD-PASSWORD, with the old one in its place"))
+            Failure::new(name, format!("{name} has {} passwords: an old one still works", user.passwords)).but(format!(
+                "once all clients have the new one: ACL SETUSER {name} <OLD-PASSWORD, with the old one in its place"
+            ))
         })
         .collect()
 }

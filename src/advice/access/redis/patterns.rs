@@ -12,11 +12,14 @@ pub fn keys(case: &Case<'_>, facts: &RedisFacts) -> Judgement {
         Ok(who) => who,
         Err(why) => return Judgement::hidden(why),
     };
-    let all = who.into_iter().filter(|user| user.rights.iter().any(|block| block.keys.iter().any(|key| key.pattern == "*")));
+    let all =
+        who.into_iter().filter(|user| user.rights.iter().any(|block| block.keys.iter().any(|key| key.pattern == "*")));
     all.map(|user| {
         let failure = Failure::new(&user.name, format!("{} may use the keys of every service", user.name));
         let (statement, undo) = own_keys(case, user);
-        failure.mended(statement, undo).but("keys outside its own prefix are refused from then on: see OWN-18 for those in use")
+        failure
+            .mended(statement, undo)
+            .but("keys outside its own prefix are refused from then on: see OWN-18 for those in use")
     })
     .collect()
 }
@@ -27,7 +30,8 @@ pub fn channels(case: &Case<'_>, facts: &RedisFacts) -> Judgement {
         Ok(who) => who,
         Err(why) => return Judgement::hidden(why),
     };
-    let all = who.into_iter().filter(|user| user.rights.first().is_some_and(|own| own.channels.iter().any(|c| c == "*")));
+    let all =
+        who.into_iter().filter(|user| user.rights.first().is_some_and(|own| own.channels.iter().any(|c| c == "*")));
     all.map(|user| {
         let name = &user.name;
         Failure::new(name, format!("{name} hears and speaks on every channel"))
@@ -46,10 +50,8 @@ pub fn new_users(_: &Case<'_>, facts: &RedisFacts) -> Judgement {
     match settings.get("acl-pubsub-default").map(String::as_str) {
         None => Judgement::absent("this version has no such setting"),
         Some("allchannels") => Judgement::of(vec![
-            Failure::new("acl-pubsub-default", "new users hear and speak on every channel").mended(
-                "CONFIG SET acl-pubsub-default resetchannels",
-                "CONFIG SET acl-pubsub-default allchannels",
-            ),
+            Failure::new("acl-pubsub-default", "new users hear and speak on every channel")
+                .mended("CONFIG SET acl-pubsub-default resetchannels", "CONFIG SET acl-pubsub-default allchannels"),
         ]),
         Some(_) => Judgement::default(),
     }

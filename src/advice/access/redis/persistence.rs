@@ -19,11 +19,16 @@ pub fn users_file(_: &Case<'_>, facts: &RedisFacts) -> Judgement {
         return Judgement::default();
     }
     if facts.has_config_file {
-        return Judgement::hidden("there is no aclfile; whether redis.conf names the users (CONFIG REWRITE) cannot be seen from here");
+        return Judgement::hidden(
+            "there is no aclfile; whether redis.conf names the users (CONFIG REWRITE) cannot be seen from here",
+        );
     }
     Judgement::of(vec![
-        Failure::new("aclfile", format!("a restart forgets {} users: there is neither an aclfile nor a redis.conf", named.len()))
-            .fact(named.join(", "))
-            .but("start the server with `aclfile`, then ACL SAVE"),
+        Failure::new(
+            "aclfile",
+            format!("a restart forgets {} users: there is neither an aclfile nor a redis.conf", named.len()),
+        )
+        .fact(named.join(", "))
+        .but("start the server with `aclfile`, then ACL SAVE"),
     ])
 }

@@ -160,11 +160,22 @@ pub fn work_out(facts: &MongoFacts, collections: &[Collection]) -> Effective {
     for role in facts.roles() {
         memberships.extend(role.roles.iter().map(|group| member(&role.role.to_string(), group)));
     }
-    Effective { logins: logins.into_values().collect(), memberships: memberships.into_iter().collect(), objects, rights }
+    Effective {
+        logins: logins.into_values().collect(),
+        memberships: memberships.into_iter().collect(),
+        objects,
+        rights,
+    }
 }
 
 /// Rights that a user has by one of its roles.
-fn of_role(facts: &MongoFacts, user: &MongoUser, role: &Placed, groups: &[Group<'_>], rights: &mut Vec<EffectiveRight>) {
+fn of_role(
+    facts: &MongoFacts,
+    user: &MongoUser,
+    role: &Placed,
+    groups: &[Group<'_>],
+    rights: &mut Vec<EffectiveRight>,
+) {
     let Some(known) = facts.role(role) else { return };
     let by: BTreeMap<String, RightPath> = known
         .effective
@@ -271,7 +282,8 @@ mod tests {
             is_in_set: false,
             can_audit: false,
         };
-        let collection = |name: &str| Collection { database: "shop".to_owned(), name: name.to_owned(), reads: Vec::new() };
+        let collection =
+            |name: &str| Collection { database: "shop".to_owned(), name: name.to_owned(), reads: Vec::new() };
         let effective = work_out(&facts, &[collection("lines"), collection("orders")]);
         let told = |login: &str, name: &str| -> Vec<Right> {
             let object = effective.objects.iter().find(|o| o.name == name).unwrap();

@@ -2,8 +2,8 @@
 
 use super::{Read, missing, or_empty};
 use crate::model::access::postgres::Readable;
-use crate::stores::mongodb::fields::{count, inner};
 use crate::model::observation::Missing;
+use crate::stores::mongodb::fields::{count, inner};
 use crate::stores::mongodb::watch::Reader;
 use crate::stores::sanitise::clean;
 use mongodb::bson::{Bson, doc};
@@ -79,7 +79,8 @@ pub async fn parameters(reader: &mut Reader) -> Read<Readable<BTreeMap<String, S
 
 /// Databases whose profiler is on.
 pub async fn profiling(reader: &mut Reader, databases: &[String]) -> Read<Readable<BTreeMap<String, u64>>> {
-    let lacks = || Missing {
+    let lacks = || {
+        Missing {
         id: "mongodb.access.profiling".to_owned(),
         what: "whether the profiler is on".to_owned(),
         why: "only who reads system.profile is told the profiler's level".to_owned(),
@@ -88,6 +89,7 @@ pub async fn profiling(reader: &mut Reader, databases: &[String]) -> Read<Readab
                 .to_owned(),
         ),
         price: "none for the server; the account can then read recorded operations with their values".to_owned(),
+    }
     };
     let mut levels = BTreeMap::new();
     for database in databases {

@@ -74,7 +74,8 @@ pub async fn roles(reader: &mut Reader, users: &Readable<Vec<MongoUser>>) -> Rea
     let lacks = || missing("roles", "what roles give", "viewRole", false);
     let mut wanted: BTreeSet<Placed> = users.iter().flat_map(MongoUser::all_roles).cloned().collect();
     // Roles are made in a database: those of databases in which nobody has one are found by asking each that is in use, and admin.
-    let places: BTreeSet<String> = wanted.iter().map(|role| role.database.clone()).chain(["admin".to_owned()]).collect();
+    let places: BTreeSet<String> =
+        wanted.iter().map(|role| role.database.clone()).chain(["admin".to_owned()]).collect();
     for database in places {
         let made = doc! { "rolesInfo": 1 };
         let Some(answer) = reader.run_or(&database, made, lacks).await? else {
@@ -148,8 +149,8 @@ mod tests {
     #[test]
     fn what_was_not_asked_for_is_dropped() {
         let read = user(&doc! { "user": "app", "db": "shop", "mechanisms": ["SCRAM-SHA-256", "SCRAM-SHA-1"],
-            "roles": [{ "role": "readWrite", "db": "shop" }],
-            "credentials": { "SCRAM-SHA-1": { "storedKey": "geheim-9942" } } });
+        "roles": [{ "role": "readWrite", "db": "shop" }],
+        "credentials": { "SCRAM-SHA-1": { "storedKey": "geheim-9942" } } });
         assert_eq!(read.mechanisms, ["SCRAM-SHA-1", "SCRAM-SHA-256"]);
         assert!(!serde_json::to_string(&read).unwrap().contains("geheim"));
     }
@@ -162,7 +163,8 @@ mod tests {
             { "resource": { "db": "shop", "collection": "orders" }, "actions": ["insert", "find"] },
             { "resource": { "system_buckets": "x" }, "actions": ["find"] },
         ] });
-        let told: Vec<String> = read.privileges.iter().map(|p| format!("{} {}", p.resource, p.actions.join(","))).collect();
+        let told: Vec<String> =
+            read.privileges.iter().map(|p| format!("{} {}", p.resource, p.actions.join(","))).collect();
         assert_eq!(
             told,
             [

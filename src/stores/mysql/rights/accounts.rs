@@ -247,15 +247,22 @@ mod tests {
 
     #[test]
     fn an_account_of_mariadb_is_read_without_its_hash() {
-        let row = line(&json!({ "host": "%", "user": "app", "plugin": "mysql_native_password", "alternatives": null, "empty_alternative": "0",
+        let row = line(
+            &json!({ "host": "%", "user": "app", "plugin": "mysql_native_password", "alternatives": null, "empty_alternative": "0",
             "empty_password": "0", "impossible_password": "0", "same_password_as": "other@%", "access": "2304", "ssl_type": "1",
-            "account_locked": "0", "is_role": "0", "default_role": "reader", "max_user_connections": "3" }));
+            "account_locked": "0", "is_role": "0", "default_role": "reader", "max_user_connections": "3" }),
+        );
         let account = of_mariadb(&row);
         assert_eq!(account.global, ["PROCESS", "REFERENCES"]);
-        assert_eq!((account.requires_tls, account.max_connections, account.lacks_password), (true, Some(3), Some(false)));
+        assert_eq!(
+            (account.requires_tls, account.max_connections, account.lacks_password),
+            (true, Some(3), Some(false))
+        );
         // Debian's root: an impossible password, or the socket.
-        let root = of_mariadb(&line(&json!({ "host": "localhost", "user": "root", "plugin": "mysql_native_password", "alternatives": "[\"unix_socket\"]",
-            "empty_password": "0", "impossible_password": "1", "access": "18446744073709551615" })));
+        let root = of_mariadb(&line(
+            &json!({ "host": "localhost", "user": "root", "plugin": "mysql_native_password", "alternatives": "[\"unix_socket\"]",
+            "empty_password": "0", "impossible_password": "1", "access": "18446744073709551615" }),
+        ));
         assert_eq!((root.lacks_password, root.alternatives.as_slice()), (Some(false), &["unix_socket".to_owned()][..]));
         assert!(root.is_unlimited() && root.is_built_in());
     }
@@ -263,7 +270,9 @@ mod tests {
     #[test]
     fn mysql_8_accounts_and_roles_are_told_apart() {
         let users = [
-            line(&json!({ "Host": "%", "User": "app", "plugin": "caching_sha2_password", "account_locked": "N", "Select_priv": "Y", "ssl_type": "", "max_user_connections": "0" })),
+            line(
+                &json!({ "Host": "%", "User": "app", "plugin": "caching_sha2_password", "account_locked": "N", "Select_priv": "Y", "ssl_type": "", "max_user_connections": "0" }),
+            ),
             line(&json!({ "Host": "%", "User": "reader", "plugin": "caching_sha2_password", "account_locked": "Y" })),
         ];
         let dynamic = [line(&json!({ "USER": "app", "HOST": "%", "PRIV": "BINLOG_ADMIN", "WITH_GRANT_OPTION": "N" }))];

@@ -41,7 +41,10 @@ async fn rows(reader: &mut Reader<'_>, view: &str, select: &str) -> Read<Option<
     }
     // Information_schema shows each account only what it has rights on, without a word: only who reads everything is asked directly.
     if reader.lines_if("access.all", "SELECT 1 FROM mysql.global_priv LIMIT 1").await?.is_none()
-        && reader.lines_if("access.all.mysql", "SELECT authentication_string = '' FROM mysql.user LIMIT 1").await?.is_none()
+        && reader
+            .lines_if("access.all.mysql", "SELECT authentication_string = '' FROM mysql.user LIMIT 1")
+            .await?
+            .is_none()
     {
         return Ok(None);
     }
@@ -66,7 +69,10 @@ pub async fn read(reader: &mut Reader<'_>, tables: &[Table]) -> Read<Code> {
     let key = |row: &Line| (row.text("kind"), row.text("db"), row.text("name"));
     let known: BTreeSet<String> = tables.iter().map(Table::qualified).collect();
     let named: Option<BTreeMap<_, Vec<String>>> = texts.map(|texts| {
-        texts.iter().map(|row| (key(row), tables_in(row.raw("body").unwrap_or_default(), &row.text("db"), &known))).collect()
+        texts
+            .iter()
+            .map(|row| (key(row), tables_in(row.raw("body").unwrap_or_default(), &row.text("db"), &known)))
+            .collect()
     });
     let mut listed: Vec<MyCode> = listed
         .iter()
@@ -97,7 +103,8 @@ fn tables_in(text: &str, home: &str, known: &BTreeSet<String>) -> Vec<String> {
     let mut found = BTreeSet::new();
     for (at, word) in words.iter().enumerate() {
         if word == "." {
-            let (Some(before), Some(after)) = (at.checked_sub(1).and_then(|at| words.get(at)), words.get(at + 1)) else {
+            let (Some(before), Some(after)) = (at.checked_sub(1).and_then(|at| words.get(at)), words.get(at + 1))
+            else {
                 continue;
             };
             found.extend(known.get(&format!("{before}.{after}")).cloned());

@@ -36,7 +36,8 @@ pub fn work_out(facts: &MysqlFacts, tables: &[Table]) -> Effective {
     let (objects, groups) = objects(facts, tables, grants);
     let mut logins: BTreeMap<&str, Login> = BTreeMap::new();
     for account in accounts {
-        let login = logins.entry(&account.user).or_insert_with(|| Login { name: account.user.clone(), ..Login::default() });
+        let login =
+            logins.entry(&account.user).or_insert_with(|| Login { name: account.user.clone(), ..Login::default() });
         login.can_log_in |= !account.is_role && !account.is_locked;
         login.is_unlimited |= !account.is_role && !account.is_locked && account.is_unlimited();
     }
@@ -63,14 +64,21 @@ pub fn work_out(facts: &MysqlFacts, tables: &[Table]) -> Effective {
             set: true,
         })
         .collect();
-    Effective { logins: logins.into_values().collect(), memberships: memberships.into_iter().collect(), objects, rights }
+    Effective {
+        logins: logins.into_values().collect(),
+        memberships: memberships.into_iter().collect(),
+        objects,
+        rights,
+    }
 }
 
 fn objects<'a>(facts: &'a MysqlFacts, tables: &'a [Table], grants: &[MyGrant]) -> (Vec<Object>, Vec<Group<'a>>) {
     let with_own: BTreeSet<(&str, &str)> = grants
         .iter()
         .filter_map(|grant| match &grant.scope {
-            MyScope::Table(database, table) | MyScope::Columns(database, table, _) => Some((database.as_str(), table.as_str())),
+            MyScope::Table(database, table) | MyScope::Columns(database, table, _) => {
+                Some((database.as_str(), table.as_str()))
+            }
             MyScope::Database(_) | MyScope::Routine(..) => None,
         })
         .collect();
@@ -165,8 +173,15 @@ fn right_of(word: &str, is_table: bool) -> Option<Right> {
         "TRIGGER" => Right::Trigger,
         "ALTER" | "INDEX" => Right::Maintain,
         "CREATE" => Right::Create,
-        "EXECUTE" | "CREATE VIEW" | "SHOW VIEW" | "CREATE ROUTINE" | "ALTER ROUTINE" | "EVENT" | "LOCK TABLES"
-        | "CREATE TEMPORARY TABLES" | "DELETE HISTORY"
+        "EXECUTE"
+        | "CREATE VIEW"
+        | "SHOW VIEW"
+        | "CREATE ROUTINE"
+        | "ALTER ROUTINE"
+        | "EVENT"
+        | "LOCK TABLES"
+        | "CREATE TEMPORARY TABLES"
+        | "DELETE HISTORY"
             if !is_table =>
         {
             Right::Usage
@@ -238,12 +253,22 @@ mod tests {
         let database = |pattern: &str| MyScope::Database(pattern.to_owned());
         let facts = MysqlFacts {
             is_mariadb: true,
-            accounts: Readable::Read(vec![user("app", &[]), locked, role, user("root2", &["SELECT", "INSERT", "UPDATE", "DELETE", "DROP", "SUPER"])]),
+            accounts: Readable::Read(vec![
+                user("app", &[]),
+                locked,
+                role,
+                user("root2", &["SELECT", "INSERT", "UPDATE", "DELETE", "DROP", "SUPER"]),
+            ]),
             grants: Readable::Read(vec![
                 grant("app", "%", database("svc_a"), &["DROP", "SELECT"]),
                 grant("app", "%", database("svc\\_a"), &["SELECT"]),
                 grant("app", "%", MyScope::Table("other".to_owned(), "t".to_owned()), &["INSERT"]),
-                grant("app", "%", MyScope::Columns("other".to_owned(), "t".to_owned(), vec!["c".to_owned()]), &["UPDATE"]),
+                grant(
+                    "app",
+                    "%",
+                    MyScope::Columns("other".to_owned(), "t".to_owned(), vec!["c".to_owned()]),
+                    &["UPDATE"],
+                ),
                 grant("reader", "", database("other"), &["EXECUTE", "SELECT"]),
             ]),
             members: vec![crate::model::access::mysql::MyMember {
@@ -260,7 +285,8 @@ mod tests {
             code: Readable::Read(Vec::new()),
             servers: Readable::Read(Vec::new()),
         };
-        let table = |database: &str, name: &str| Table { database: database.to_owned(), name: name.to_owned(), is_view: false };
+        let table =
+            |database: &str, name: &str| Table { database: database.to_owned(), name: name.to_owned(), is_view: false };
         let tables = [table("other", "t"), table("other", "u"), table("svcXa", "t"), table("svc_a", "t")];
         let effective = work_out(&facts, &tables);
         assert_eq!(told(&effective, "app", "svcXa.t"), ["SELECT", "TRUNCATE"], "the wildcard that nobody meant");

@@ -50,7 +50,9 @@ pub async fn read(reader: &mut Reader<'_>) -> Read<(Readable<Vec<MyGrant>>, Vec<
     let Some(members) = table_rows(reader, roles.0, roles.1).await? else {
         return Ok((Readable::Hidden(format!("the monitoring account may not read mysql.{}", roles.0)), Vec::new()));
     };
-    let [databases, tables, columns, routines] = lists.as_slice() else { return Ok((Readable::Read(Vec::new()), Vec::new())) };
+    let [databases, tables, columns, routines] = lists.as_slice() else {
+        return Ok((Readable::Read(Vec::new()), Vec::new()));
+    };
     let mut members: Vec<MyMember> = members.iter().map(member).collect();
     members.sort();
     Ok((Readable::Read(grants(databases, tables, columns, routines)), members))
@@ -87,7 +89,11 @@ pub fn grants(databases: &[Line], tables: &[Line], columns: &[Line], routines: &
         .filter(|grant| !grant.rights.is_empty())
         .collect();
     grants.extend(tables.iter().map(|row| {
-        grant(row, MyScope::Table(row.text("db"), row.text("table_name")), words(row.raw("table_priv").unwrap_or_default()))
+        grant(
+            row,
+            MyScope::Table(row.text("db"), row.text("table_name")),
+            words(row.raw("table_priv").unwrap_or_default()),
+        )
     }));
     // Columns with the same right of the same holder go together.
     let mut by_right: BTreeMap<(String, String, String, String, String), Vec<String>> = BTreeMap::new();
@@ -139,11 +145,19 @@ mod tests {
 
     #[test]
     fn rows_of_grants_are_read() {
-        let databases = [line(&json!({ "Host": "%", "Db": "svc\\_a", "User": "app", "Select_priv": "Y", "Grant_priv": "Y", "Drop_priv": "N" }))];
-        let tables = [line(&json!({ "Host": "%", "Db": "shop", "User": "app", "Table_name": "orders", "Table_priv": "Insert,Create View" }))];
+        let databases = [line(
+            &json!({ "Host": "%", "Db": "svc\\_a", "User": "app", "Select_priv": "Y", "Grant_priv": "Y", "Drop_priv": "N" }),
+        )];
+        let tables = [line(
+            &json!({ "Host": "%", "Db": "shop", "User": "app", "Table_name": "orders", "Table_priv": "Insert,Create View" }),
+        )];
         let columns = [
-            line(&json!({ "Host": "%", "Db": "shop", "User": "app", "Table_name": "t", "Column_name": "b", "Column_priv": "Select" })),
-            line(&json!({ "Host": "%", "Db": "shop", "User": "app", "Table_name": "t", "Column_name": "a", "Column_priv": "Select,Update" })),
+            line(
+                &json!({ "Host": "%", "Db": "shop", "User": "app", "Table_name": "t", "Column_name": "b", "Column_priv": "Select" }),
+            ),
+            line(
+                &json!({ "Host": "%", "Db": "shop", "User": "app", "Table_name": "t", "Column_name": "a", "Column_priv": "Select,Update" }),
+            ),
         ];
         let grants = grants(&databases, &tables, &columns, &[]);
         let told: Vec<_> = grants.iter().map(|g| format!("{:?} {}", g.scope, g.rights.join(","))).collect();

@@ -72,8 +72,11 @@ pub async fn tables(reader: &mut Reader<'_>) -> Read<Vec<Table>> {
         ours(reader, "TABLE_SCHEMA")
     );
     let rows = reader.lines(sql).await?;
-    let table =
-        |row: &Line| Table { database: row.text("db"), name: row.text("name"), is_view: row.raw("kind") == Some("VIEW") };
+    let table = |row: &Line| Table {
+        database: row.text("db"),
+        name: row.text("name"),
+        is_view: row.raw("kind") == Some("VIEW"),
+    };
     let mut tables: Vec<Table> = rows.iter().map(table).collect();
     tables.sort();
     Ok(tables)
@@ -186,7 +189,8 @@ pub async fn sequences(reader: &mut Reader<'_>) -> Read<Vec<Link>> {
     for row in reader.lines(sql).await? {
         let table = format!("{}.{}", row.text("db"), row.text("tbl"));
         let preset = row.text("preset");
-        let Some(name) = preset.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map(|(name, _)| name) else {
+        let Some(name) = preset.split_once('(').and_then(|(_, rest)| rest.rsplit_once(')')).map(|(name, _)| name)
+        else {
             continue;
         };
         links.push(Link {

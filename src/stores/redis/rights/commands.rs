@@ -107,12 +107,23 @@ impl Categories {
 /// Some of Redis 7.0.15's categories.
 #[cfg(test)]
 pub fn sample() -> Categories {
-    let category = |name: &str, commands: &[&str]| (name.to_owned(), commands.iter().map(|c| (*c).to_owned()).collect());
+    let category =
+        |name: &str, commands: &[&str]| (name.to_owned(), commands.iter().map(|c| (*c).to_owned()).collect());
     Categories(BTreeMap::from([
         category("read", &["get", "keys", "hgetall", "dbsize"]),
         category(
             "write",
-            &["set", "del", "flushall", "flushdb", "swapdb", "migrate", "function|load", "function|delete", "function|restore"],
+            &[
+                "set",
+                "del",
+                "flushall",
+                "flushdb",
+                "swapdb",
+                "migrate",
+                "function|load",
+                "function|delete",
+                "function|restore",
+            ],
         ),
         category("dangerous", &["flushall", "keys", "config|set", "config|get", "acl|setuser", "shutdown"]),
     ]))

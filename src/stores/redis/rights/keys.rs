@@ -22,8 +22,7 @@ const KEYS_A_ROUND: &str = "100";
 const ENTRIES: &str = "256";
 
 /// Commands with which a right on a key is tried. `ACL DRYRUN` runs none of them.
-const READING: [&[&str]; 6] =
-    [&["GET"], &["HGETALL"], &["EXISTS"], &["TYPE"], &["SMEMBERS"], &["LRANGE", "0", "0"]];
+const READING: [&[&str]; 6] = [&["GET"], &["HGETALL"], &["EXISTS"], &["TYPE"], &["SMEMBERS"], &["LRANGE", "0", "0"]];
 const WRITING: [&[&str]; 6] =
     [&["SET", "v"], &["DEL"], &["HSET", "f", "v"], &["SADD", "v"], &["LPUSH", "v"], &["EXPIRE", "1"]];
 
@@ -92,12 +91,14 @@ fn by(block: &RedisRights, table: &str, right: Right) -> Option<(String, String)
 
 /// Tries commands of one kind. A command that the user may not run at all says nothing of the key: the next one is tried.
 async fn ask(reader: &mut Reader, user: &str, key: &str, probes: &[&[&str]]) -> Read<Answer> {
-    let lacks = || Missing {
+    let lacks = || {
+        Missing {
         id: "redis.access.dryrun".to_owned(),
         what: "the server's own answer to what a user may do with a key".to_owned(),
         why: "the monitoring account may not run ACL DRYRUN (Redis 7 and later have it); rights are worked out from the users' rules".to_owned(),
         enable: Some("ACL SETUSER godwit_audit +acl|dryrun".to_owned()),
         price: "none: the server runs nothing for it".to_owned(),
+    }
     };
     for probe in probes {
         let mut words = vec!["ACL", "DRYRUN", user];
@@ -118,7 +119,8 @@ async fn ask(reader: &mut Reader, user: &str, key: &str, probes: &[&[&str]]) -> 
 /// The ACL log, in which each entry counts what is alike.
 pub async fn denials(reader: &mut Reader, tables: &[String]) -> Read<Readable<Vec<Denial>>> {
     let lacks = || {
-        let price = "none for the server; the same right allows to erase the log (ACL LOG RESET), which cannot be kept apart";
+        let price =
+            "none for the server; the same right allows to erase the log (ACL LOG RESET), which cannot be kept apart";
         missing("log", "what was refused to whom", "acl|log", price)
     };
     let Some(answer) = reader.ask_or(&["ACL", "LOG", ENTRIES], lacks).await? else {
@@ -163,7 +165,8 @@ pub async fn sample(reader: &mut Reader, tables: &[String]) -> Read<Readable<Key
         return Ok(Readable::Read(sample));
     }
     let lacks = || {
-        let price = "a few hundred microseconds of the server's only thread for each look; the account can then list all keys";
+        let price =
+            "a few hundred microseconds of the server's only thread for each look; the account can then list all keys";
         missing("keys", "keys outside every declared prefix", "scan", price)
     };
     let mut cursor = "0".to_owned();
@@ -209,6 +212,9 @@ mod tests {
         ]);
         let denial = denial(&entry, &["orders:*".to_owned()]);
         assert_eq!((denial.object.as_str(), denial.table.as_deref()), ("orders:*:*", Some("orders:*")));
-        assert_eq!((denial.user.as_str(), denial.count, denial.age_s, denial.client.as_str()), ("billing", 3, 12, "127.0.0.1"));
+        assert_eq!(
+            (denial.user.as_str(), denial.count, denial.age_s, denial.client.as_str()),
+            ("billing", 3, 12, "127.0.0.1")
+        );
     }
 }

@@ -45,7 +45,9 @@ pub async fn read(reader: &mut Reader) -> Read<Readable<BTreeMap<String, String>
 /// An array of name and value, or a map of one.
 fn pair(value: &redis::Value) -> Vec<String> {
     match value {
-        redis::Value::Map(entries) => entries.iter().take(1).flat_map(|(key, value)| [text(key), text(value)]).collect(),
+        redis::Value::Map(entries) => {
+            entries.iter().take(1).flat_map(|(key, value)| [text(key), text(value)]).collect()
+        }
         other => items(other).iter().map(text).collect(),
     }
 }

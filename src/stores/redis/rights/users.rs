@@ -109,12 +109,12 @@ fn rule(block: &mut RedisRights, word: &str) {
 }
 
 fn judge(block: &mut RedisRights, categories: &Categories) {
-    block.commands = JUDGED.iter().filter(|name| categories.allows(&block.rules, name)).map(|n| (*n).to_owned()).collect();
+    block.commands =
+        JUDGED.iter().filter(|name| categories.allows(&block.rules, name)).map(|n| (*n).to_owned()).collect();
     block.commands.sort();
     // Nothing that was taken away after `+@all`.
     let last_all = block.rules.iter().rposition(|rule| rule == "+@all");
-    block.all_commands =
-        last_all.is_some_and(|at| block.rules.iter().skip(at).all(|rule| !rule.starts_with('-')));
+    block.all_commands = last_all.is_some_and(|at| block.rules.iter().skip(at).all(|rule| !rule.starts_with('-')));
     block.may_read = categories.reading().any(|name| categories.allows(&block.rules, name));
     block.may_write = categories.writing().any(|name| categories.allows(&block.rules, name));
 }
@@ -138,11 +138,29 @@ mod tests {
         assert_eq!((sel.rights.len(), sel.passwords, twin.is_open, twin.is_on), (3, 1, true, false));
         assert_eq!(sel.same_password_as, ["twin"]);
         let own = &sel.rights[0];
-        assert_eq!(own.keys.iter().map(|k| (k.pattern.as_str(), k.reads, k.writes)).collect::<Vec<_>>(), [("a:*", true, true), ("b:*", true, false)]);
+        assert_eq!(
+            own.keys.iter().map(|k| (k.pattern.as_str(), k.reads, k.writes)).collect::<Vec<_>>(),
+            [("a:*", true, true), ("b:*", true, false)]
+        );
         assert!(own.may_read && own.may_write && !own.all_commands && own.channels == ["c:*"]);
-        assert_eq!(own.commands, ["flushall", "flushdb", "function|delete", "function|load", "function|restore", "keys", "migrate", "swapdb"]);
+        assert_eq!(
+            own.commands,
+            [
+                "flushall",
+                "flushdb",
+                "function|delete",
+                "function|load",
+                "function|restore",
+                "keys",
+                "migrate",
+                "swapdb"
+            ]
+        );
         assert_eq!((sel.rights[1].may_read, sel.rights[1].may_write), (true, false));
-        assert_eq!((sel.rights[2].may_write, sel.rights[2].commands.as_slice()), (true, &["config|get".to_owned()][..]));
+        assert_eq!(
+            (sel.rights[2].may_write, sel.rights[2].commands.as_slice()),
+            (true, &["config|get".to_owned()][..])
+        );
         let text = serde_json::to_string(&users).unwrap();
         assert!(!text.contains("30c952fa") && !text.contains("1b84e151"));
     }
