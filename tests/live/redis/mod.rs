@@ -1,5 +1,6 @@
 //! The Redis store against real servers: redis1 with a password, redis2 its replica.
 
+mod access;
 mod lab;
 mod missing;
 mod monitoring;
