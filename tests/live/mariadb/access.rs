@@ -235,7 +235,9 @@ async fn what_a_plain_login_may_not_see_is_not_checkable() {
     assert!(plain.missing.iter().any(|missing| missing.id == "mariadb.access.accounts"), "{:?}", plain.missing);
     assert!(plain.missing.iter().all(|missing| missing.enable.is_some()));
     let findings = judged(&shop.map, &ObservedAccess::default(), &plain.value);
-    for rule in ["MY-01", "MY-05", "MY-12", "MY-18", "MY-19", "MY-21", "MY-28", "OWN-01", "OWN-02", "OWN-09", "OWN-19", "OWN-24"] {
+    for rule in [
+        "MY-01", "MY-05", "MY-12", "MY-18", "MY-19", "MY-21", "MY-28", "OWN-01", "OWN-02", "OWN-09", "OWN-19", "OWN-24",
+    ] {
         let of_rule: Vec<&Verdict> = findings.iter().filter(|f| f.rule == rule).map(|f| &f.verdict).collect();
         assert!(matches!(of_rule[..], [Verdict::NotCheckable { .. }]), "{rule}: {of_rule:?}");
     }

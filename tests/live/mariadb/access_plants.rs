@@ -76,7 +76,13 @@ pub const PLANTS: &[Plant] = &[
         "GRANT SELECT ON *.* TO loose@'10.1.%'",
         "REVOKE SELECT ON *.* FROM loose@'10.1.%'; REVOKE SELECT ON `orders`.* FROM loose@'10.1.%'",
     ),
-    plant("MY-10", "''@'10.1.%'", NOTHING, "CREATE USER ''@'10.1.%' IDENTIFIED VIA ed25519 USING PASSWORD('anon') REQUIRE SSL", "DROP USER ''@'10.1.%'"),
+    plant(
+        "MY-10",
+        "''@'10.1.%'",
+        NOTHING,
+        "CREATE USER ''@'10.1.%' IDENTIFIED VIA ed25519 USING PASSWORD('anon') REQUIRE SSL",
+        "DROP USER ''@'10.1.%'",
+    ),
     plant(
         "MY-11",
         "'wide'@'%'",
@@ -141,7 +147,13 @@ pub const PLANTS: &[Plant] = &[
         "GRANT idle TO loose@'10.1.%' WITH ADMIN OPTION",
         "REVOKE idle FROM loose@'10.1.%'; REVOKE idle FROM orders_app@'10.1.%'",
     ),
-    plant("MY-23", "max_password_errors", NOTHING, "SET GLOBAL max_password_errors = 4000000000", "SET GLOBAL max_password_errors = 20"),
+    plant(
+        "MY-23",
+        "max_password_errors",
+        NOTHING,
+        "SET GLOBAL max_password_errors = 4000000000",
+        "SET GLOBAL max_password_errors = 20",
+    ),
     plant(
         "MY-24",
         "'orders_app'@'10.1.%'",

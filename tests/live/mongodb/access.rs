@@ -21,42 +21,150 @@ const PASSWORD: &str = "Wachs0mkeit-7781";
 
 /// Commands as JSON, one a line: database, then command. `@` stands for this test's name.
 const PLANTS: &[Plant] = &[
-    plant("MG-03", "@_loose@admin", "", r#"admin {"grantRolesToUser": "@_loose", "roles": ["root"]}"#, r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["root"]}"#),
-    plant("MG-03", "@_loose@admin", "", r#"admin {"createRole": "@_all", "roles": [], "privileges": [{"resource": {"anyResource": true}, "actions": ["anyAction"]}]}
-admin {"grantRolesToUser": "@_loose", "roles": ["@_all"]}"#, r#"admin {"dropRole": "@_all"}"#),
-    plant("MG-04", "@_loose@admin", r#"admin {"grantRolesToUser": "@_glass", "roles": ["readAnyDatabase"]}"#, r#"admin {"grantRolesToUser": "@_loose", "roles": ["readAnyDatabase"]}"#, r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["readAnyDatabase"]}
-admin {"revokeRolesFromUser": "@_glass", "roles": ["readAnyDatabase"]}"#),
-    plant("MG-05", "@_loose@admin", r#"admin {"grantRolesToUser": "@_loose", "roles": [{"role": "dbAdmin", "db": "@_orders"}]}"#, r#"admin {"grantRolesToUser": "@_loose", "roles": [{"role": "dbOwner", "db": "@_orders"}]}"#, r#"admin {"revokeRolesFromUser": "@_loose", "roles": [{"role": "dbOwner", "db": "@_orders"}, {"role": "dbAdmin", "db": "@_orders"}]}"#),
-    plant("MG-06", "@_wide@admin on { db: \"\", collection: \"\" }", r#"admin {"createRole": "@_reads", "roles": [], "privileges": [{"resource": {"db": "", "collection": ""}, "actions": ["collStats"]}]}
-admin {"grantRolesToUser": "@_glass", "roles": ["@_reads"]}"#, r#"admin {"createRole": "@_wide", "roles": [], "privileges": [{"resource": {"db": "", "collection": ""}, "actions": ["insert"]}]}
-admin {"grantRolesToUser": "@_glass", "roles": ["@_wide"]}"#, r#"admin {"dropRole": "@_wide"}
-admin {"dropRole": "@_reads"}"#),
-    plant("MG-07", "@_loose@admin", "", r#"admin {"grantRolesToUser": "@_loose", "roles": ["clusterMonitor"]}"#, r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["clusterMonitor"]}"#),
-    plant("MG-08", "@_loose@admin", r#"admin {"grantRolesToUser": "@_mover", "roles": ["restore"]}"#, r#"admin {"grantRolesToUser": "@_loose", "roles": ["backup"]}"#, r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["backup"]}
-admin {"revokeRolesFromUser": "@_mover", "roles": ["restore"]}"#),
-    plant("MG-11", "@_old@admin", "", r#"admin {"createUser": "@_old", "pwd": "geheim-9942", "roles": [{"role": "read", "db": "@_nowhere"}], "mechanisms": ["SCRAM-SHA-1"]}"#, r#"admin {"dropUser": "@_old"}"#),
-    plant("MG-13", "@_app_orders@admin", r#"admin {"updateUser": "@_loose", "authenticationRestrictions": []}"#, r#"admin {"updateUser": "@_app_orders", "authenticationRestrictions": []}"#, r#"admin {"updateUser": "@_app_orders", "authenticationRestrictions": [{"clientSource": ["127.0.0.1"]}]}"#),
-    plant("MG-15", "@_orders", r#"@_billing {"profile": 1, "slowms": 5000}"#, r#"@_orders {"profile": 2}"#, r#"@_orders {"profile": 0}
-@_billing {"profile": 0, "slowms": 100}"#),
-    plant("MG-17", "@_nobodys@admin", "", r#"admin {"createRole": "@_nobodys", "roles": [], "privileges": []}"#, r#"admin {"dropRole": "@_nobodys"}"#),
-    plant("MG-18", "@_r_billing@admin from @_r_orders@admin", r#"admin {"createRole": "@_r_orders", "roles": [], "privileges": []}
+    plant(
+        "MG-03",
+        "@_loose@admin",
+        "",
+        r#"admin {"grantRolesToUser": "@_loose", "roles": ["root"]}"#,
+        r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["root"]}"#,
+    ),
+    plant(
+        "MG-03",
+        "@_loose@admin",
+        "",
+        r#"admin {"createRole": "@_all", "roles": [], "privileges": [{"resource": {"anyResource": true}, "actions": ["anyAction"]}]}
+admin {"grantRolesToUser": "@_loose", "roles": ["@_all"]}"#,
+        r#"admin {"dropRole": "@_all"}"#,
+    ),
+    plant(
+        "MG-04",
+        "@_loose@admin",
+        r#"admin {"grantRolesToUser": "@_glass", "roles": ["readAnyDatabase"]}"#,
+        r#"admin {"grantRolesToUser": "@_loose", "roles": ["readAnyDatabase"]}"#,
+        r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["readAnyDatabase"]}
+admin {"revokeRolesFromUser": "@_glass", "roles": ["readAnyDatabase"]}"#,
+    ),
+    plant(
+        "MG-05",
+        "@_loose@admin",
+        r#"admin {"grantRolesToUser": "@_loose", "roles": [{"role": "dbAdmin", "db": "@_orders"}]}"#,
+        r#"admin {"grantRolesToUser": "@_loose", "roles": [{"role": "dbOwner", "db": "@_orders"}]}"#,
+        r#"admin {"revokeRolesFromUser": "@_loose", "roles": [{"role": "dbOwner", "db": "@_orders"}, {"role": "dbAdmin", "db": "@_orders"}]}"#,
+    ),
+    plant(
+        "MG-06",
+        "@_wide@admin on { db: \"\", collection: \"\" }",
+        r#"admin {"createRole": "@_reads", "roles": [], "privileges": [{"resource": {"db": "", "collection": ""}, "actions": ["collStats"]}]}
+admin {"grantRolesToUser": "@_glass", "roles": ["@_reads"]}"#,
+        r#"admin {"createRole": "@_wide", "roles": [], "privileges": [{"resource": {"db": "", "collection": ""}, "actions": ["insert"]}]}
+admin {"grantRolesToUser": "@_glass", "roles": ["@_wide"]}"#,
+        r#"admin {"dropRole": "@_wide"}
+admin {"dropRole": "@_reads"}"#,
+    ),
+    plant(
+        "MG-07",
+        "@_loose@admin",
+        "",
+        r#"admin {"grantRolesToUser": "@_loose", "roles": ["clusterMonitor"]}"#,
+        r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["clusterMonitor"]}"#,
+    ),
+    plant(
+        "MG-08",
+        "@_loose@admin",
+        r#"admin {"grantRolesToUser": "@_mover", "roles": ["restore"]}"#,
+        r#"admin {"grantRolesToUser": "@_loose", "roles": ["backup"]}"#,
+        r#"admin {"revokeRolesFromUser": "@_loose", "roles": ["backup"]}
+admin {"revokeRolesFromUser": "@_mover", "roles": ["restore"]}"#,
+    ),
+    plant(
+        "MG-11",
+        "@_old@admin",
+        "",
+        r#"admin {"createUser": "@_old", "pwd": "geheim-9942", "roles": [{"role": "read", "db": "@_nowhere"}], "mechanisms": ["SCRAM-SHA-1"]}"#,
+        r#"admin {"dropUser": "@_old"}"#,
+    ),
+    plant(
+        "MG-13",
+        "@_app_orders@admin",
+        r#"admin {"updateUser": "@_loose", "authenticationRestrictions": []}"#,
+        r#"admin {"updateUser": "@_app_orders", "authenticationRestrictions": []}"#,
+        r#"admin {"updateUser": "@_app_orders", "authenticationRestrictions": [{"clientSource": ["127.0.0.1"]}]}"#,
+    ),
+    plant(
+        "MG-15",
+        "@_orders",
+        r#"@_billing {"profile": 1, "slowms": 5000}"#,
+        r#"@_orders {"profile": 2}"#,
+        r#"@_orders {"profile": 0}
+@_billing {"profile": 0, "slowms": 100}"#,
+    ),
+    plant(
+        "MG-17",
+        "@_nobodys@admin",
+        "",
+        r#"admin {"createRole": "@_nobodys", "roles": [], "privileges": []}"#,
+        r#"admin {"dropRole": "@_nobodys"}"#,
+    ),
+    plant(
+        "MG-18",
+        "@_r_billing@admin from @_r_orders@admin",
+        r#"admin {"createRole": "@_r_orders", "roles": [], "privileges": []}
 admin {"createRole": "@_r_billing", "roles": [], "privileges": []}
 admin {"grantRolesToUser": "@_app_orders", "roles": ["@_r_orders"]}
-admin {"grantRolesToUser": "@_app_billing", "roles": ["@_r_billing"]}"#, r#"admin {"grantRolesToRole": "@_r_billing", "roles": ["@_r_orders"]}"#, r#"admin {"dropRole": "@_r_billing"}
-admin {"dropRole": "@_r_orders"}"#),
-    plant("OWN-01", "@_app_billing on @_orders.orders", r#"admin {"grantRolesToUser": "@_loose", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#, r#"admin {"grantRolesToUser": "@_app_billing", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#, r#"admin {"revokeRolesFromUser": "@_app_billing", "roles": [{"role": "readWrite", "db": "@_orders"}]}
-admin {"revokeRolesFromUser": "@_loose", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#),
-    plant("OWN-02", "@_app_billing on @_orders.orders", "", r#"admin {"createRole": "@_peek", "roles": [], "privileges": [{"resource": {"db": "@_orders", "collection": "orders"}, "actions": ["find"]}]}
-admin {"grantRolesToUser": "@_app_billing", "roles": ["@_peek"]}"#, r#"admin {"dropRole": "@_peek"}"#),
-    plant("OWN-04", "@_app_stock on @_orders", "", r#"admin {"createRole": "@_look", "roles": [], "privileges": [{"resource": {"db": "@_orders", "collection": ""}, "actions": ["listCollections"]}]}
-admin {"grantRolesToUser": "@_app_stock", "roles": ["@_look"]}"#, r#"admin {"dropRole": "@_look"}"#),
-    plant("OWN-09", "@_orders.across", r#"@_orders {"create": "within", "viewOn": "orders", "pipeline": [{"$lookup": {"from": "lines", "localField": "_id", "foreignField": "o", "as": "l"}}]}"#, r#"@_orders {"create": "across", "viewOn": "orders", "pipeline": [{"$lookup": {"from": "guests", "localField": "_id", "foreignField": "o", "as": "l"}}]}"#, r#"@_orders {"drop": "across"}
-@_orders {"drop": "within"}"#),
-    plant("OWN-16", "@_orders.nobodys", r#"@_orders {"create": "fine", "viewOn": "orders", "pipeline": []}"#, r#"@_orders {"create": "nobodys"}"#, r#"@_orders {"drop": "nobodys"}
-@_orders {"drop": "fine"}"#),
-    plant("OWN-23", "@_shared@admin", r#"admin {"createRole": "@_shared", "roles": [], "privileges": []}
+admin {"grantRolesToUser": "@_app_billing", "roles": ["@_r_billing"]}"#,
+        r#"admin {"grantRolesToRole": "@_r_billing", "roles": ["@_r_orders"]}"#,
+        r#"admin {"dropRole": "@_r_billing"}
+admin {"dropRole": "@_r_orders"}"#,
+    ),
+    plant(
+        "OWN-01",
+        "@_app_billing on @_orders.orders",
+        r#"admin {"grantRolesToUser": "@_loose", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#,
+        r#"admin {"grantRolesToUser": "@_app_billing", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#,
+        r#"admin {"revokeRolesFromUser": "@_app_billing", "roles": [{"role": "readWrite", "db": "@_orders"}]}
+admin {"revokeRolesFromUser": "@_loose", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#,
+    ),
+    plant(
+        "OWN-02",
+        "@_app_billing on @_orders.orders",
+        "",
+        r#"admin {"createRole": "@_peek", "roles": [], "privileges": [{"resource": {"db": "@_orders", "collection": "orders"}, "actions": ["find"]}]}
+admin {"grantRolesToUser": "@_app_billing", "roles": ["@_peek"]}"#,
+        r#"admin {"dropRole": "@_peek"}"#,
+    ),
+    plant(
+        "OWN-04",
+        "@_app_stock on @_orders",
+        "",
+        r#"admin {"createRole": "@_look", "roles": [], "privileges": [{"resource": {"db": "@_orders", "collection": ""}, "actions": ["listCollections"]}]}
+admin {"grantRolesToUser": "@_app_stock", "roles": ["@_look"]}"#,
+        r#"admin {"dropRole": "@_look"}"#,
+    ),
+    plant(
+        "OWN-09",
+        "@_orders.across",
+        r#"@_orders {"create": "within", "viewOn": "orders", "pipeline": [{"$lookup": {"from": "lines", "localField": "_id", "foreignField": "o", "as": "l"}}]}"#,
+        r#"@_orders {"create": "across", "viewOn": "orders", "pipeline": [{"$lookup": {"from": "guests", "localField": "_id", "foreignField": "o", "as": "l"}}]}"#,
+        r#"@_orders {"drop": "across"}
+@_orders {"drop": "within"}"#,
+    ),
+    plant(
+        "OWN-16",
+        "@_orders.nobodys",
+        r#"@_orders {"create": "fine", "viewOn": "orders", "pipeline": []}"#,
+        r#"@_orders {"create": "nobodys"}"#,
+        r#"@_orders {"drop": "nobodys"}
+@_orders {"drop": "fine"}"#,
+    ),
+    plant(
+        "OWN-23",
+        "@_shared@admin",
+        r#"admin {"createRole": "@_shared", "roles": [], "privileges": []}
 admin {"grantRolesToUser": "@_app_orders", "roles": ["@_shared"]}
-admin {"grantRolesToUser": "@_app_billing", "roles": ["@_shared"]}"#, r#"admin {"grantPrivilegesToRole": "@_shared", "privileges": [{"resource": {"db": "@_orders", "collection": "lines"}, "actions": ["find"]}]}"#, r#"admin {"dropRole": "@_shared"}"#),
+admin {"grantRolesToUser": "@_app_billing", "roles": ["@_shared"]}"#,
+        r#"admin {"grantPrivilegesToRole": "@_shared", "privileges": [{"resource": {"db": "@_orders", "collection": "lines"}, "actions": ["find"]}]}"#,
+        r#"admin {"dropRole": "@_shared"}"#,
+    ),
 ];
 
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -90,7 +198,8 @@ impl Shop {
         let name = name("acc");
         let account = format!("{name}_audit");
         for grant in open(&url()).monitoring().unwrap().grants(MonitorRole::Audit) {
-            let statement = grant.statement.replace(MonitorRole::Audit.account(), &account).replace("PASSWORD", PASSWORD);
+            let statement =
+                grant.statement.replace(MonitorRole::Audit.account(), &account).replace("PASSWORD", PASSWORD);
             run_printed(&admin, &statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
         }
         let own = |what: &str| format!("{name}_{what}");
@@ -127,7 +236,7 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
             ("mover", "read".to_owned(), format!("{}_nowhere", shop.name)),
         ] {
             let create = doc! { "createUser": format!("{}_{user}", shop.name), "pwd": PASSWORD, "mechanisms": ["SCRAM-SHA-256"],
-                "roles": [{ "role": role, "db": database }], "authenticationRestrictions": [{ "clientSource": ["127.0.0.1"] }] };
+            "roles": [{ "role": role, "db": database }], "authenticationRestrictions": [{ "clientSource": ["127.0.0.1"] }] };
             shop.admin.database("admin").run_command(create).await.unwrap();
         }
         shop
@@ -145,8 +254,22 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
             let command: serde_json::Value = serde_json::from_str(command).unwrap();
             let Bson::Document(command) = mongodb::bson::serialize_to_bson(&command).unwrap() else { panic!("{line}") };
             // The first key names the command; JSON sorts keys.
-            let verbs = ["create", "createRole", "createUser", "updateUser", "dropRole", "dropUser", "drop", "profile", "grantRolesToUser",
-                "revokeRolesFromUser", "grantRolesToRole", "revokeRolesFromRole", "grantPrivilegesToRole", "revokePrivilegesFromRole"];
+            let verbs = [
+                "create",
+                "createRole",
+                "createUser",
+                "updateUser",
+                "dropRole",
+                "dropUser",
+                "drop",
+                "profile",
+                "grantRolesToUser",
+                "revokeRolesFromUser",
+                "grantRolesToRole",
+                "revokeRolesFromRole",
+                "grantPrivilegesToRole",
+                "revokePrivilegesFromRole",
+            ];
             let verb = verbs.iter().find(|verb| command.contains_key(**verb)).unwrap_or_else(|| panic!("{line}"));
             let mut ordered = doc! { *verb: command.get(*verb).unwrap().clone() };
             ordered.extend(command.into_iter().filter(|(key, _)| key != verb));
@@ -232,7 +355,9 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
     let mut secrets = vec![PASSWORD.to_owned(), "geheim-9942".to_owned()];
     for user in users.get_array("users").unwrap().iter().filter_map(Bson::as_document) {
         for mechanism in user.get_document("credentials").unwrap().values().filter_map(Bson::as_document) {
-            secrets.extend(["salt", "storedKey", "serverKey"].iter().map(|key| mechanism.get_str(key).unwrap().to_owned()));
+            secrets.extend(
+                ["salt", "storedKey", "serverKey"].iter().map(|key| mechanism.get_str(key).unwrap().to_owned()),
+            );
         }
     }
     assert!(secrets.len() >= 8);
@@ -270,7 +395,15 @@ async fn what_one_server_cannot_show_is_judged_on_altered_facts() {
         (facts.options, facts.can_audit) = (Readable::Read(options), can_audit);
         reading
     };
-    let bad = altered(&[("net.bindIp", "0.0.0.0"), ("net.tls.mode", "allowTLS"), ("net.port", "27017"), ("security.keyFile", "(set)")], true);
+    let bad = altered(
+        &[
+            ("net.bindIp", "0.0.0.0"),
+            ("net.tls.mode", "allowTLS"),
+            ("net.port", "27017"),
+            ("security.keyFile", "(set)"),
+        ],
+        true,
+    );
     let of = |reading: &AccessReading, rule: &str| of_rule(&shop.map, reading, rule);
     assert_eq!(of(&bad, "MG-09"), ["net.tls.mode"]);
     assert_eq!(of(&bad, "MG-10"), ["net.tls.disabledProtocols"]);
@@ -278,8 +411,15 @@ async fn what_one_server_cannot_show_is_judged_on_altered_facts() {
     assert_eq!(of(&bad, "MG-14"), ["auditLog.destination"]);
     assert_eq!(of(&bad, "MG-16"), ["net.port", "security.clusterAuthMode"]);
     let good = altered(
-        &[("net.bindIp", "0.0.0.0"), ("net.tls.mode", "requireTLS"), ("net.tls.disabledProtocols", "TLS1_0,TLS1_1"), ("net.port", "4711"),
-            ("security.javascriptEnabled", "false"), ("security.clusterAuthMode", "x509"), ("auditLog.destination", "file")],
+        &[
+            ("net.bindIp", "0.0.0.0"),
+            ("net.tls.mode", "requireTLS"),
+            ("net.tls.disabledProtocols", "TLS1_0,TLS1_1"),
+            ("net.port", "4711"),
+            ("security.javascriptEnabled", "false"),
+            ("security.clusterAuthMode", "x509"),
+            ("auditLog.destination", "file"),
+        ],
         true,
     );
     for rule in ["MG-09", "MG-10", "MG-12", "MG-14", "MG-16"] {
@@ -316,8 +456,12 @@ async fn changes_of_rights_are_noticed_and_a_plain_login_is_not_checkable() {
     let own: Vec<String> =
         changes.iter().filter(|c| c.login == shop.own("@_app_billing")).map(|c| c.sentence.clone()).collect();
     assert!(own.contains(&shop.own("is now in read@@_orders")), "{own:?}");
-    assert!(own.iter().any(|sentence| sentence.contains("has now SELECT") && sentence.contains("orders.orders")), "{own:?}");
-    let loose = open(&url_as(&shop.own("@_loose"), PASSWORD)).access_facts().unwrap().access_facts(&[], &[]).await.unwrap();
+    assert!(
+        own.iter().any(|sentence| sentence.contains("has now SELECT") && sentence.contains("orders.orders")),
+        "{own:?}"
+    );
+    let loose =
+        open(&url_as(&shop.own("@_loose"), PASSWORD)).access_facts().unwrap().access_facts(&[], &[]).await.unwrap();
     assert!(loose.missing.iter().all(|missing| missing.enable.is_some()) && !loose.missing.is_empty());
     let findings = judged(&shop.map, &ObservedAccess::default(), &loose.value);
     for rule in ["MG-01", "MG-02", "MG-03", "MG-12", "MG-17", "OWN-01", "OWN-02", "OWN-23", "OWN-24"] {
@@ -331,12 +475,16 @@ async fn changes_of_rights_are_noticed_and_a_plain_login_is_not_checkable() {
 #[ignore = "needs MongoDB: run tests/run"]
 async fn access_of_another_service_is_seen_while_it_happens() {
     let shop = Shop::open().await;
-    shop.run(r#"admin {"grantRolesToUser": "@_app_billing", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#).await;
+    shop.run(r#"admin {"grantRolesToUser": "@_app_billing", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#)
+        .await;
     let orders = shop.admin.database(&shop.own("@_orders")).collection::<Document>("orders");
     orders.insert_one(doc! { "_id": 1, "s": "geheim-9942" }).await.unwrap();
-    let billing = client(&url_as(&shop.own("@_app_billing"), PASSWORD), "billing worker").await.database(&shop.own("@_orders"));
+    let billing =
+        client(&url_as(&shop.own("@_app_billing"), PASSWORD), "billing worker").await.database(&shop.own("@_orders"));
     let running = tokio::spawn(async move {
-        billing.run_command(doc! { "find": "orders", "filter": { "s": "geheim-9942", "$where": "sleep(3000) || true" } }).await
+        billing
+            .run_command(doc! { "find": "orders", "filter": { "s": "geheim-9942", "$where": "sleep(3000) || true" } })
+            .await
     });
     let mut observed = ObservedAccess::default();
     let subject = shop.own("@_app_billing on @_orders.orders");
@@ -345,7 +493,10 @@ async fn access_of_another_service_is_seen_while_it_happens() {
     for _ in 0..200 {
         let activity = shop.audit.sessions().unwrap().activity().await.unwrap();
         observed.take(&activity.value.touches, activity.at);
-        seen = failing(&shop.map, &observed, &reading).into_iter().filter(|f| f.rule == "OWN-07" && shop.is_own(f)).collect();
+        seen = failing(&shop.map, &observed, &reading)
+            .into_iter()
+            .filter(|f| f.rule == "OWN-07" && shop.is_own(f))
+            .collect();
         if !seen.is_empty() || running.is_finished() {
             break;
         }

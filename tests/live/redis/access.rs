@@ -19,23 +19,113 @@ const PASSWORD: &str = "Wachs0mkeit-7781";
 const NOTHING: &str = "PING";
 
 const PLANTS: &[Plant] = &[
-    plant("RD-01", "default", "ACL SETUSER default resetpass >other", "ACL SETUSER default nopass", "ACL SETUSER default resetpass >@"),
-    plant("RD-02", "loose", "ACL SETUSER shut off nopass", "ACL SETUSER loose nopass", "ACL SETUSER loose resetpass >loose; ACL DELUSER shut"),
-    plant("RD-04", "loose", "ACL SETUSER loose +@admin -@admin", "ACL SETUSER loose +@admin", "ACL SETUSER loose -@admin"),
-    plant("RD-05", "orders", "ACL SETUSER orders ~orders:*:x", "ACL SETUSER orders ~*", "ACL SETUSER orders resetkeys ~orders:* ~lines:*"),
-    plant("RD-06", "orders", "ACL SETUSER orders &orders:*", "ACL SETUSER orders allchannels", "ACL SETUSER orders resetchannels"),
-    plant("RD-07", "orders", "ACL SETUSER orders +config|resetstat", "ACL SETUSER orders +flushall +config|set", "ACL SETUSER orders -flushall -config|set -config|resetstat"),
-    plant("RD-08", "orders", "ACL SETUSER orders +fcall_ro", "ACL SETUSER orders +eval", "ACL SETUSER orders -eval -fcall_ro"),
-    plant("RD-09", "acl-pubsub-default", NOTHING, "CONFIG SET acl-pubsub-default allchannels", "CONFIG SET acl-pubsub-default resetchannels"),
-    plant("RD-13", "loose", "ACL SETUSER loose >twin", "ACL SETUSER billing >twin", "ACL SETUSER loose <twin; ACL SETUSER billing <twin"),
+    plant(
+        "RD-01",
+        "default",
+        "ACL SETUSER default resetpass >other",
+        "ACL SETUSER default nopass",
+        "ACL SETUSER default resetpass >@",
+    ),
+    plant(
+        "RD-02",
+        "loose",
+        "ACL SETUSER shut off nopass",
+        "ACL SETUSER loose nopass",
+        "ACL SETUSER loose resetpass >loose; ACL DELUSER shut",
+    ),
+    plant(
+        "RD-04",
+        "loose",
+        "ACL SETUSER loose +@admin -@admin",
+        "ACL SETUSER loose +@admin",
+        "ACL SETUSER loose -@admin",
+    ),
+    plant(
+        "RD-05",
+        "orders",
+        "ACL SETUSER orders ~orders:*:x",
+        "ACL SETUSER orders ~*",
+        "ACL SETUSER orders resetkeys ~orders:* ~lines:*",
+    ),
+    plant(
+        "RD-06",
+        "orders",
+        "ACL SETUSER orders &orders:*",
+        "ACL SETUSER orders allchannels",
+        "ACL SETUSER orders resetchannels",
+    ),
+    plant(
+        "RD-07",
+        "orders",
+        "ACL SETUSER orders +config|resetstat",
+        "ACL SETUSER orders +flushall +config|set",
+        "ACL SETUSER orders -flushall -config|set -config|resetstat",
+    ),
+    plant(
+        "RD-08",
+        "orders",
+        "ACL SETUSER orders +fcall_ro",
+        "ACL SETUSER orders +eval",
+        "ACL SETUSER orders -eval -fcall_ro",
+    ),
+    plant(
+        "RD-09",
+        "acl-pubsub-default",
+        NOTHING,
+        "CONFIG SET acl-pubsub-default allchannels",
+        "CONFIG SET acl-pubsub-default resetchannels",
+    ),
+    plant(
+        "RD-13",
+        "loose",
+        "ACL SETUSER loose >twin",
+        "ACL SETUSER billing >twin",
+        "ACL SETUSER loose <twin; ACL SETUSER billing <twin",
+    ),
     plant("RD-14", "orders", NOTHING, "ACL SETUSER orders >older", "ACL SETUSER orders <older"),
     plant("RD-16", "slowlog-max-len", NOTHING, "CONFIG SET slowlog-max-len 64", "CONFIG SET slowlog-max-len 2048"),
-    plant("OWN-01", "billing on orders:*", "ACL SETUSER loose ~orders:*", "ACL SETUSER billing ~orders:*", "ACL SETUSER billing resetkeys ~billing:* %R~lines:*; ACL SETUSER loose resetkeys"),
-    plant("OWN-01", "billing on orders:*", NOTHING, "ACL SETUSER billing (+set ~*:1)", "ACL SETUSER billing clearselectors"),
-    plant("OWN-02", "orders on billing:*", "ACL SETUSER orders %R~bill", "ACL SETUSER orders %R~billing:[0-9]*", "ACL SETUSER orders resetkeys ~orders:* ~lines:*"),
-    plant("OWN-17", "billing and orders", NOTHING, "ACL SETUSER billing ~orders:1*", "ACL SETUSER billing resetkeys ~billing:* %R~lines:*"),
-    plant("OWN-18", "stray:*", "SET orders:1 geheim-9942", "SET stray:4711 geheim-9942", "DEL stray:4711; DEL orders:1"),
-    plant("OWN-19", "orders", "ACL SETUSER shut off >twin", "ACL SETUSER billing >twin; ACL SETUSER orders >twin", "ACL DELUSER shut; ACL SETUSER billing <twin; ACL SETUSER orders <twin"),
+    plant(
+        "OWN-01",
+        "billing on orders:*",
+        "ACL SETUSER loose ~orders:*",
+        "ACL SETUSER billing ~orders:*",
+        "ACL SETUSER billing resetkeys ~billing:* %R~lines:*; ACL SETUSER loose resetkeys",
+    ),
+    plant(
+        "OWN-01",
+        "billing on orders:*",
+        NOTHING,
+        "ACL SETUSER billing (+set ~*:1)",
+        "ACL SETUSER billing clearselectors",
+    ),
+    plant(
+        "OWN-02",
+        "orders on billing:*",
+        "ACL SETUSER orders %R~bill",
+        "ACL SETUSER orders %R~billing:[0-9]*",
+        "ACL SETUSER orders resetkeys ~orders:* ~lines:*",
+    ),
+    plant(
+        "OWN-17",
+        "billing and orders",
+        NOTHING,
+        "ACL SETUSER billing ~orders:1*",
+        "ACL SETUSER billing resetkeys ~billing:* %R~lines:*",
+    ),
+    plant(
+        "OWN-18",
+        "stray:*",
+        "SET orders:1 geheim-9942",
+        "SET stray:4711 geheim-9942",
+        "DEL stray:4711; DEL orders:1",
+    ),
+    plant(
+        "OWN-19",
+        "orders",
+        "ACL SETUSER shut off >twin",
+        "ACL SETUSER billing >twin; ACL SETUSER orders >twin",
+        "ACL DELUSER shut; ACL SETUSER billing <twin; ACL SETUSER orders <twin",
+    ),
 ];
 
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -68,7 +158,8 @@ struct Shop {
 async fn send(connection: &mut MultiplexedConnection, words: &str) -> redis::RedisResult<redis::Value> {
     let mut command = redis::Cmd::new();
     // A selector is one word.
-    let (plain, selector) = words.split_once('(').map_or((words, None), |(plain, rest)| (plain, Some(format!("({rest}"))));
+    let (plain, selector) =
+        words.split_once('(').map_or((words, None), |(plain, rest)| (plain, Some(format!("({rest}"))));
     for word in plain.split_whitespace() {
         command.arg(word);
     }
@@ -88,10 +179,7 @@ impl Shop {
         let place = url.split_once('@').unwrap().1.to_owned();
         let audit = open(&format!("redis://godwit_audit:{PASSWORD}@{place}"));
         let map = StoreMap {
-            services: vec![
-                service("orders", "lab", "orders", &[]),
-                service("billing", "lab", "billing", &["lines:*"]),
-            ],
+            services: vec![service("orders", "lab", "orders", &[]), service("billing", "lab", "billing", &["lines:*"])],
             tables: vec![table("orders:*", "orders"), table("lines:*", "orders"), table("billing:*", "billing")],
             break_glass: vec!["default".to_owned()],
             migration: vec!["mover".to_owned()],
@@ -152,10 +240,7 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
     score.sound(&shop.failing().await);
     let mut everything = String::new();
     // A second password and a twin are what some plants are made of; those rules are looked at by their own plants.
-    let made_of: &[(&str, &[&str])] = &[
-        ("RD-13", &["RD-14"]),
-        ("OWN-19", &["RD-13", "RD-14"]),
-    ];
+    let made_of: &[(&str, &[&str])] = &[("RD-13", &["RD-14"]), ("OWN-19", &["RD-13", "RD-14"])];
     for plant in PLANTS {
         let tolerated = made_of.iter().find(|(rule, _)| *rule == plant.rule).map_or(&[][..], |(_, rules)| rules);
         let keep = |mut findings: Vec<Finding>| {
@@ -200,7 +285,14 @@ async fn what_one_server_cannot_show_is_judged_on_altered_facts() {
     {
         let facts = facts(&mut reading);
         let Readable::Read(settings) = &mut facts.settings else { panic!("CONFIG GET is allowed") };
-        for (name, value) in [("bind", "* -::*"), ("protected-mode", "no"), ("enable-debug-command", "local"), ("port", "6379"), ("tls-port", "0"), ("aclfile", "")] {
+        for (name, value) in [
+            ("bind", "* -::*"),
+            ("protected-mode", "no"),
+            ("enable-debug-command", "local"),
+            ("port", "6379"),
+            ("tls-port", "0"),
+            ("aclfile", ""),
+        ] {
             settings.insert(name.to_owned(), value.to_owned());
         }
         facts.has_config_file = false;
@@ -253,7 +345,10 @@ async fn who_was_refused_is_told_and_a_replica_that_is_everybody() {
     .await;
     let reading = shop.look().await.value;
     let mut failing = failing(&shop.map, &ObservedAccess::default(), &reading);
-    failing.retain(|f| ["RD-15", "OWN-07", "RD-18"].contains(&f.rule.as_str()) && (f.rule != "RD-15" || f.subject.starts_with("billing")));
+    failing.retain(|f| {
+        ["RD-15", "OWN-07", "RD-18"].contains(&f.rule.as_str())
+            && (f.rule != "RD-15" || f.subject.starts_with("billing"))
+    });
     let mut told = told(&failing);
     told.sort();
     assert_eq!(told, ["OWN-07 billing on orders:*", "RD-15 billing command", "RD-15 billing key", "RD-18 default"]);

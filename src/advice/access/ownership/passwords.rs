@@ -18,7 +18,8 @@ pub fn shared(case: &Case<'_>) -> Judgement {
                 );
             }
             let Readable::Read(accounts) = &facts.accounts else { return Judgement::default() };
-            let same = accounts.iter().filter_map(|a| Some((a, a.same_password_as.as_ref()?)));
+            let open = accounts.iter().filter(|account| !account.is_locked && !account.is_role);
+            let same = open.filter_map(|a| Some((a, a.same_password_as.as_ref()?)));
             same.filter(|(account, other)| {
                 let other_user = other.rsplit_once('@').map_or(other.as_str(), |(user, _)| user);
                 other_user != account.user
