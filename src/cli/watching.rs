@@ -37,14 +37,16 @@ pub async fn watch<T: Serialize + PartialEq>(
         }
     }
     out.either(&document, || text(&document))?;
-    while args.watch {
+    if !args.watch {
+        return Ok(Exit::Ok);
+    }
+    loop {
         let (now, _) = next(&mut session, &make).await?;
         if now != document {
             document = now;
             out.either(&document, || text(&document))?;
         }
     }
-    Ok(Exit::Ok)
 }
 
 async fn next<T>(

@@ -73,8 +73,14 @@ impl Form<'_> {
 
     fn open(&mut self, from: &[TableWithJoins], awaits_select: bool, of_select: bool) {
         let expressions = self.expressions();
-        let scope = self.scopes.of(from, &expressions);
+        let scope = self.scope(from, &expressions);
         self.frames.push(Frame { scope, expressions, awaits_select, of_select });
+    }
+
+    fn scope(&mut self, from: &[TableWithJoins], expressions: &Expressions) -> Scope {
+        let around = self.frames.iter().flat_map(|frame| &frame.scope.sources);
+        let around: Vec<&str> = around.map(|source| source.canonical.as_str()).collect();
+        self.scopes.of(from, expressions, &around)
     }
 
     /// The canonical spelling of a column: unqualified where its block has one source only.
@@ -217,7 +223,7 @@ impl VisitorMut for Form<'_> {
         self.name_expressions(query);
         if let SetExpr::Select(select) = query.body.as_ref() {
             let expressions = self.expressions();
-            let scope = self.scopes.of(&select.from, &expressions);
+            let scope = self.scope(&select.from, &expressions);
             if let Some(frame) = self.frames.last_mut() {
                 frame.scope = scope;
                 frame.awaits_select = true;

@@ -85,9 +85,11 @@ impl TableFacts {
 /// The facts of all blocks of a text; empty where it cannot be parsed or names no known table.
 pub fn of(dialect: Dialect, text: &str, catalogue: &Catalogue<'_>) -> Vec<TableFacts> {
     let mut reader = Reader { catalogue, done: Vec::new(), found: Vec::new() };
-    for statement in sql::parse(dialect, text).unwrap_or_default() {
-        let _: ControlFlow<()> = statement.visit(&mut reader);
-    }
+    sql::with_deep_stack(|| {
+        for statement in sql::parse(dialect, text).unwrap_or_default() {
+            let _: ControlFlow<()> = statement.visit(&mut reader);
+        }
+    });
     reader.found
 }
 

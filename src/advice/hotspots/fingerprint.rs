@@ -31,7 +31,7 @@ pub fn name(dialect: Dialect, database: &str, text: &str, ownership: &Ownership)
     let text = text.trim();
     let read = match dialect {
         Dialect::Postgres | Dialect::MariaDb | Dialect::MySql | Dialect::Sqlite => {
-            sql::parse(dialect, text).map(|statements| canonical::of(statements, ownership))
+            sql::with_deep_stack(|| sql::parse(dialect, text).map(|statements| canonical::of(statements, ownership)))
         }
         Dialect::MongoDb => mongo_command::canonical(database, text, ownership),
         Dialect::Redis => redis_command::canonical(text, ownership),

@@ -53,19 +53,22 @@ impl<'a> Scopes<'a> {
         Self { ownership, subqueries: 0, repeated: 0 }
     }
 
-    /// The scope of a FROM clause.
-    pub fn of(&mut self, from: &[TableWithJoins], expressions: &Expressions) -> Scope {
+    /// The scope of a FROM clause inside of blocks with the sources `outer`.
+    pub fn of(&mut self, from: &[TableWithJoins], expressions: &Expressions, outer: &[&str]) -> Scope {
         let mut scope = Scope::default();
         for item in from {
             self.item(item, expressions, &mut scope);
         }
-        self.number_repeated(&mut scope);
+        self.number_repeated(&mut scope, outer);
         scope
     }
 
-    /// A table that occurs twice in a block is `r1` and `r2`.
-    fn number_repeated(&mut self, scope: &mut Scope) {
+    /// A table that occurs twice in a block is `r1` and `r2`; one that occurs around the block as well is `r1` in it.
+    fn number_repeated(&mut self, scope: &mut Scope, outer: &[&str]) {
         let mut count: BTreeMap<String, usize> = BTreeMap::new();
+        for name in outer {
+            count.insert((*name).to_owned(), 1);
+        }
         for source in &scope.sources {
             *count.entry(source.canonical.clone()).or_default() += 1;
         }

@@ -9,8 +9,17 @@ use sqlparser::tokenizer::{Token, Tokenizer};
 /// Longer statements are not parsed: the syntax tree of a chain of operators is as deep as the chain is long.
 const TOKENS_PARSED: usize = 1_500;
 
+/// Stack for one statement of [`TOKENS_PARSED`]: a chain of operators is a tree as deep as it is long, and to walk, print and drop a
+/// tree takes a frame for each level. A thread of the engine has 2 MiB.
+const STACK: usize = 32 * 1024 * 1024;
+
 /// Bytes of text that are looked at.
 const BYTES_READ: usize = 64 * 1024;
+
+/// Does something with the syntax trees of a text where there is room for the deepest of them.
+pub fn with_deep_stack<T>(work: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK / 2, STACK, work)
+}
 
 /// The tokens of a text without blanks and comments; `None`: not even tokens can be made of it.
 pub fn tokens(dialect: Dialect, text: &str) -> Option<Vec<Token>> {
@@ -74,6 +83,8 @@ fn ends_operand(token: &Token) -> bool {
     match token {
         Token::Word(word) => !BEFORE_OPERAND.contains(&word.keyword),
         Token::RParen | Token::RBracket => true,
+        // An operator of jsonb, not a bind: behind it stands an operand.
+        Token::Question => false,
         other => is_literal(other),
     }
 }

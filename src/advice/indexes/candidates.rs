@@ -179,7 +179,8 @@ struct Maker<'a> {
 impl Maker<'_> {
     fn variants(&self) -> Vec<Variant> {
         let facts = self.facts;
-        if !facts.is_filtered() && !(facts.is_limited && !facts.sort.is_empty()) {
+        let wants_the_first = facts.is_limited && !facts.sort.is_empty();
+        if !facts.is_filtered() && !wants_the_first {
             return Vec::new();
         }
         let predicate = self.partial();

@@ -5,6 +5,7 @@
 //! written out again with new names, without columns that are not mapped and without foreign keys that leave the mapped set. All else
 //! stays as it was written.
 
+pub mod index;
 mod token;
 
 use super::quote::{folded, ident};

@@ -122,7 +122,8 @@ pub async fn estimated_rows(session: &mut Session, found: &CatalogueTable) -> Re
     Ok(u64::try_from(row::int(&ends, 1).saturating_sub(row::int(&ends, 0)).saturating_add(1)).ok())
 }
 
-async fn size_bytes(session: &mut Session, found: &CatalogueTable) -> Result<Option<u64>> {
+/// Bytes of a table by its pages; `None`: the file is too large to count them.
+pub async fn size_bytes(session: &mut Session, found: &CatalogueTable) -> Result<Option<u64>> {
     let file = file_bytes(session).await?;
     if file > MEASURED_FILE_BYTES {
         return Ok(None);

@@ -15,6 +15,7 @@ pub mod error;
 mod fence;
 pub mod freeze;
 mod held;
+pub mod indexes;
 mod insert;
 pub mod inventory;
 mod keys;

@@ -3,6 +3,7 @@
 use super::connect::Database;
 use super::held::Held;
 use crate::model::ids::StoreId;
+use crate::stores::observe::IndexStats;
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Schema, Sequences, Store,
     Target,
@@ -84,5 +85,9 @@ impl Store for SqliteStore {
 
     fn activity(&self) -> &dyn Activity {
         self
+    }
+
+    fn indexes(&self) -> Option<&dyn IndexStats> {
+        Some(self)
     }
 }

@@ -305,7 +305,7 @@ async fn after_a_move_and_after_the_last_day_leftovers_are_told() {
 async fn what_a_loopback_server_cannot_have_is_judged_on_altered_facts() {
     let mut shop = Shop::open().await;
     // Nothing reloads the file: the server shows what it would read, and goes on with what it has read.
-    shop.run("COPY (SELECT 'host all all 10.0.0.0 255.0.0.0 trust' UNION ALL SELECT 'host shop app 10.1.0.0/16 scram-sha-256' UNION ALL SELECT 'hostssl shop app 0.0.0.0/0 scram-sha-256') TO PROGRAM 'cat >> pg_hba.conf'").await;
+    shop.run("COPY (SELECT 'host all all 10.0.0.0 255.0.0.0 trust' UNION ALL SELECT 'host shop app 10.1.0.0/16 scram-sha-256' UNION ALL SELECT 'host shop app 0.0.0.0/0 scram-sha-256') TO PROGRAM 'cat >> pg_hba.conf'").await;
     let mut reading = shop.look().await.value;
     shop.run("COPY (SELECT 1) TO PROGRAM 'sed -i ''/ 10\\.[01]\\.0\\.0/d; / 0\\.0\\.0\\.0/d'' pg_hba.conf'").await;
     let failing = |shop: &Shop, reading: &AccessReading, rule: &str| -> Vec<String> {
@@ -315,7 +315,7 @@ async fn what_a_loopback_server_cannot_have_is_judged_on_altered_facts() {
     assert_eq!(failing(&shop, &reading, "PG-21"), ["host all all 10.0.0.0 255.0.0.0 trust"]);
     assert_eq!(
         failing(&shop, &reading, "PG-22"),
-        ["host all all 10.0.0.0 255.0.0.0 trust", "hostssl shop app 0.0.0.0 0.0.0.0 scram-sha-256"]
+        ["host all all 10.0.0.0 255.0.0.0 trust", "host shop app 0.0.0.0 0.0.0.0 scram-sha-256"]
     );
     assert_eq!(failing(&shop, &reading, "PG-24"), Vec::<String>::new(), "it listens on this host only");
     let live = |login: &str, client: &str, encrypted, replicates| LiveLogin {

@@ -55,9 +55,15 @@ impl Case {
             Party::Prepared(gid) => format!("prepared {gid}"),
             Party::Unknown => "unknown".to_owned(),
         };
+        // Other tests wait on the same server: only who waits in this database is of this case.
+        let here = |party: &Party| match party {
+            Party::Session(key) => activity.sessions.iter().any(|s| s.key == *key && s.database == self.lab.name),
+            Party::Prepared(_) | Party::Unknown => true,
+        };
         let mut edges: Vec<String> = activity
             .waits
             .iter()
+            .filter(|edge| here(&edge.waiter))
             .map(|e| {
                 let how = if e.how == Blocking::QueuedAhead { "queued " } else { "" };
                 format!("{} -> {}: {}, {}/{how}{}", name(&e.waiter), name(&e.blocker), e.object, e.wanted, e.held)

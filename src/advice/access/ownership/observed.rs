@@ -17,6 +17,9 @@ use std::collections::BTreeMap;
 /// Days of looking after which "never used" is worth saying.
 const DAYS: i64 = 30;
 
+/// Table, login, and whether the table had moved before.
+type Who<'a> = (&'a str, &'a str, bool);
+
 /// OWN-07. After a table has moved its own service is a foreigner there too: what is left of the traffic goes to the wrong place.
 pub fn foreign(case: &Case<'_>) -> Judgement {
     if case.map.tables.is_empty() {
@@ -28,7 +31,7 @@ pub fn foreign(case: &Case<'_>) -> Judgement {
     if case.observed.looks == 0 {
         return Judgement::hidden("the tables in use were not looked at yet");
     }
-    let mut found: BTreeMap<(&str, &str, bool), Vec<(&Use, &Seen)>> = BTreeMap::new();
+    let mut found: BTreeMap<Who<'_>, Vec<(&Use, &Seen)>> = BTreeMap::new();
     for (used, seen) in case.observed.uses() {
         let Some(table) = case.map.table(&used.table) else { continue };
         if case.is_set_apart(&used.login) {

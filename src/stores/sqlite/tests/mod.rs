@@ -3,6 +3,7 @@
 mod capture;
 mod equivalence;
 mod freeze;
+mod indexes;
 mod lab;
 mod preflight;
 mod schema;
