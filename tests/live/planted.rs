@@ -6,8 +6,11 @@ use godwit::advice::access::catalogue::rules;
 use godwit::model::access::declared::{DeclaredService, DeclaredTable, StoreMap};
 use godwit::model::access::observed::ObservedAccess;
 use godwit::model::access::reading::{AccessReading, EngineKind};
-use godwit::model::finding::{Finding, Verdict};
+use godwit::model::finding::{Audit, Finding, Verdict};
+use godwit::model::observation::{ByStore, Observation, StoreReading};
+use godwit::report::access::{FindingFilter, access};
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 /// One defect.
 pub struct Plant {
@@ -143,6 +146,54 @@ pub fn today() -> chrono::NaiveDate {
 pub fn of_rule(map: &StoreMap, reading: &AccessReading, rule: &str) -> Vec<String> {
     let findings = failing(map, &ObservedAccess::default(), reading);
     findings.into_iter().filter(|f| f.rule == rule).map(|f| f.subject).collect()
+}
+
+/// All that `godwit access` prints of an audit: JSON and text, with every finding.
+pub fn printed(findings: &[Finding]) -> String {
+    let at = chrono::DateTime::UNIX_EPOCH;
+    let audit = Audit { findings: findings.to_vec(), read_at: Some(at), changes: Vec::new() };
+    let mut reading = StoreReading::default();
+    reading.take(Ok(Observation::whole(audit, at)), at);
+    let filter = FindingFilter { all: true, ..FindingFilter::default() };
+    let report = access(&ByStore::from([("lab".into(), reading)]), &filter);
+    format!("{}\n{}", serde_json::to_string(&report).unwrap(), report.text(at))
+}
+
+/// Everything that is logged on this thread, at every level, while it lives.
+pub struct Log {
+    written: Arc<Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// From now on.
+    pub fn start() -> Self {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let writer = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_writer(move || Writer(writer.clone()))
+            .finish();
+        Self { written, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// So far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.written.lock().unwrap()).into_owned()
+    }
 }
 
 /// A service with one login.

@@ -3,7 +3,7 @@
 use super::access_plants::{ELSEWHERE, PLANTS};
 use super::lab::{Client, open};
 use crate::lab::Lab;
-use crate::planted::{Score, failing, judged, of_rule, service, table, today, told};
+use crate::planted::{Log, Score, failing, judged, of_rule, printed, service, table, today, told};
 use chrono::{DateTime, Duration, Utc};
 use godwit::advice::access::drift;
 use godwit::model::access::declared::StoreMap;
@@ -108,6 +108,7 @@ impl Shop {
 #[ignore = "needs MariaDB: run tests/run"]
 async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
     let mut shop = Shop::open().await;
+    let log = Log::start();
     let mut score = Score::default();
     assert_eq!(shop.look().await.missing, [], "the audit role is enough");
     score.sound(&shop.failing().await);
@@ -126,9 +127,11 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
             }
         }
         everything.push_str(&serde_json::to_string(&(shop.look().await, &findings)).unwrap());
+        everything.push_str(&printed(&findings));
         shop.run(plant.clear).await;
         score.cleared(plant, &shop.failing().await);
     }
+    everything.push_str(&log.text());
     // No secret in anything that is sent, stored or shown: neither passwords, nor hashes, nor what is stored for other servers.
     let secrets = "SELECT JSON_VALUE(Priv, '$.authentication_string') FROM mysql.global_priv WHERE LENGTH(JSON_VALUE(Priv, '$.authentication_string')) > 20";
     let mut secrets: Vec<String> = sqlx::query_scalar(secrets).fetch_all(&mut shop.sql.session).await.unwrap();
@@ -190,6 +193,8 @@ async fn what_one_server_cannot_show_is_judged_on_altered_facts() {
 async fn after_the_last_day_leftovers_are_told_and_changes_of_rights_are_noticed() {
     let mut shop = Shop::open().await;
     let before = shop.look().await;
+    let audit = |reading: &AccessReading| printed(&judged(&shop.map, &ObservedAccess::default(), reading));
+    assert_eq!(audit(&before.value), audit(&shop.look().await.value), "two audits of one state are the same text");
     shop.run("CREATE USER mover@'10.1.%' IDENTIFIED VIA ed25519 USING PASSWORD('mover'); GRANT REPLICATION SLAVE ON *.* TO mover@'10.1.%'").await;
     shop.run("CREATE DEFINER = orders_app@'10.1.%' TRIGGER orders.dual AFTER INSERT ON orders.orders FOR EACH ROW INSERT INTO billing.invoices VALUES (NEW.id, NEW.id)").await;
     shop.run("GRANT DELETE ON orders.orders TO billing_app@'10.1.%'").await;

@@ -3,7 +3,7 @@
 //! The set is shared with other tests: what is not of this test's databases, users and roles is left out of what is judged here.
 
 use super::lab::{admin, client, ids, name, open, plain_url, run_printed, url, url_as};
-use crate::planted::{Plant, Score, failing, judged, of_rule, plant, service, table, today, told};
+use crate::planted::{Log, Plant, Score, failing, judged, of_rule, plant, printed, service, table, today, told};
 use godwit::advice::access::drift;
 use godwit::model::access::declared::StoreMap;
 use godwit::model::access::observed::ObservedAccess;
@@ -329,6 +329,7 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
 #[ignore = "needs MongoDB: run tests/run"]
 async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
     let shop = Shop::open().await;
+    let log = Log::start();
     let mut score = Score::default();
     assert_eq!(ids(&shop.look().await.missing), [""; 0], "the audit role with its optional grants is enough");
     score.sound(&shop.failing().await);
@@ -347,9 +348,11 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
             }
         }
         everything.push_str(&serde_json::to_string(&(shop.look().await, &findings)).unwrap());
+        everything.push_str(&printed(&findings));
         shop.run(plant.clear).await;
         score.cleared(plant, &shop.failing().await);
     }
+    everything.push_str(&log.text());
     let users = doc! { "usersInfo": { "forAllDBs": true }, "showCredentials": true };
     let users = shop.admin.database("admin").run_command(users).await.unwrap();
     let mut secrets = vec![PASSWORD.to_owned(), "geheim-9942".to_owned()];

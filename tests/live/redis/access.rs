@@ -2,7 +2,7 @@
 
 use super::lab::{ids, open};
 use crate::lab::{Lab, wait_until};
-use crate::planted::{Plant, Score, failing, judged, of_rule, plant, service, table, today, told};
+use crate::planted::{Log, Plant, Score, failing, judged, of_rule, plant, printed, service, table, today, told};
 use godwit::model::access::declared::StoreMap;
 use godwit::model::access::observed::ObservedAccess;
 use godwit::model::access::postgres::Readable;
@@ -234,6 +234,7 @@ fn facts(reading: &mut AccessReading) -> &mut RedisFacts {
 #[ignore = "needs Redis: run tests/run"]
 async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
     let mut shop = Shop::open(&["redis1"]).await;
+    let log = Log::start();
     let mut score = Score::default();
     let looked = shop.look().await;
     assert_eq!(looked.missing, [], "the audit role with its optional grants is enough");
@@ -262,9 +263,11 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
             }
         }
         everything.push_str(&serde_json::to_string(&(shop.look().await, &findings)).unwrap());
+        everything.push_str(&printed(&findings));
         shop.run(plant.clear).await;
         score.cleared(plant, &shop.failing().await);
     }
+    everything.push_str(&log.text());
     let list = format!("{:?}", send(&mut shop.sql, "ACL LIST").await.unwrap());
     let hashes: Vec<&str> = list.split('#').skip(1).filter_map(|rest| rest.get(..64)).collect();
     assert!(hashes.len() >= 4);
