@@ -2,7 +2,7 @@
 
 use super::{Read, missing};
 use crate::model::access::postgres::Readable;
-use crate::model::access::redis::{Denial, KeySample, RedisFacts, RedisRights, common_key, matches};
+use crate::model::access::redis::{Denial, KeySample, RedisFacts, RedisRights, RedisUser, common_key, matches};
 use crate::model::access::right::{EffectiveRight, Right, RightPath};
 use crate::model::observation::Missing;
 use crate::stores::redis::key_pattern::pattern;
@@ -47,7 +47,7 @@ pub async fn rights(reader: &mut Reader, facts: &RedisFacts, tables: &[String]) 
                 let Some((rule, key)) = user.rights.iter().find_map(|block| by(block, table, right)) else { continue };
                 if may_ask && questions < MOST_QUESTIONS {
                     questions += 1;
-                    match ask(reader, &user.name, &key, &probes).await? {
+                    match ask(reader, user, &key, &probes).await? {
                         Answer::Refused => continue,
                         Answer::Allowed | Answer::Undecided => {}
                         Answer::Unknown => may_ask = false,
@@ -89,8 +89,9 @@ fn by(block: &RedisRights, table: &str, right: Right) -> Option<(String, String)
     .next()
 }
 
-/// Tries commands of one kind. A command that the user may not run at all says nothing of the key: the next one is tried.
-async fn ask(reader: &mut Reader, user: &str, key: &str, probes: &[&[&str]]) -> Read<Answer> {
+/// Tries commands of one kind. A command that the user may not run at all says nothing of the key; nor does one that is refused the key when
+/// a selector may allow another: the next one is tried.
+async fn ask(reader: &mut Reader, user: &RedisUser, key: &str, probes: &[&[&str]]) -> Read<Answer> {
     let lacks = || {
         Missing {
         id: "redis.access.dryrun".to_owned(),
@@ -100,8 +101,9 @@ async fn ask(reader: &mut Reader, user: &str, key: &str, probes: &[&[&str]]) -> 
         price: "none: the server runs nothing for it".to_owned(),
     }
     };
+    let mut is_refused = false;
     for probe in probes {
-        let mut words = vec!["ACL", "DRYRUN", user];
+        let mut words = vec!["ACL", "DRYRUN", user.name.as_str()];
         words.extend(probe.first());
         words.push(key);
         words.extend(probe.iter().skip(1));
@@ -109,11 +111,11 @@ async fn ask(reader: &mut Reader, user: &str, key: &str, probes: &[&[&str]]) -> 
         match &answer {
             Value::Okay => return Ok(Answer::Allowed),
             other if text(other) == "OK" => return Ok(Answer::Allowed),
-            other if text(other).contains("key") => return Ok(Answer::Refused),
-            _ => {}
+            other => is_refused |= text(other).contains("key"),
         }
     }
-    Ok(Answer::Undecided)
+    let is_plain = user.rights.len() == 1;
+    Ok(if is_refused && is_plain { Answer::Refused } else { Answer::Undecided })
 }
 
 /// The ACL log, in which each entry counts what is alike.
