@@ -133,12 +133,13 @@ pub const PLANTS: &[Plant] = &[
         "CREATE DEFINER = ghost@nowhere VIEW orders.g AS SELECT 1 AS one",
         "DROP VIEW orders.g; DROP VIEW orders.v",
     ),
+    // The server notes the option of a proxy among the global rights, too, and leaves it there.
     plant(
         "MY-21",
         "'loose'@'10.1.%' as 'orders_app'@'10.1.%'",
         "GRANT PROXY ON stock_app@'10.1.%' TO loose@'10.1.%'",
         "GRANT PROXY ON orders_app@'10.1.%' TO loose@'10.1.%' WITH GRANT OPTION",
-        "REVOKE PROXY ON orders_app@'10.1.%' FROM loose@'10.1.%'; REVOKE PROXY ON stock_app@'10.1.%' FROM loose@'10.1.%'",
+        "REVOKE PROXY ON orders_app@'10.1.%' FROM loose@'10.1.%'; REVOKE PROXY ON stock_app@'10.1.%' FROM loose@'10.1.%'; REVOKE GRANT OPTION ON *.* FROM loose@'10.1.%'",
     ),
     plant(
         "MY-22",

@@ -25,7 +25,10 @@ pub fn places(case: &Case<'_>) -> Judgement {
                     services.iter().any(|s| s.id == table.service || case.map.may_read(s, table, case.today));
                 // Rights on the place itself, which engines without grants on tables show there too, are no reason to be in it.
                 let is_of_rows = |right: &EffectiveRight| {
-                    !matches!(right.right, Right::Usage | Right::Create | Right::Connect | Right::Temporary | Right::Execute)
+                    !matches!(
+                        right.right,
+                        Right::Usage | Right::Create | Right::Connect | Right::Temporary | Right::Execute
+                    )
                 };
                 is_there && (is_its_own || case.reading.rights_of(account, object).any(is_of_rows))
             })
