@@ -121,13 +121,13 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
         score.decoy(plant, &shop.failing().await);
         shop.run(plant.plant).await;
         let findings = shop.failing().await;
-        if let Some(finding) = score.planted(plant, plant.subject, &findings) {
-            if let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo) {
-                shop.run(statement).await;
-                score.mended(plant, &finding, &shop.failing().await);
-                shop.run(undo).await;
-                score.undone(plant, &finding, &shop.failing().await);
-            }
+        if let Some(finding) = score.planted(plant, plant.subject, &findings)
+            && let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo)
+        {
+            shop.run(statement).await;
+            score.mended(plant, &finding, &shop.failing().await);
+            shop.run(undo).await;
+            score.undone(plant, &finding, &shop.failing().await);
         }
         everything.push_str(&serde_json::to_string(&(shop.look().await, &findings)).unwrap());
         everything.push_str(&printed(&findings));

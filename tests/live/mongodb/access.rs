@@ -339,13 +339,13 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
         score.decoy(plant, &shop.failing().await);
         shop.run(plant.plant).await;
         let findings = shop.failing().await;
-        if let Some(finding) = score.planted(plant, &shop.own(plant.subject), &findings) {
-            if let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo) {
-                shop.printed(statement).await;
-                score.mended(plant, &finding, &shop.failing().await);
-                shop.printed(undo).await;
-                score.undone(plant, &finding, &shop.failing().await);
-            }
+        if let Some(finding) = score.planted(plant, &shop.own(plant.subject), &findings)
+            && let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo)
+        {
+            shop.printed(statement).await;
+            score.mended(plant, &finding, &shop.failing().await);
+            shop.printed(undo).await;
+            score.undone(plant, &finding, &shop.failing().await);
         }
         everything.push_str(&serde_json::to_string(&(shop.look().await, &findings)).unwrap());
         everything.push_str(&printed(&findings));
@@ -430,7 +430,7 @@ async fn what_one_server_cannot_show_is_judged_on_altered_facts() {
     }
     let app = shop.own("@_app_orders");
     shop.map.services[1].accounts.push(app.clone());
-    assert_eq!(of_rule(&shop.map, &sound, "OWN-03"), [app.clone()]);
+    assert_eq!(of_rule(&shop.map, &sound, "OWN-03"), [app]);
     shop.map.services[1].accounts.pop();
     shop.map.tables[0].moved_at = Some(chrono::DateTime::UNIX_EPOCH);
     assert!(of_rule(&shop.map, &sound, "OWN-06").contains(&shop.own("@_app_orders on @_orders.orders")));

@@ -252,15 +252,15 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
         score.decoy(plant, &keep(shop.failing().await));
         shop.run(plant.plant).await;
         let findings = shop.failing().await;
-        if let Some(finding) = score.planted(plant, plant.subject, &findings) {
-            if let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo) {
-                if plant.rule != "RD-01" && plant.rule != "RD-02" {
-                    shop.run(statement).await;
-                    score.mended(plant, &finding, &shop.failing().await);
-                    shop.run(undo).await;
-                    score.undone(plant, &finding, &shop.failing().await);
-                }
-            }
+        if let Some(finding) = score.planted(plant, plant.subject, &findings)
+            && let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo)
+            && plant.rule != "RD-01"
+            && plant.rule != "RD-02"
+        {
+            shop.run(statement).await;
+            score.mended(plant, &finding, &shop.failing().await);
+            shop.run(undo).await;
+            score.undone(plant, &finding, &shop.failing().await);
         }
         everything.push_str(&serde_json::to_string(&(shop.look().await, &findings)).unwrap());
         everything.push_str(&printed(&findings));
