@@ -1,5 +1,6 @@
 //! Findings: what the rules of advice say, each with what it stands on and what to do about it.
 
+use crate::model::access::drift::GrantChange;
 use crate::model::ids::StoreId;
 use crate::model::index_order::IndexBuild;
 use crate::model::observation::Window;
@@ -212,4 +213,7 @@ pub struct Audit {
     pub findings: Vec<Finding>,
     /// When the facts under it were read, oldest first.
     pub read_at: Option<DateTime<Utc>>,
+    /// What changed in who may do what since the engine started, oldest first. Empty for other audits than that of access.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<GrantChange>,
 }

@@ -46,7 +46,10 @@ mod tests {
         hidden.verdict = Verdict::NotCheckable { why: "only a superuser reads pg_authid".to_owned() };
         let at = DateTime::<Utc>::UNIX_EPOCH;
         let mut reading = StoreReading::default();
-        reading.take(Ok(Observation::whole(Audit { findings: vec![open, hidden], read_at: Some(at) }, at)), at);
+        reading.take(
+            Ok(Observation::whole(Audit { findings: vec![open, hidden], read_at: Some(at), changes: Vec::new() }, at)),
+            at,
+        );
         ByStore::from([(store, reading)])
     }
 

@@ -1,5 +1,6 @@
 //! Findings as text, whichever rules they are from.
 
+use crate::model::access::drift::GrantChange;
 use crate::model::finding::{Audit, Finding, IndexEffect, Severity, Verdict};
 use crate::model::ids::StoreId;
 use crate::model::index_order;
@@ -47,6 +48,8 @@ pub struct StoreFindings {
     pub verdicts: BTreeMap<&'static str, usize>,
     /// Those that are listed, in shared order.
     pub findings: Vec<Finding>,
+    /// What changed in who may do what since the engine started, oldest first, whatever is listed; of other advice none.
+    pub changes: Vec<GrantChange>,
 }
 
 impl StoreFindings {
@@ -58,7 +61,8 @@ impl StoreFindings {
             *verdicts.entry(finding.verdict.word()).or_default() += 1;
         }
         let findings = all.iter().filter(|finding| filter.lists(finding)).cloned().collect();
-        Self { state: ReadingState::of(reading), verdicts, findings }
+        let changes = reading.latest.as_ref().map_or_else(Vec::new, |read| read.value.changes.clone());
+        Self { state: ReadingState::of(reading), verdicts, findings, changes }
     }
 
     /// Lines for a person. `nothing`: what is said of a store without any finding.
@@ -70,6 +74,11 @@ impl StoreFindings {
         let counts: Vec<String> = self.verdicts.iter().map(|(word, count)| format!("{count} {word}")).collect();
         let counts = if counts.is_empty() { nothing.to_owned() } else { counts.join(", ") };
         let _ = writeln!(text, "{id}: {counts}");
+        for change in &self.changes {
+            let sign = if change.appeared { '+' } else { '-' };
+            let head = format!("{sign}  rights changed before {}: ", stamp(change.at));
+            text.push_str(&wrapped(&head, &format!("{} {}", change.login, change.sentence)));
+        }
         for finding in &self.findings {
             told(finding, &mut text);
         }

@@ -68,7 +68,13 @@ mod tests {
             Finding::new("IX-UNUSED", Severity::Info, &store, "unused indexes", "2 indexes were not scanned");
         young.verdict = Verdict::NotCheckable { why: "only 3 days are proved".to_owned() };
         let mut reading = StoreReading::default();
-        reading.take(Ok(Observation::whole(Audit { findings: vec![lacking, young], read_at: Some(at) }, at)), at);
+        reading.take(
+            Ok(Observation::whole(
+                Audit { findings: vec![lacking, young], read_at: Some(at), changes: Vec::new() },
+                at,
+            )),
+            at,
+        );
         ByStore::from([(store, reading), ("cache".into(), StoreReading::default())])
     }
 

@@ -71,7 +71,10 @@ pub trait AccessFacts: Send + Sync {
     ///
     /// The rights of all logins are worked out if that is cheap; else those of `logins` only, and `missing` says so. What the
     /// monitoring account may not read is `missing` with its reason, and the facts say that it was not read: never "none there".
-    async fn access_facts(&self, logins: &[String]) -> Result<Observation<AccessReading>>;
+    ///
+    /// `tables` are the names that the profile declares on this store. An engine without a catalogue of tables (Redis) judges rights on
+    /// these key patterns; the others list what is there and take no notice.
+    async fn access_facts(&self, logins: &[String], tables: &[String]) -> Result<Observation<AccessReading>>;
 }
 
 /// Monitoring roles.

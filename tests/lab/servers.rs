@@ -84,6 +84,11 @@ impl Lab {
         Path::new(self.variable("GODWIT_LAB"))
     }
 
+    /// URL of the login that may do all on Redis server 1 or 2.
+    pub fn redis(&self, number: u8) -> String {
+        self.variable(&format!("GODWIT_LAB_REDIS{number}")).to_owned()
+    }
+
     /// See [`pgbouncer`].
     pub fn pgbouncer(&self, pool_mode: &str) -> PgBouncer {
         let name = match pool_mode {

@@ -18,6 +18,8 @@ mod migration;
 #[cfg(test)]
 mod mongodb;
 #[cfg(test)]
+mod planted;
+#[cfg(test)]
 mod pooler;
 #[cfg(test)]
 mod postgres_control;

@@ -260,7 +260,7 @@ pub fn missing_key() -> Finding {
 fn audited(findings: Vec<Finding>, seconds_ago: i64) -> Audit {
     let mut findings = findings;
     Finding::sort(&mut findings);
-    Audit { findings, read_at: Some(ago(seconds_ago)) }
+    Audit { findings, read_at: Some(ago(seconds_ago)), changes: Vec::new() }
 }
 
 /// Index advice: one store has a lot, one nothing, one is not read, one has none.

@@ -65,7 +65,7 @@ fn an_empty_list_says_what_it_means() {
     let mut clean = nothing();
     let mut holds = finding("legacy", "PG-01", Severity::Critical, "legacy", "only named logins are superusers");
     holds.verdict = Verdict::Pass;
-    read(&mut clean, "legacy", Audit { findings: vec![holds], read_at: Some(ago(60)) }, ago(60));
+    read(&mut clean, "legacy", Audit { findings: vec![holds], read_at: Some(ago(60)), changes: Vec::new() }, ago(60));
     let mut half = clean.clone();
     half.entry("orders-db".into()).or_default();
     let mut absent = nothing();
@@ -242,7 +242,7 @@ fn server_text_in_findings_cannot_steer_the_terminal() {
     (found.statement, found.undo) = (Some(evil.into()), Some(evil.into()));
     found.effect.as_mut().unwrap().gain = evil.into();
     let mut view = ByStore::default();
-    read(&mut view, evil, Audit { findings: vec![found], read_at: None }, now());
+    read(&mut view, evil, Audit { findings: vec![found], read_at: None, changes: Vec::new() }, now());
     view.entry("down".into()).or_insert_with(Default::default).take(Err(evil.into()), now());
     let mut cockpit = with("0", vec![View::Indexes(view)]);
     for keys in ["j", "Enter", "y", "Y", "Esc k", "Enter", "y"] {

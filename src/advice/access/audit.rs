@@ -1,16 +1,17 @@
 //! Runs the rules and applies the waivers.
 
 use super::case::Case;
-use super::catalogue::{Judge, RULES, Rule};
+use super::catalogue::{Judge, Need, Rule, rules};
 use super::judgement::{Failure, Judgement};
 use crate::model::access::declared::Waiver;
+use crate::model::access::reading::EngineFacts;
 use crate::model::finding::{Finding, Verdict};
 use chrono::NaiveDate;
 
 /// All findings on one store, in shared order. A rule that is not broken has one finding too: whether it holds, could not be looked at,
 /// or has nothing to judge.
 pub fn audit(case: &Case<'_>, waivers: &[Waiver]) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = RULES.iter().flat_map(|rule| judged(rule, case)).collect();
+    let mut findings: Vec<Finding> = rules().flat_map(|rule| judged(rule, case)).collect();
     for finding in &mut findings {
         waive(finding, waivers, case.today);
     }
@@ -19,14 +20,24 @@ pub fn audit(case: &Case<'_>, waivers: &[Waiver]) -> Vec<Finding> {
 }
 
 fn judged(rule: &Rule, case: &Case<'_>) -> Vec<Finding> {
-    let judgement = match rule.judge {
-        Judge::Postgres(judge) => match case.reading.postgres() {
-            Some(facts) => judge(case, facts),
-            // Another engine has rules of its own: these are no part of its audit.
-            None => return Vec::new(),
+    let kind = case.reading.kind();
+    // Another engine has rules of its own: these are no part of its audit.
+    if !rule.is_of(kind) {
+        return Vec::new();
+    }
+    let judgement = match rule.absent_on(kind) {
+        Some(why) => Judgement::absent(why),
+        None => match (rule.judge, &case.reading.engine) {
+            (Judge::Postgres(judge), EngineFacts::Postgres(facts)) => judge(case, facts),
+            (Judge::Mysql(judge), EngineFacts::Mysql(facts)) => judge(case, facts),
+            (Judge::Mongo(judge), EngineFacts::Mongo(facts)) => judge(case, facts),
+            (Judge::Redis(judge), EngineFacts::Redis(facts)) => judge(case, facts),
+            (Judge::Any(judge), _) => unless_unread(rule, case, judge(case)),
+            // Two stores are compared by `ownership::both_sides`, for each pipeline.
+            (Judge::BothSides | Judge::Postgres(_) | Judge::Mysql(_) | Judge::Mongo(_) | Judge::Redis(_), _) => {
+                return Vec::new();
+            }
         },
-        Judge::Any(judge) => judge(case),
-        Judge::Elsewhere(engines) => Judgement::absent(format!("this rule is about {engines}")),
     };
     let mut findings: Vec<Finding> =
         judgement.failures.into_iter().map(|failure| failed(rule, case, failure)).collect();
@@ -43,6 +54,21 @@ fn judged(rule: &Rule, case: &Case<'_>) -> Vec<Finding> {
         (None, _) => {}
     }
     findings
+}
+
+/// What a rule needs and was not read makes it not checkable. What it found all the same stays.
+fn unless_unread(rule: &Rule, case: &Case<'_>, mut judgement: Judgement) -> Judgement {
+    let unread = &case.reading.unread;
+    let why = rule.needs.iter().find_map(|need| match need {
+        Need::Rights => unread.rights.clone(),
+        Need::Uses => unread.uses.clone(),
+        Need::Code => unread.code.clone(),
+        Need::Sessions => unread.sessions.clone(),
+    });
+    if judgement.hidden.is_none() {
+        judgement.hidden = why;
+    }
+    judgement
 }
 
 fn failed(rule: &Rule, case: &Case<'_>, failure: Failure) -> Finding {

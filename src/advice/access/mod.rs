@@ -6,9 +6,13 @@
 pub mod audit;
 pub mod case;
 pub mod catalogue;
+pub mod drift;
 pub mod judgement;
 pub mod matrix;
+pub mod mongodb;
+pub mod mysql;
 pub mod ownership;
 pub mod postgres;
+pub mod redis;
 mod remedy;
 mod wording;

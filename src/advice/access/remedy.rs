@@ -30,6 +30,8 @@ pub fn remedy(login: &str, object: &Object, rights: &[&EffectiveRight]) -> Remed
     // From whom what is revoked, and memberships that end.
     let mut revoked: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut ended: Vec<(String, String)> = Vec::new();
+    // Words of entries that the store can end, by the rest of their statements.
+    let mut taken: BTreeMap<(&str, &str, &str, &str), Vec<&str>> = BTreeMap::new();
     let mut remedy = Remedy::default();
     let mut concern = |text: String| {
         if !remedy.why_not.contains(&text) {
@@ -41,6 +43,23 @@ pub fn remedy(login: &str, object: &Object, rights: &[&EffectiveRight]) -> Remed
             true => right.right.word().to_owned(),
             false => format!("{} ({})", right.right, right.columns.join(", ")),
         };
+        if let RightPath::Entry { end, concerns, .. } = &right.path {
+            if !concerns.is_empty() {
+                concern(concerns.clone());
+            }
+            match end {
+                Some(end) => {
+                    let key =
+                        (end.before.as_str(), end.after.as_str(), end.undo_before.as_str(), end.undo_after.as_str());
+                    let words = taken.entry(key).or_default();
+                    if !words.contains(&end.word.as_str()) {
+                        words.push(&end.word);
+                    }
+                }
+                None => concern("it takes more than one statement to end this".to_owned()),
+            }
+            continue;
+        }
         if let Some(owner) = &right.becomes {
             concern(format!("{login} can then not SET ROLE {owner} any more"));
             ended.push((owner.clone(), login.to_owned()));
@@ -74,6 +93,8 @@ pub fn remedy(login: &str, object: &Object, rights: &[&EffectiveRight]) -> Remed
                 concern(format!("{member} loses everything else that comes with {group}"));
                 ended.push((group.clone(), member.to_owned()));
             }
+            // Dealt with above.
+            RightPath::Entry { .. } => {}
             RightPath::Unexplained => concern("the catalogue does not show where this right comes from".to_owned()),
         }
     }
@@ -81,6 +102,11 @@ pub fn remedy(login: &str, object: &Object, rights: &[&EffectiveRight]) -> Remed
     ended.dedup();
     let mut statements = Vec::new();
     let mut undo = Vec::new();
+    for ((before, after, undo_before, undo_after), words) in taken {
+        let words = words.join(", ");
+        statements.push(format!("{before}{words}{after}"));
+        undo.push(format!("{undo_before}{words}{undo_after}"));
+    }
     for (whose, words) in revoked {
         let words = words.join(", ");
         statements.push(format!("REVOKE {words} ON {target} FROM {whose}"));

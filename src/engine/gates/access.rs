@@ -67,7 +67,7 @@ mod tests {
 
     fn audited(findings: Vec<Finding>, age: TimeDelta, now: DateTime<Utc>) -> Audited {
         let mut reading = StoreReading::default();
-        reading.take(Ok(Observation::whole(Audit { findings, read_at: None }, now - age)), now);
+        reading.take(Ok(Observation::whole(Audit { findings, read_at: None, changes: Vec::new() }, now - age)), now);
         Audited { store: "legacy".into(), has_accounts: true, reading }
     }
 

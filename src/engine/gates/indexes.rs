@@ -74,7 +74,7 @@ mod tests {
             Finding::new(rule, severity, &"orders-db".into(), "public.lines (order_id)", "an index is missing");
         finding.verdict = verdict;
         let mut reading = StoreReading::default();
-        let audit = Audit { findings: vec![finding], read_at: None };
+        let audit = Audit { findings: vec![finding], read_at: None, changes: Vec::new() };
         reading.take(Ok(Observation::whole(audit, now)), now);
         read(&[("legacy".into(), empty(now))], &[("orders-db".into(), reading)], waivers, now)
     }

@@ -216,7 +216,7 @@ mod tests {
             let finding = |n: usize| Finding::new("IX-DUP", grave(n), &id, format!("i{n}"), "x".repeat(1_000));
             let mut findings: Vec<Finding> = (0..2_000).map(finding).collect();
             Finding::sort(&mut findings);
-            let read = Observation::whole(Audit { findings, read_at: None }, DateTime::UNIX_EPOCH);
+            let read = Observation::whole(Audit { findings, read_at: None, changes: Vec::new() }, DateTime::UNIX_EPOCH);
             view.entry(id).or_default().take(Ok(read), DateTime::UNIX_EPOCH);
         }
         bound_findings(&mut view);

@@ -111,7 +111,7 @@ impl Inspector {
         Finding::sort(&mut findings);
         core.views.keep_indexes(store.id(), reading.clone());
         self.past.earlier = Some(reading);
-        Ok(Observation { value: Audit { findings, read_at: Some(at) }, at, missing, cost })
+        Ok(Observation { value: Audit { findings, read_at: Some(at), changes: Vec::new() }, at, missing, cost })
     }
 
     /// What stands for advice on a store without indexes: its commands, as they were last read.
@@ -139,7 +139,7 @@ impl Inspector {
             waive(finding, &core.profile.waivers, now.date_naive());
         }
         Finding::sort(&mut findings);
-        Observation::whole(Audit { findings, read_at: Some(now) }, now)
+        Observation::whole(Audit { findings, read_at: Some(now), changes: Vec::new() }, now)
     }
 }
 

@@ -130,7 +130,12 @@ mod tests {
         }
 
         async fn beside(&self) -> crate::stores::Result<Observation<Option<Statements>>> {
-            Err(StoreError::new("sessions".into(), Operation::Inspect, ErrorKind::Denied, "SLOWLOG is not for this user"))
+            Err(StoreError::new(
+                &"sessions".into(),
+                Operation::Inspect,
+                ErrorKind::Denied,
+                "SLOWLOG is not for this user",
+            ))
         }
     }
 

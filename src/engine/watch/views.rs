@@ -1,12 +1,15 @@
 //! What is known of the stores now, for clients that watch it.
 
+use crate::advice::access::drift;
 use crate::config::profile::Pipeline;
 use crate::engine::watch::bound::{bound, bound_findings, bound_hot_spots};
 use crate::engine::watch::indexes::IndexReading;
 use crate::engine::watch::kept_sides::KeptSides;
 use crate::engine::watch::runway::Growth;
 use crate::engine::watch::sides::Sides;
+use crate::model::access::drift::GrantChange;
 use crate::model::access::observed::ObservedAccess;
+use crate::model::access::reading::AccessReading;
 use crate::model::finding::{Audit, Finding};
 use crate::model::hotspot::{HotSpots, HotSpotsNow, SidesCompared, StoreHotSpots};
 use crate::model::ids::{PipelineId, StoreId};
@@ -46,9 +49,22 @@ struct Content {
     access: ByStore<Audit>,
     /// Which logins were seen using which tables since the engine started.
     observed: BTreeMap<StoreId, ObservedAccess>,
+    /// Who may do what as it was last read, and what changed in it.
+    grants: BTreeMap<StoreId, Grants>,
     /// Since when a pipeline's traffic is known to be on its target.
     moved: BTreeMap<PipelineId, DateTime<Utc>>,
     cost: BTreeMap<(StoreId, &'static str), CollectorCost>,
+}
+
+/// Changes of rights that are kept for one store; older ones are in what clients and logs saw of them.
+const CHANGES_KEPT: usize = 200;
+
+/// What is remembered of one store's rights.
+#[derive(Debug)]
+struct Grants {
+    last: Arc<AccessReading>,
+    at: DateTime<Utc>,
+    changes: Vec<GrantChange>,
 }
 
 /// One reading of one subject.
@@ -276,6 +292,30 @@ impl Views {
     pub fn take_lost(&self, pipeline: &Pipeline, findings: Vec<Finding>) {
         self.content().lost.insert(pipeline.id.clone(), (pipeline.to.clone(), findings));
         self.changed(ViewKind::Indexes);
+    }
+
+    /// Takes a reading of rights in, and gives all changes that were noticed since the engine started.
+    pub fn grants_read(&self, store: &StoreId, reading: &AccessReading, at: DateTime<Utc>) -> Vec<GrantChange> {
+        let mut content = self.content();
+        let Some(known) = content.grants.get_mut(store) else {
+            let grants = Grants { last: Arc::new(reading.clone()), at, changes: Vec::new() };
+            content.grants.insert(store.clone(), grants);
+            return Vec::new();
+        };
+        // A reading that could not see rights is no state to compare with.
+        if reading.unread.rights.is_none() {
+            known.changes.extend(drift::changes((&known.last, known.at), (reading, at)));
+            let surplus = known.changes.len().saturating_sub(CHANGES_KEPT);
+            known.changes.drain(..surplus);
+            known.last = Arc::new(reading.clone());
+            known.at = at;
+        }
+        known.changes.clone()
+    }
+
+    /// Rights on a store as they were last read.
+    pub fn last_grants(&self, store: &StoreId) -> Option<Arc<AccessReading>> {
+        self.content().grants.get(store).map(|grants| grants.last.clone())
     }
 
     /// When a pipeline's traffic went to its target, at the latest: the first time that this is asked after it did.

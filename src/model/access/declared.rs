@@ -116,6 +116,17 @@ impl StoreMap {
         accounts
     }
 
+    /// Names of tables without a database get the one that the store is about, so that they are the names that the store shows.
+    #[must_use]
+    pub fn in_home(mut self, home: Option<&str>) -> Self {
+        if let Some(home) = home {
+            for table in self.tables.iter_mut().filter(|table| !table.name.contains('.')) {
+                table.name = format!("{home}.{}", table.name);
+            }
+        }
+        self
+    }
+
     /// True for a role of a managed service.
     pub fn ignores(&self, role: &str) -> bool {
         self.ignore.iter().any(|pattern| match pattern.strip_suffix('*') {

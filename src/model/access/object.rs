@@ -68,6 +68,8 @@ pub enum LinkKind {
     Trigger,
     /// The function `from` works on `to`.
     Function,
+    /// The scheduled event `from` works on `to`.
+    Event,
     /// A default of `from` takes its numbers from a sequence of `to`.
     Sequence,
 }

@@ -1,8 +1,11 @@
 //! One look at who may do what on a store.
 
 use crate::model::access::login::{Login, Membership};
+use crate::model::access::mongodb::MongoFacts;
+use crate::model::access::mysql::MysqlFacts;
 use crate::model::access::object::{Link, Object, ObjectKind};
 use crate::model::access::postgres::PostgresFacts;
+use crate::model::access::redis::RedisFacts;
 use crate::model::access::right::EffectiveRight;
 use serde::{Deserialize, Serialize};
 
@@ -38,8 +41,56 @@ pub struct AccessReading {
     pub links: Vec<Link>,
     /// Who is connected now.
     pub live: Vec<LiveLogin>,
+    /// What could not be read, so that no rule takes an empty list for a sound one.
+    pub unread: Unread,
+    /// The database that names without one belong to; `None`: names are written in full, or there are no databases.
+    pub home: Option<String>,
     /// What only this engine has.
     pub engine: EngineFacts,
+}
+
+/// Why parts of a reading are empty. `None`: the part was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unread {
+    /// Logins and their rights.
+    pub rights: Option<String>,
+    /// Which tables sessions use: nothing is observed then, which is not the same as nobody.
+    pub uses: Option<String>,
+    /// What views, routines, triggers and events work on.
+    pub code: Option<String>,
+    /// Other logins' sessions.
+    pub sessions: Option<String>,
+}
+
+/// A kind of engine, as far as rules differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EngineKind {
+    /// PostgreSQL.
+    Postgres,
+    /// MariaDB and MySQL.
+    Mysql,
+    /// MongoDB.
+    Mongo,
+    /// Redis and Valkey.
+    Redis,
+    /// Another one.
+    Other,
+}
+
+impl EngineKind {
+    /// All that have rules of their own.
+    pub const ALL: [Self; 4] = [Self::Postgres, Self::Mysql, Self::Mongo, Self::Redis];
+
+    /// The name in sentences.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Postgres => "PostgreSQL",
+            Self::Mysql => "MariaDB and MySQL",
+            Self::Mongo => "MongoDB",
+            Self::Redis => "Redis and Valkey",
+            Self::Other => "another engine",
+        }
+    }
 }
 
 /// Facts that only one kind of engine has. Each engine's rules take theirs.
@@ -48,6 +99,12 @@ pub struct AccessReading {
 pub enum EngineFacts {
     /// PostgreSQL.
     Postgres(Box<PostgresFacts>),
+    /// MariaDB or MySQL.
+    Mysql(Box<MysqlFacts>),
+    /// MongoDB.
+    Mongo(Box<MongoFacts>),
+    /// Redis or Valkey.
+    Redis(Box<RedisFacts>),
     /// An engine without rules of its own: only ownership is judged.
     Other,
 }
@@ -57,7 +114,18 @@ impl AccessReading {
     pub fn postgres(&self) -> Option<&PostgresFacts> {
         match &self.engine {
             EngineFacts::Postgres(facts) => Some(facts),
-            EngineFacts::Other => None,
+            EngineFacts::Mysql(_) | EngineFacts::Mongo(_) | EngineFacts::Redis(_) | EngineFacts::Other => None,
+        }
+    }
+
+    /// Which kind of engine it is.
+    pub fn kind(&self) -> EngineKind {
+        match &self.engine {
+            EngineFacts::Postgres(_) => EngineKind::Postgres,
+            EngineFacts::Mysql(_) => EngineKind::Mysql,
+            EngineFacts::Mongo(_) => EngineKind::Mongo,
+            EngineFacts::Redis(_) => EngineKind::Redis,
+            EngineFacts::Other => EngineKind::Other,
         }
     }
 

@@ -108,8 +108,34 @@ pub enum RightPath {
         /// Never empty.
         through: Vec<String>,
     },
+    /// It stands in an entry of the engine's own kind, which the store knows how to end.
+    Entry {
+        /// Roles between the login and the entry; the last one holds it. Empty: the login itself.
+        through: Vec<String>,
+        /// The entry as an operator reads it.
+        entry: String,
+        /// What ends it; `None`: it takes more than a statement.
+        end: Option<EntryEnd>,
+        /// Who else is concerned; empty: nobody.
+        concerns: String,
+    },
     /// The server says so and the catalogue does not show why.
     Unexplained,
+}
+
+/// The statement that takes one word out of an entry, in three parts, so that several words of one entry go in one statement.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct EntryEnd {
+    /// Before the words: `REVOKE `.
+    pub before: String,
+    /// The word: `INSERT`.
+    pub word: String,
+    /// After the words.
+    pub after: String,
+    /// The same three parts of what takes it back: before.
+    pub undo_before: String,
+    /// After.
+    pub undo_after: String,
 }
 
 impl fmt::Display for RightPath {
@@ -122,6 +148,8 @@ impl fmt::Display for RightPath {
             Self::Granted { through } => write!(f, "granted to a role that it is in: {}", chain(through)),
             Self::Public => f.write_str("granted to PUBLIC"),
             Self::Predefined { through } => write!(f, "through the server's role {}", chain(through)),
+            Self::Entry { through, entry, .. } if through.is_empty() => f.write_str(entry),
+            Self::Entry { through, entry, .. } => write!(f, "{entry}, through {}", chain(through)),
             Self::Unexplained => f.write_str("by a path that the catalogue does not show"),
         }
     }

@@ -11,6 +11,8 @@ pub const UNAUTHORIZED: i32 = 13;
 pub const NO_REPLICATION: i32 = 76;
 /// The server is a member of a set that nobody initiated.
 pub const NOT_YET_INITIALIZED: i32 = 94;
+/// A member that is starting, recovering or in no set yet.
+pub const NEITHER_PRIMARY_NOR_SECONDARY: i32 = 13436;
 /// The collection is gone.
 pub const NAMESPACE_NOT_FOUND: i32 = 26;
 

@@ -12,6 +12,7 @@ pub mod locks;
 pub mod monitoring;
 pub mod operation;
 pub mod replication;
+pub mod rights;
 pub mod sessions;
 pub mod shape;
 pub mod slow;

@@ -44,7 +44,7 @@ const WRITING_COMMANDS: [&str; 13] = [
     "update",
 ];
 
-fn no_right() -> Missing {
+pub(super) fn no_right() -> Missing {
     Missing {
         id: "mongodb.sessions.right".to_owned(),
         what: "what other logins' operations do".to_owned(),
@@ -54,7 +54,7 @@ fn no_right() -> Missing {
     }
 }
 
-fn current_op(all_users: bool) -> Document {
+pub(super) fn current_op(all_users: bool) -> Document {
     doc! {
         "aggregate": 1, "cursor": { "batchSize": 10_000 },
         // Long commands are cut on the server, so that a text of 10 MB is not sent.
@@ -129,7 +129,7 @@ fn is_idle_transaction(entry: &Document) -> bool {
     entry.get_str("type").is_ok_and(|kind| kind == "idleSession") && entry.contains_key("transaction")
 }
 
-fn login(entry: &Document) -> Option<String> {
+pub(super) fn login(entry: &Document) -> Option<String> {
     let user = list(entry, "effectiveUsers").next()?;
     Some(text(user, "user")).filter(|login| !login.is_empty())
 }
@@ -179,7 +179,7 @@ fn born(entry: &Document, client: &str) -> String {
     format!("{} {client}", text(entry, "ns"))
 }
 
-fn client(entry: &Document) -> String {
+pub(super) fn client(entry: &Document) -> String {
     let client = text(entry, "client");
     // Through mongos the server sees the router; the client's address is beside it.
     if client.is_empty() { text(entry, "client_s") } else { client }
@@ -247,7 +247,7 @@ fn session(entry: &Document) -> Session {
 }
 
 /// True for another member of the replica set: it logs in as the set itself.
-fn is_member(entry: &Document) -> bool {
+pub(super) fn is_member(entry: &Document) -> bool {
     list(entry, "effectiveUsers").any(|user| user.get_str("user").is_ok_and(|name| name == "__system"))
 }
 

@@ -6,7 +6,7 @@ use crate::stores::index_maker::IndexMaker;
 use crate::stores::mongodb::connect::Connector;
 use crate::stores::mongodb::statements::Gathering;
 use crate::stores::mongodb::watch::Watch;
-use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
+use crate::stores::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,
     Store, Target,
@@ -137,6 +137,10 @@ impl Store for MongoStore {
     }
 
     fn indexes(&self) -> Option<&dyn IndexStats> {
+        Some(self)
+    }
+
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
         Some(self)
     }
 

@@ -231,3 +231,27 @@ pub fn followers(flavour: Flavour) -> Missing {
         "declare each replica as a store of its own, and Godwit reads it there",
     )
 }
+
+/// A part of the access audit. `grants` is the tool's own list of statements: they are too long to be repeated.
+pub fn access(flavour: Flavour, id: &str, what: &str, why: &str) -> Missing {
+    missing(
+        flavour,
+        &format!("access.{id}"),
+        what,
+        why,
+        Some("the statements of `godwit grants STORE --role audit`, run by an administrator"),
+        "none for the server; the account sees accounts, their rights and the definers of programs; no password hash and no row",
+    )
+}
+
+/// Texts of programs.
+pub fn code_texts(flavour: Flavour) -> Missing {
+    missing(
+        flavour,
+        "access.code_text",
+        "which tables views, routines, triggers and events work on",
+        "the view godwit_audit.code_text is not there, or the monitoring account may not read it",
+        Some("the optional statements of `godwit grants STORE --role audit`, run by an administrator"),
+        "none for the server; the account can then read the texts of all programs, with whatever stands in them; Godwit keeps the names of tables only",
+    )
+}

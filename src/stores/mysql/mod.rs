@@ -14,6 +14,7 @@ pub mod metadata_locks;
 pub mod missing;
 pub mod monitoring;
 pub mod replication;
+pub mod rights;
 pub mod sessions;
 pub mod slow_log;
 pub mod statement_words;

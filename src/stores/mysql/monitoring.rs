@@ -5,22 +5,15 @@
 
 use crate::model::monitor::{GrantStatement, MonitorRole};
 use crate::stores::mysql::capability::Flavour;
+use crate::stores::mysql::rights::accounts::MARIADB_COLUMNS;
+use crate::stores::mysql::rights::code::{CODE, CODE_TEXT};
+use crate::stores::mysql::rights::surroundings::SERVERS;
 use crate::stores::mysql::store::MysqlStore;
 use crate::stores::observe::Monitoring;
 
-/// What the view over `mysql.global_priv` shows: of a password only whether it is empty or impossible. Of `auth_or`, the alternatives, only
-/// the methods: Debian's root has an impossible password *or* the socket.
-const MARIADB_ACCOUNTS: &str = "CREATE SQL SECURITY DEFINER VIEW godwit_audit.accounts AS SELECT Host AS host, User AS user, \
-     JSON_VALUE(Priv, '$.plugin') AS plugin, JSON_EXTRACT(Priv, '$.auth_or[*].plugin') AS alternatives, \
-     COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') = '' AS empty_password, \
-     COALESCE(JSON_VALUE(Priv, '$.authentication_string'), '') = 'invalid' AS impossible_password, \
-     JSON_VALUE(Priv, '$.access') AS access, JSON_VALUE(Priv, '$.ssl_type') AS ssl_type, \
-     COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0) AS account_locked, COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) AS is_role, \
-     JSON_VALUE(Priv, '$.password_lifetime') AS password_lifetime, JSON_VALUE(Priv, '$.password_last_changed') AS password_last_changed \
-     FROM mysql.global_priv";
-
 /// Columns of MySQL's `mysql.user` without `authentication_string`, `User_attributes` (which keeps a second password) and their like.
 const MYSQL_USER_COLUMNS: &str = "Host, User, plugin, account_locked, password_expired, password_last_changed, password_lifetime, ssl_type, \
+     max_user_connections, \
      Select_priv, Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Reload_priv, Shutdown_priv, Process_priv, File_priv, Grant_priv, \
      References_priv, Index_priv, Alter_priv, Show_db_priv, Super_priv, Create_tmp_table_priv, Lock_tables_priv, Execute_priv, Repl_slave_priv, \
      Repl_client_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Create_user_priv, Event_priv, Trigger_priv, \
@@ -92,22 +85,31 @@ fn watch(account: &mut Account, flavour: Flavour) {
     );
 }
 
+/// A view that runs with the rights of whoever makes it, and the right to read it.
+fn view(account: &mut Account, name: &str, why: &str, select: &str) {
+    account.add(
+        why,
+        format!("CREATE SQL SECURITY DEFINER VIEW godwit_audit.{name} AS {select}"),
+        format!("DROP VIEW godwit_audit.{name}"),
+    );
+    account.grant("reads the view, and nothing that is under it", &format!("SELECT ON godwit_audit.{name}"));
+}
+
 fn audit(account: &mut Account, flavour: Flavour) {
+    account.add(
+        "a place for views that run with the rights of whoever makes them: an administrator does",
+        "CREATE DATABASE godwit_audit".to_owned(),
+        "DROP DATABASE godwit_audit".to_owned(),
+    );
+    view(account, "code", "definers of views, routines, triggers and events; not their texts", CODE);
+    view(account, "servers", "servers elsewhere that tables are on; of a password only whether there is one", SERVERS);
     match flavour {
         Flavour::Mariadb => {
-            account.add(
-                "a place for the view",
-                "CREATE DATABASE godwit_audit".to_owned(),
-                "DROP DATABASE godwit_audit".to_owned(),
-            );
-            account.add(
-                "accounts without their password hashes; it runs with the rights of whoever makes it, so an administrator does",
-                MARIADB_ACCOUNTS.to_owned(),
-                "DROP VIEW godwit_audit.accounts".to_owned(),
-            );
-            account.grant(
-                "reads the view; SELECT on mysql.global_priv itself would show hashes",
-                "SELECT ON godwit_audit.accounts",
+            view(
+                account,
+                "accounts",
+                "accounts without their password hashes, which SELECT on mysql.global_priv itself would show",
+                &format!("SELECT {MARIADB_COLUMNS} FROM mysql.global_priv"),
             );
             for table in ["db", "tables_priv", "columns_priv", "procs_priv", "roles_mapping", "proxies_priv"] {
                 account.grant(
@@ -138,6 +140,15 @@ fn audit(account: &mut Account, flavour: Flavour) {
                 );
             }
         }
+    }
+    view(
+        account,
+        "code_text",
+        "OWN-09, OWN-15 and OWN-21 look at what programs work on; exposes their texts, of which Godwit keeps the names of tables",
+        CODE_TEXT,
+    );
+    for grant in account.statements.iter_mut().rev().take(2) {
+        grant.required = false;
     }
 }
 

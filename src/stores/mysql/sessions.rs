@@ -18,7 +18,7 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
 /// Logins of Godwit's monitoring roles begin with this: the protocol gives a connection no name of its own.
-const OWN_LOGINS: &str = "godwit_";
+pub(super) const OWN_LOGINS: &str = "godwit_";
 
 /// Characters of a statement that are asked for: more never reaches a screen.
 const STATEMENT_CHARS: u32 = 2_000;
@@ -217,7 +217,7 @@ fn kind(login: &str, command: &str) -> SessionKind {
 }
 
 /// `10.0.0.7:51344` without the port; `localhost` without one is a Unix socket.
-fn client(host: &str) -> String {
+pub(super) fn client(host: &str) -> String {
     match host.rsplit_once(':') {
         Some((address, _)) => address.to_owned(),
         None if host == "localhost" => "local".to_owned(),

@@ -11,7 +11,7 @@ use crate::stores::mysql::index_use::Switch;
 use crate::stores::mysql::slow_log::SlowLog;
 use crate::stores::mysql::statements::Texts;
 use crate::stores::mysql::watch::Watch;
-use crate::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
+use crate::stores::observe::{AccessFacts, IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::{
     Access, Activity, Capture, Checksum, Freeze, Inventory, OpenOptions, Preflight, Probe, Result, Schema, Sequences,
     Store, Target,
@@ -152,6 +152,10 @@ impl Store for MysqlStore {
     }
 
     fn indexes(&self) -> Option<&dyn IndexStats> {
+        Some(self)
+    }
+
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
         Some(self)
     }
 

@@ -179,8 +179,19 @@ impl Reader<'_> {
         sql: impl Into<String>,
     ) -> Read<Option<Vec<Line>>> {
         let missing = missing();
-        if self.look.refused.contains(&missing.id) {
+        let read = self.lines_if(&missing.id, sql).await?;
+        if read.is_none() {
             self.lacks(missing);
+        }
+        Ok(read)
+    }
+
+    /// The same without noting anything, for what can be read in another way as well. `id` names it among what was refused.
+    ///
+    /// # Errors
+    /// The driver's, when the session is of no use any more.
+    pub async fn lines_if(&mut self, id: &str, sql: impl Into<String>) -> Read<Option<Vec<Line>>> {
+        if self.look.refused.contains(id) {
             return Ok(None);
         }
         match self.lines(sql).await {
@@ -188,13 +199,11 @@ impl Reader<'_> {
             Err(error) => match number(&error).map(kind_of) {
                 Some(ErrorKind::Denied | ErrorKind::NotFound) => {
                     tracing::debug!(%error, "a reading was refused");
-                    self.look.refused.insert(missing.id.clone());
-                    self.lacks(missing);
+                    self.look.refused.insert(id.to_owned());
                     Ok(None)
                 }
                 Some(ErrorKind::TimedOut | ErrorKind::Contention) => {
                     tracing::debug!(%error, "a reading took too long");
-                    self.lacks(missing);
                     Ok(None)
                 }
                 _ => Err(error),

@@ -17,7 +17,7 @@ mod surroundings;
 pub use logins::kinds_view;
 
 use crate::model::access::postgres::{PostgresFacts, Readable};
-use crate::model::access::reading::{AccessReading, EngineFacts};
+use crate::model::access::reading::{AccessReading, EngineFacts, Unread};
 use crate::model::observation::{Missing, Observation};
 use crate::stores::Result;
 use crate::stores::observe::AccessFacts;
@@ -116,6 +116,12 @@ async fn read(reader: &mut Reader<'_>, asked: &[String]) -> Read<AccessReading> 
         rights,
         links: code.links,
         live,
+        unread: Unread {
+            sessions: (!facts.sees_sessions)
+                .then(|| "the monitoring account may not see other logins' sessions".to_owned()),
+            ..Unread::default()
+        },
+        home: None,
         engine: EngineFacts::Postgres(Box::new(facts)),
     })
 }
@@ -129,7 +135,7 @@ fn hidden<T>(reader: &mut Reader<'_>, missing: Missing) -> Readable<T> {
 
 #[async_trait]
 impl AccessFacts for PostgresStore {
-    async fn access_facts(&self, logins: &[String]) -> Result<Observation<AccessReading>> {
+    async fn access_facts(&self, logins: &[String], _tables: &[String]) -> Result<Observation<AccessReading>> {
         self.watch().look(async |reader| read(reader, logins).await).await
     }
 }

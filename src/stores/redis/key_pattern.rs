@@ -164,7 +164,7 @@ fn is_name(word: &str) -> bool {
 }
 
 /// A key with what varies in it replaced.
-fn pattern(key: &str) -> String {
+pub(super) fn pattern(key: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     let flush = |word: &mut String, out: &mut String| {

@@ -8,6 +8,7 @@ pub mod inventory;
 pub mod key_pattern;
 pub mod monitoring;
 pub mod replication;
+pub mod rights;
 pub mod sessions;
 pub mod slowlog;
 pub mod statements;

@@ -1,7 +1,7 @@
 //! Monitoring roles on Redis and Valkey.
 //!
-//! Left out on purpose: `config|get` (shows requirepass), `monitor`, `keys` and `scan`, any right on keys, and `acl|log`, which would
-//! allow to erase the log as well as to read it.
+//! Left out on purpose: `monitor`, `keys` and any right on keys. The audit is offered, and does not need: `config|get` (shows requirepass to
+//! whoever has the account), `scan` (shows names of keys), and `acl|log`, which allows to erase the log as well as to read it.
 
 use crate::model::monitor::{GrantStatement, MonitorRole};
 use crate::stores::observe::Monitoring;
@@ -71,8 +71,23 @@ impl Monitoring for RedisStore {
         if role == MonitorRole::Audit {
             statements.push(optional(
                 account,
-                "RD-15 reads denials from the ACL log; the same right allows to erase it, so leave it out unless you need it",
+                "RD-15 and OWN-07 read denials from the ACL log; the same right allows to erase it, so leave it out unless you need it",
                 "acl|log",
+            ));
+            statements.push(optional(
+                account,
+                "rights on keys are asked of the server itself (it runs nothing for that), not only worked out from the rules",
+                "acl|dryrun",
+            ));
+            statements.push(optional(
+                account,
+                "RD-03, RD-09 to RD-12 and RD-16 read settings; the same right shows requirepass and masterauth to whoever has the account. Godwit asks for other settings by name",
+                "config|get",
+            ));
+            statements.push(optional(
+                account,
+                "OWN-18 looks at the names of up to 1,000 keys, and keeps patterns of those that belong to nobody; the account can then list all keys",
+                "scan",
             ));
         }
         statements.push(GrantStatement {

@@ -55,7 +55,7 @@ impl Clients {
     }
 }
 
-fn no_right() -> Missing {
+pub(super) fn no_right() -> Missing {
     Missing {
         id: "redis.sessions.right".to_owned(),
         what: "clients one by one".to_owned(),
@@ -112,7 +112,7 @@ async fn read(reader: &mut Reader, clients: &Clients) -> std::result::Result<Act
 }
 
 /// One session for each line of `CLIENT LIST`.
-fn sessions_of(list: &str, at: DateTime<Utc>) -> Vec<Session> {
+pub(super) fn sessions_of(list: &str, at: DateTime<Utc>) -> Vec<Session> {
     list.lines().map(fields).filter(|fields| fields.contains_key("id")).map(|fields| session(&fields, at)).collect()
 }
 

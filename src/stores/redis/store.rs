@@ -2,7 +2,7 @@
 
 use crate::model::ids::StoreId;
 use crate::stores::absent::Absent;
-use crate::stores::observe::{Monitoring, Replicas, Sessions, StatementStats};
+use crate::stores::observe::{AccessFacts, Monitoring, Replicas, Sessions, StatementStats};
 use crate::stores::redis::connect::Connector;
 use crate::stores::redis::sessions::Clients;
 use crate::stores::redis::slowlog::SlowLog;
@@ -167,6 +167,10 @@ impl Store for RedisStore {
     }
 
     fn statements(&self) -> Option<&dyn StatementStats> {
+        Some(self)
+    }
+
+    fn access_facts(&self) -> Option<&dyn AccessFacts> {
         Some(self)
     }
 

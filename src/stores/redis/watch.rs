@@ -1,4 +1,5 @@
-//! The one connection that looks at the server. It sends only commands that read, and never `MONITOR`, `KEYS`, `SCAN` or `CONFIG`.
+//! The one connection that looks at the server. It sends only commands that read, and never `MONITOR` or `KEYS`. `SCAN` and `CONFIG GET` are
+//! sent by the access audit alone, a little of them, and only where an operator granted what the audit's account does not have by default.
 
 use crate::model::observation::{Cost, Missing, Observation};
 use crate::stores::Result;

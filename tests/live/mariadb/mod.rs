@@ -1,5 +1,7 @@
 //! Looking at a real MariaDB.
 
+mod access;
+mod access_plants;
 mod cost;
 mod hostile;
 mod hot_spots;

@@ -123,7 +123,7 @@ pub async fn run_printed(admin: &Client, statement: &str) -> mongodb::error::Res
 }
 
 /// JavaScript's `{ key: 1 }` as JSON's `{ "key": 1 }`.
-fn with_quoted_keys(text: &str) -> String {
+pub fn with_quoted_keys(text: &str) -> String {
     let mut out = String::new();
     let mut word = String::new();
     let mut in_text = false;

@@ -1,5 +1,6 @@
 //! The MongoDB store against real servers: mongo1 is a replica set of one with logins, mongo2 a plain server without both.
 
+mod access;
 mod hot_spots;
 mod index_maker;
 mod indexes;

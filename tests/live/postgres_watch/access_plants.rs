@@ -343,3 +343,23 @@ pub const PLANTS: &[Plant] = &[
         "GRANT SELECT ON orders.lines TO @_billing, @_orders; REVOKE SELECT ON orders.lines FROM @_idle; REVOKE @_idle FROM @_billing, @_orders",
     ),
 ];
+
+/// Rules that no defect is planted for in that test, and where they are judged.
+pub const ELSEWHERE: &[(&str, &str)] = &[
+    ("PG-21", "pg_hba.conf is the whole server's: judged on a file that is not in force"),
+    ("PG-22", "pg_hba.conf is the whole server's: judged on a file that is not in force"),
+    ("PG-23", "the lab listens on loopback: judged on altered facts"),
+    ("PG-24", "it is the whole server's: judged on altered facts"),
+    ("PG-25", "it is the whole server's: judged on altered facts"),
+    ("PG-26", "pgaudit has no package in the lab: judged on altered facts"),
+    ("PG-33", "it needs a replica: judged on altered facts"),
+    ("OWN-03", "it is about the profile: judged on an altered map"),
+    ("OWN-06", "it needs a table that moved: a test of its own"),
+    ("OWN-07", "it needs sessions: a test of its own"),
+    ("OWN-13", "it needs the last day to be over: a test of its own"),
+    ("OWN-20", "it needs the last day to be over: a test of its own"),
+    ("OWN-21", "it needs the last day to be over: a test of its own"),
+    ("OWN-22", "it needs thirty days: judged on altered observations"),
+    ("OWN-24", "it needs an administrator's session: judged on altered facts"),
+    ("OWN-25", "it compares two stores: a test of its own"),
+];

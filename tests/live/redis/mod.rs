@@ -1,5 +1,6 @@
 //! The Redis store against real servers: redis1 with a password, redis2 its replica.
 
+mod access;
 mod hot_spots;
 pub mod lab;
 mod missing;

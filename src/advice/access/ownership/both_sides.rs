@@ -3,7 +3,9 @@
 use super::foreign::tables;
 use crate::advice::access::case::Case;
 use crate::advice::access::wording::role;
+use crate::model::access::mysql;
 use crate::model::access::object::Object;
+use crate::model::access::reading::EngineFacts;
 use crate::model::access::right::Right;
 use crate::model::finding::{Finding, Severity, Verdict};
 use std::collections::BTreeSet;
@@ -30,6 +32,7 @@ pub fn compare(source: &Case<'_>, target: &Case<'_>) -> Vec<Finding> {
             if lacking.is_empty() || target.reading.login(account).is_some_and(|l| l.is_unlimited) {
                 continue;
             }
+            let given = given(target, goal, account, &lacking);
             let rights = lacking.join(", ");
             let mut lacks = finding(
                 format!("{account} on {}", goal.name),
@@ -38,8 +41,9 @@ pub fn compare(source: &Case<'_>, target: &Case<'_>) -> Vec<Finding> {
             if target.reading.login(account).is_none() {
                 lacks.why_not.push(format!("the login {account} has to be made first"));
             }
-            lacks.statement = Some(format!("GRANT {rights} ON {} TO {}", goal.name, role(account)));
-            lacks.undo = Some(format!("REVOKE {rights} ON {} FROM {}", goal.name, role(account)));
+            if let Some((statement, undo)) = given {
+                (lacks.statement, lacks.undo) = (Some(statement), undo);
+            }
             findings.push(lacks);
         }
     }
@@ -51,4 +55,41 @@ pub fn compare(source: &Case<'_>, target: &Case<'_>) -> Vec<Finding> {
     }
     Finding::sort(&mut findings);
     findings
+}
+
+/// The target's own words for giving rights, and for taking them back. `None`: the account has no host yet, so that it cannot be named.
+fn given(target: &Case<'_>, table: &Object, account: &str, rights: &[&str]) -> Option<(String, Option<String>)> {
+    let words = rights.join(", ");
+    match &target.reading.engine {
+        EngineFacts::Postgres(_) | EngineFacts::Other => Some((
+            format!("GRANT {words} ON {} TO {}", table.name, role(account)),
+            Some(format!("REVOKE {words} ON {} FROM {}", table.name, role(account))),
+        )),
+        EngineFacts::Mysql(facts) => {
+            let host = facts.logins().find(|login| login.user == account)?;
+            let (database, name) = table.name.split_once('.')?;
+            let on = format!("{}.{}", mysql::ident(database), mysql::ident(name));
+            Some((
+                format!("GRANT {words} ON {on} TO {}", host.name()),
+                Some(format!("REVOKE {words} ON {on} FROM {}", host.name())),
+            ))
+        }
+        EngineFacts::Mongo(facts) => {
+            let user = facts.users().iter().find(|user| user.user.name == account)?;
+            let (database, _) = table.name.split_once('.')?;
+            let role = if rights == ["SELECT"] { "read" } else { "readWrite" };
+            let call = |verb: &str| {
+                format!(
+                    "db.getSiblingDB({:?}).{verb}({account:?}, [{{ role: {role:?}, db: {database:?} }}])",
+                    user.user.database
+                )
+            };
+            Some((call("grantRolesToUser"), Some(call("revokeRolesFromUser"))))
+        }
+        EngineFacts::Redis(_) => {
+            let (sign, category) = if rights == ["SELECT"] { ("%R~", "@read") } else { ("~", "@write") };
+            // One pattern cannot be taken away again without naming all the others.
+            Some((format!("ACL SETUSER {account} {sign}{} +{category}", table.name), None))
+        }
+    }
 }

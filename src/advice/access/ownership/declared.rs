@@ -20,11 +20,12 @@ pub fn tables(case: &Case<'_>) -> Judgement {
     let mut failures = Vec::new();
     for object in case.reading.of_kind(ObjectKind::Table) {
         if case.map.table(&object.name).is_none() && !partitions.contains(object.name.as_str()) {
-            failures.push(
-                Failure::new(&object.name, format!("nobody declares that {} is theirs", object.name))
-                    .fact(format!("owned by {}", object.owner))
-                    .but("add it to `owns` of a service, or drop it"),
-            );
+            let mut failure = Failure::new(&object.name, format!("nobody declares that {} is theirs", object.name))
+                .but("add it to `owns` of a service, or drop it");
+            if !object.owner.is_empty() {
+                failure = failure.fact(format!("owned by {}", object.owner));
+            }
+            failures.push(failure);
         }
     }
     let here: BTreeSet<&str> = found(case).into_iter().map(|(_, table)| table.name.as_str()).collect();

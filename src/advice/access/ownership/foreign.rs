@@ -2,9 +2,11 @@
 
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
+use crate::advice::access::redis::remedy::own_keys;
 use crate::advice::access::remedy::remedy;
 use crate::model::access::declared::DeclaredTable;
 use crate::model::access::object::{Object, ObjectKind};
+use crate::model::access::reading::EngineFacts;
 use crate::model::access::right::{EffectiveRight, Right};
 
 /// Declared tables that are here.
@@ -20,6 +22,15 @@ pub fn over(login: &str, object: &Object, rights: &[&EffectiveRight], sentence: 
     let remedy = remedy(login, object, rights);
     (failure.statement, failure.undo, failure.why_not) = (remedy.statement, remedy.undo, remedy.why_not);
     failure
+}
+
+/// On Redis rights on keys end by giving the login its own keys anew.
+fn narrowed(case: &Case<'_>, login: &str, mut failure: Failure) -> Failure {
+    let EngineFacts::Redis(facts) = &case.reading.engine else { return failure };
+    let Some(user) = facts.users().iter().find(|user| user.name == login) else { return failure };
+    let (statement, undo) = own_keys(case, user);
+    failure.why_not.clear();
+    failure.mended(statement, undo)
 }
 
 fn words(rights: &[&EffectiveRight]) -> String {
@@ -55,7 +66,7 @@ fn foreign(case: &Case<'_>, concerns: impl Fn(Right) -> bool, allows_reads: bool
                 table.service,
                 words(&rights)
             );
-            failures.push(over(account, object, &rights, sentence));
+            failures.push(narrowed(case, account, over(account, object, &rights, sentence)));
         }
     }
     Judgement::of(failures)
@@ -91,7 +102,7 @@ pub fn moved(case: &Case<'_>) -> Judgement {
             let at = table.moved_at.map(|at| at.format("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default();
             let sentence =
                 format!("{} may still write {}, which moved on {at}: {}", login.name, object.name, words(&rights));
-            failures.push(over(&login.name, object, &rights, sentence));
+            failures.push(narrowed(case, &login.name, over(&login.name, object, &rights, sentence)));
         }
     }
     Judgement::of(failures)

@@ -3,8 +3,10 @@
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
 use crate::advice::access::wording::role;
-use crate::model::access::object::LinkKind;
+use crate::advice::access::{mongodb, mysql, redis};
+use crate::model::access::object::{Link, LinkKind};
 use crate::model::access::postgres::PgRole;
+use crate::model::access::reading::EngineFacts;
 
 const NOT_OVER: &str = "the migration's last day ([access] until) is not over, or not set";
 
@@ -13,8 +15,12 @@ pub fn logins(case: &Case<'_>) -> Judgement {
     if !case.map.is_over(case.today) {
         return Judgement::absent(NOT_OVER);
     }
-    let Some(facts) = case.reading.postgres() else {
-        return Judgement::absent("this engine's powers are judged by rules of its own");
+    let facts = match &case.reading.engine {
+        EngineFacts::Postgres(facts) => facts,
+        EngineFacts::Mysql(facts) => return mysql::powers::left(case, facts),
+        EngineFacts::Mongo(facts) => return mongodb::roles::left(case, facts),
+        EngineFacts::Redis(facts) => return redis::commands::left(case, facts),
+        EngineFacts::Other => return Judgement::absent("this engine has no logins"),
     };
     let mut failures = Vec::new();
     for login in facts.roles.iter().filter(|r: &&PgRole| r.login && case.map.migration.contains(&r.name)) {
@@ -57,13 +63,30 @@ pub fn logins(case: &Case<'_>) -> Judgement {
     Judgement::of(failures)
 }
 
-/// OWN-21.
+/// OWN-21. Scheduled events copy from one service to another as triggers do.
 pub fn triggers(case: &Case<'_>) -> Judgement {
     if !case.map.is_over(case.today) {
         return Judgement::absent(NOT_OVER);
     }
     let mut failures = Vec::new();
-    for link in case.reading.links.iter().filter(|l| l.kind == LinkKind::Trigger && l.is_enabled) {
+    let of_kind = |kind| move |link: &&Link| link.kind == kind && link.is_enabled;
+    for link in case.reading.links.iter().filter(of_kind(LinkKind::Event)) {
+        // It belongs to whoever owns the first table that it names; it has no table of its own.
+        let tables = case.reading.links.iter().filter(|l| l.kind == LinkKind::Event && l.name == link.name);
+        let mut owners: Vec<_> = tables.filter_map(|l| case.map.owner_of(&l.to)).collect();
+        owners.sort();
+        owners.dedup();
+        if owners.len() < 2 {
+            continue;
+        }
+        let mut failure = Failure::new(
+            &link.name,
+            format!("event {} still works on two services' tables after the migration", link.name),
+        );
+        (failure.statement, failure.undo) = (link.statement.clone(), link.undo.clone());
+        failures.push(failure);
+    }
+    for link in case.reading.links.iter().filter(of_kind(LinkKind::Trigger)) {
         let (from, to) = (case.map.owner_of(&link.from), case.map.owner_of(&link.to));
         // To a table of nobody, such as an outbox, or of another service.
         if from.is_none() || from == to {

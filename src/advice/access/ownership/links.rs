@@ -4,7 +4,8 @@ use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
 use crate::advice::access::wording::role;
 use crate::model::access::object::{Link, LinkKind, ObjectKind};
-use crate::model::access::postgres::PgServer;
+use crate::model::access::postgres::{PgServer, Readable};
+use crate::model::access::reading::EngineFacts;
 use crate::model::finding::Confidence;
 use crate::model::ids::ServiceId;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,7 +41,7 @@ pub fn code(case: &Case<'_>) -> Judgement {
     if let Some(absent) = is_declared(case) {
         return absent;
     }
-    let kinds = |kind| matches!(kind, LinkKind::View | LinkKind::Trigger | LinkKind::Function);
+    let kinds = |kind| matches!(kind, LinkKind::View | LinkKind::Trigger | LinkKind::Function | LinkKind::Event);
     let mut by_code: BTreeMap<(LinkKind, String), Vec<&Link>> = BTreeMap::new();
     for link in case.reading.links.iter().filter(|l| kinds(l.kind) && l.is_enabled) {
         let name =
@@ -62,6 +63,7 @@ pub fn code(case: &Case<'_>) -> Judgement {
             LinkKind::View => "view",
             LinkKind::Trigger => "trigger",
             LinkKind::Function => "function",
+            LinkKind::Event => "event",
             LinkKind::ForeignKey | LinkKind::Sequence => continue,
         };
         let services: Vec<&str> = touched.keys().map(|service| service.as_str()).collect();
@@ -118,22 +120,36 @@ pub fn servers(case: &Case<'_>) -> Judgement {
     if !case.is_declared() {
         return Judgement::absent("no service has anything in this database");
     }
-    let wrapper = |name: &str| {
-        let known = case.reading.postgres().and_then(|f| f.servers.iter().find(|s: &&PgServer| s.server.name == name));
-        known.map_or("", |server| server.wrapper.as_str()).to_owned()
+    let (wrappers, hidden, after) = match &case.reading.engine {
+        EngineFacts::Postgres(facts) => {
+            let wrappers = facts.servers.iter().map(|s: &PgServer| (s.server.name.as_str(), s.wrapper.as_str()));
+            (wrappers.collect::<BTreeMap<_, _>>(), None, " CASCADE")
+        }
+        EngineFacts::Mysql(facts) => match &facts.servers {
+            Readable::Read(servers) => {
+                (servers.iter().map(|s| (s.name.as_str(), s.wrapper.as_str())).collect(), None, "")
+            }
+            Readable::Hidden(why) => (BTreeMap::new(), Some(why.clone()), ""),
+        },
+        EngineFacts::Mongo(_) | EngineFacts::Redis(_) | EngineFacts::Other => (BTreeMap::new(), None, ""),
     };
     let servers = case.reading.of_kind(ObjectKind::ForeignServer).filter(|s| !case.map.migration.contains(&s.owner));
-    servers
+    let failures = servers
         .map(|server| {
-            Failure::new(
+            let wrapper = wrappers.get(server.name.as_str()).copied().unwrap_or_default();
+            let mut failure = Failure::new(
                 &server.name,
-                format!("a service's database is linked to server {} ({})", server.name, wrapper(&server.name)),
+                format!("a service's database is linked to server {} ({wrapper})", server.name),
             )
-            .fact(format!("owned by {}", role(&server.owner)))
             .mended_for_good(
-                format!("DROP SERVER {} CASCADE", server.name),
+                format!("DROP SERVER {}{after}", server.name),
                 "its options and foreign tables are not kept: note them first",
-            )
+            );
+            if !server.owner.is_empty() {
+                failure = failure.fact(format!("owned by {}", role(&server.owner)));
+            }
+            failure
         })
-        .collect()
+        .collect();
+    Judgement { failures, hidden, absent: None }
 }

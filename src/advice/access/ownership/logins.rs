@@ -2,7 +2,6 @@
 
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
-use crate::advice::access::wording::role;
 use crate::model::access::object::ObjectKind;
 use crate::model::access::right::RightPath;
 use crate::model::ids::ServiceId;
@@ -37,7 +36,11 @@ pub fn shared_roles(case: &Case<'_>) -> Judgement {
     let tables: BTreeSet<u64> = case.reading.of_kind(ObjectKind::Table).map(|table| table.group).collect();
     let mut members: BTreeMap<&str, BTreeMap<&ServiceId, BTreeSet<&str>>> = BTreeMap::new();
     for right in case.reading.rights.iter().filter(|right| tables.contains(&right.group)) {
-        let (RightPath::Granted { through } | RightPath::Owner { through }) = &right.path else { continue };
+        let (RightPath::Granted { through } | RightPath::Owner { through } | RightPath::Entry { through, .. }) =
+            &right.path
+        else {
+            continue;
+        };
         let Some(service) = case.map.service_of(&right.login) else { continue };
         // After SET ROLE the role itself is one more step of the way.
         for group in through.iter().chain(&right.becomes) {
@@ -52,10 +55,7 @@ pub fn shared_roles(case: &Case<'_>) -> Judgement {
                 group,
                 format!("services {} have rights on tables through the same role {group}", names.join(" and ")),
             )
-            .but(format!(
-                "make a role for each service with what it needs, then REVOKE {} from the logins",
-                role(group)
-            ));
+            .but(format!("make a role for each service with what it needs, then take {group} from the logins"));
             failure.evidence = services
                 .iter()
                 .map(|(service, logins)| {
@@ -71,9 +71,6 @@ pub fn shared_roles(case: &Case<'_>) -> Judgement {
 pub fn unlimited(case: &Case<'_>) -> Judgement {
     if !case.is_declared() {
         return Judgement::absent("no service has anything in this database");
-    }
-    if case.reading.postgres().is_some_and(|facts| !facts.sees_sessions) {
-        return Judgement::hidden("the monitoring account may not see other logins' sessions");
     }
     let mut by_login: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for live in &case.reading.live {

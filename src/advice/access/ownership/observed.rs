@@ -7,6 +7,9 @@ use crate::advice::access::remedy::remedy;
 use crate::model::access::matrix::Declared;
 use crate::model::access::object::ObjectKind;
 use crate::model::access::observed::{Seen, Use};
+use crate::model::access::postgres::Readable;
+use crate::model::access::reading::EngineFacts;
+use crate::model::access::redis::RedisFacts;
 use crate::model::access::right::EffectiveRight;
 use crate::model::finding::Severity;
 use std::collections::BTreeMap;
@@ -21,6 +24,9 @@ type Who<'a> = (&'a str, &'a str, bool);
 pub fn foreign(case: &Case<'_>) -> Judgement {
     if case.map.tables.is_empty() {
         return Judgement::absent("no declared table is here");
+    }
+    if let EngineFacts::Redis(facts) = &case.reading.engine {
+        return refused(case, facts);
     }
     if case.observed.looks == 0 {
         return Judgement::hidden("the tables in use were not looked at yet");
@@ -78,10 +84,39 @@ pub fn foreign(case: &Case<'_>) -> Judgement {
     Judgement::of(failures)
 }
 
+/// Redis tells of no key that a client uses, but keeps a log of those that it refused: who tries is a foreigner too.
+fn refused(case: &Case<'_>, facts: &RedisFacts) -> Judgement {
+    let Readable::Read(denials) = &facts.denials else { return Judgement::default() };
+    let mut failures = Vec::new();
+    for denial in denials {
+        let Some(table) = denial.table.as_deref().and_then(|name| case.map.table(name)) else { continue };
+        if case.is_set_apart(&denial.user) || case.map.services_of(&denial.user).any(|s| s.id == table.service) {
+            continue;
+        }
+        let mut failure = Failure::new(
+            format!("{} on {}", denial.user, table.name),
+            format!("{} tried to use {} of service {}, and was refused", denial.user, table.name, table.service),
+        )
+        .fact(format!(
+            "{} times {} from {}, the last one {} s ago",
+            denial.count, denial.object, denial.client, denial.age_s
+        ))
+        .but("nothing was read or written; find out who still asks there");
+        failure.severity = Some(Severity::Medium);
+        failures.push(failure);
+    }
+    failures.dedup_by(|a, b| a.subject == b.subject);
+    Judgement::of(failures)
+}
+
 /// OWN-22. Advice only: what runs once a quarter was not seen in a month.
 pub fn unused(case: &Case<'_>) -> Judgement {
-    let cells: Vec<_> =
-        matrix(case).into_iter().filter(|cell| cell.declared != Declared::Own && !cell.granted.is_empty()).collect();
+    // Godwit's own accounts have rights on everything by which the catalogue shows it, and read no row.
+    let is_foreign = |login: &str| !case.is_set_apart(login);
+    let cells: Vec<_> = matrix(case)
+        .into_iter()
+        .filter(|cell| cell.declared != Declared::Own && !cell.granted.is_empty() && is_foreign(&cell.login))
+        .collect();
     if cells.is_empty() {
         return Judgement::absent("no login has rights on another service's tables");
     }

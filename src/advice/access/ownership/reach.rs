@@ -23,7 +23,14 @@ pub fn places(case: &Case<'_>) -> Judgement {
                 let is_there = schema.is_none_or(|schema| schema_of(&object.name) == plain(schema));
                 let is_its_own =
                     services.iter().any(|s| s.id == table.service || case.map.may_read(s, table, case.today));
-                is_there && (is_its_own || case.reading.rights_of(account, object).next().is_some())
+                // Rights on the place itself, which engines without grants on tables show there too, are no reason to be in it.
+                let is_of_rows = |right: &EffectiveRight| {
+                    !matches!(
+                        right.right,
+                        Right::Usage | Right::Create | Right::Connect | Right::Temporary | Right::Execute
+                    )
+                };
+                is_there && (is_its_own || case.reading.rights_of(account, object).any(is_of_rows))
             })
         };
         for database in case.reading.of_kind(ObjectKind::Database).filter(|_| !has_something(None)) {

@@ -59,10 +59,10 @@ pub fn publications(case: &Case<'_>) -> Judgement {
 
 /// OWN-13.
 pub fn leftover(case: &Case<'_>) -> Judgement {
-    let Some(facts) = case.reading.postgres() else { return Judgement::absent("this engine's streams are not read") };
     if !case.map.is_over(case.today) {
         return Judgement::absent("the migration's last day ([access] until) is not over, or not set");
     }
+    let Some(facts) = case.reading.postgres() else { return readers(case) };
     facts
         .streams
         .iter()
@@ -78,4 +78,18 @@ pub fn leftover(case: &Case<'_>) -> Judgement {
                 .mended_for_good(statement, "who reads it has to copy everything again")
         })
         .collect()
+}
+
+/// The same where nothing keeps a reader's place on the server: the migration's logins that still read the log.
+fn readers(case: &Case<'_>) -> Judgement {
+    let streams = case.reading.live.iter().filter(|live| live.replicates && case.map.migration.contains(&live.login));
+    let failures = streams.map(|live| {
+        Failure::new(
+            format!("{} from {}", live.login, live.client),
+            format!("{} worked for the migration, which is over, and still reads the log", live.login),
+        )
+        .fact(format!("{} sessions of {} from {}", live.sessions, live.application, live.client))
+        .but("stop what runs there, then take the login's rights (OWN-20)")
+    });
+    Judgement { failures: failures.collect(), hidden: case.reading.unread.sessions.clone(), absent: None }
 }

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 fn view(findings: Vec<Finding>) -> ByStore<Audit> {
     let at = DateTime::<Utc>::UNIX_EPOCH;
     let mut reading = StoreReading::default();
-    reading.take(Ok(Observation::whole(Audit { findings, read_at: Some(at) }, at)), at);
+    reading.take(Ok(Observation::whole(Audit { findings, read_at: Some(at), changes: Vec::new() }, at)), at);
     ByStore::from([(StoreId::from("legacy"), reading)])
 }
 
