@@ -8,7 +8,8 @@ use godwit::model::access::observed::ObservedAccess;
 use godwit::model::access::reading::{AccessReading, EngineKind};
 use godwit::model::finding::{Audit, Finding, Verdict};
 use godwit::model::observation::{ByStore, Observation, StoreReading};
-use godwit::report::access::{FindingFilter, access};
+use godwit::report::access::access;
+use godwit::report::finding::FindingFilter;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 

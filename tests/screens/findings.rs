@@ -4,6 +4,7 @@ use crate::advice::{advice, audits, finding};
 use crate::fixture::*;
 use crate::stores::{cockpit_with, read, show};
 use chrono::TimeDelta;
+use godwit::model::access::drift::GrantChange;
 use godwit::model::finding::{Audit, Severity, Verdict};
 use godwit::model::observation::{ByStore, Missing, Observation};
 use godwit::model::role::Role;
@@ -231,6 +232,28 @@ fn ages_move_only_in_coarse_steps() {
         cockpit.on_tick(now() + TimeDelta::seconds(1));
         assert_eq!(before, shown(&mut cockpit, 80, 24), "screen {screen}");
     }
+}
+
+/// Whoever gets or loses rights while the migration runs is named above the findings.
+#[test]
+fn rights_that_changed_are_told_of() {
+    let change = |appeared, login: &str, sentence: &str, seconds| GrantChange {
+        at: ago(seconds),
+        since: ago(seconds + 900),
+        appeared,
+        login: login.into(),
+        sentence: sentence.into(),
+    };
+    let changes = vec![
+        change(false, "billing_app", "may no longer UPDATE orders.orders", 1_200),
+        change(true, "report", "may now SELECT on orders.orders", 120),
+    ];
+    let mut view = ByStore::default();
+    read(&mut view, "legacy", Audit { changes, read_at: Some(ago(120)), ..Audit::default() }, ago(120));
+    let mut cockpit = with("u", vec![View::Access(view)]);
+    let shown = shown(&mut cockpit, 120, 24);
+    let line = "~ legacy  rights changed 2 min ago: + report may now SELECT on orders.orders; 1 more: godwit access";
+    assert!(shown.contains(line), "{shown}");
 }
 
 #[test]

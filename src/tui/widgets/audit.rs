@@ -12,7 +12,7 @@
 
 use crate::model::finding::Audit;
 use crate::model::ids::StoreId;
-use crate::model::observation::ByStore;
+use crate::model::observation::{ByStore, Observation};
 use crate::tui::state::findings::{FindingsState, SEVERITIES, StoreSum};
 use crate::tui::theme::Tone;
 use crate::tui::units::{age, ago};
@@ -48,7 +48,9 @@ pub fn draw(
     canvas.heading(area, 0, "stores", &read_words(state, view, now));
     let width = view.keys().map(|store| store.as_str().width()).max().unwrap_or(0).min(LONGEST_NAME);
     let room = room.saturating_sub(1).max(1);
-    let notes: Vec<Note> = view.iter().flat_map(|(store, reading)| stores::notes(store, reading, now, OLD)).collect();
+    let known = view.iter().flat_map(|(store, reading)| stores::notes(store, reading, now, OLD));
+    let changed = view.iter().filter_map(|(store, reading)| change(store, reading.latest.as_ref()?, now));
+    let notes: Vec<Note> = known.chain(changed).collect();
     // What failed or cannot be seen comes first, but never takes all the room; what an engine lacks comes last.
     let urgent: Vec<&Note> = notes.iter().filter(|note| note.mark.0 != Tone::Dim).collect();
     let absent = notes.iter().filter(|note| note.mark.0 == Tone::Dim);
@@ -83,6 +85,15 @@ fn read_words(state: &FindingsState, view: &ByStore<Audit>, now: DateTime<Utc>) 
         Some(at) => format!("{read} of {all} read, the oldest {}", ago(now, at)),
         None => format!("{read} of {all} read"),
     }
+}
+
+/// The last change of rights that was noticed, and how many there were before it.
+fn change(store: &StoreId, read: &Observation<Audit>, now: DateTime<Utc>) -> Option<Note> {
+    let (last, before) = read.value.changes.split_last()?;
+    let sign = if last.appeared { '+' } else { '-' };
+    let more = if before.is_empty() { String::new() } else { format!("; {} more: godwit access", before.len()) };
+    let words = format!("rights changed {}: {sign} {} {}{more}", ago(now, last.at), last.login, last.sentence);
+    Some(Note { mark: (Tone::Warn, '~'), store: store.to_string(), words })
 }
 
 fn name(store: &str, width: usize) -> String {

@@ -209,14 +209,14 @@ async fn bytes_that_are_no_text_blind_no_look() {
     let name = "public.\"t\u{fffd}\u{fffd}\"";
     assert!(indexes.tables.iter().any(|table| table.table == name), "{:?}", indexes.tables);
     assert_eq!(indexes.foreign_keys[0].parent, name);
-    let access = bad.access_facts(&[]).await.unwrap().value;
+    let access = bad.access_facts(&[], &[]).await.unwrap().value;
     assert!(access.objects.iter().any(|object| object.name == name));
     // The database beside it, whose names are well, is read as ever. Only the list of statements is one for the whole server.
     let read = store(&url).statements().await.unwrap();
     let ids: Vec<&str> = read.missing.iter().map(|missing| missing.id.as_str()).collect();
     assert_eq!(ids, ["postgres.statements.text"]);
     store(&url).indexes().await.unwrap();
-    store(&url).access_facts(&[]).await.unwrap();
+    store(&url).access_facts(&[], &[]).await.unwrap();
 }
 
 /// What must not reach a terminal, a log or a report: escapes and controls of both alphabets, marks that turn the direction of writing.

@@ -30,7 +30,7 @@ async fn with_too_many_logins_only_the_declared_ones_are_worked_out() {
         connect_timeout: Duration::from_secs(5),
     };
     let store = PostgresStore::open(options, &lab.postgres(1)).unwrap();
-    let read = store.access_facts(&["login_7".to_owned()]).await.unwrap();
+    let read = store.access_facts(&["login_7".to_owned()], &[]).await.unwrap();
     let missing: Vec<_> = read.missing.iter().filter(|missing| missing.id == "postgres.access.many").collect();
     assert_eq!(missing.len(), 1, "{:?}", read.missing);
     assert!(missing[0].what.contains("89 logins"), "{:?}", missing[0]);

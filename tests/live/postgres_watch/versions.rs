@@ -223,7 +223,7 @@ impl Server {
         self.run(maintain).await;
         self.run("CREATE ROLE readers; GRANT SELECT ON orders TO readers; GRANT readers TO app").await;
         let store = self.store(MonitorRole::Audit.account());
-        let read = store.access_facts(&["app".to_owned()]).await.unwrap();
+        let read = store.access_facts(&["app".to_owned()], &[]).await.unwrap();
         assert_eq!(read.missing, []);
         let rights = |table: &str| -> Vec<Right> {
             let group = read.value.objects.iter().find(|object| object.name == table).unwrap().group;
