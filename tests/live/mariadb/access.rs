@@ -251,3 +251,14 @@ async fn what_a_plain_login_may_not_see_is_not_checkable() {
         assert!(matches!(of_rule[..], [Verdict::NotCheckable { .. }]), "{rule}: {of_rule:?}");
     }
 }
+
+#[tokio::test]
+#[ignore = "needs MariaDB: run tests/run"]
+async fn without_the_view_of_their_texts_programs_are_listed_and_not_read() {
+    let mut shop = Shop::open().await;
+    shop.run("CREATE VIEW billing.peek AS SELECT 1 AS one; DROP VIEW godwit_audit.code_text").await;
+    let read = shop.look().await;
+    let missing: Vec<&str> = read.missing.iter().map(|missing| missing.id.as_str()).collect();
+    assert_eq!(missing, ["mariadb.access.code_text"]);
+    assert!(read.missing[0].enable.as_deref().is_some_and(|enable| enable.contains("code_text")), "{:?}", read.missing);
+}

@@ -471,6 +471,11 @@ async fn changes_of_rights_are_noticed_and_a_plain_login_is_not_checkable() {
         let of_rule: Vec<&Verdict> = findings.iter().filter(|f| f.rule == rule).map(|f| &f.verdict).collect();
         assert!(matches!(of_rule[..], [Verdict::NotCheckable { .. }]), "{rule}: {of_rule:?}");
     }
+    // Without its optional right the audit role is not told the profiler's level.
+    let profile = doc! { "resource": { "db": "", "collection": "system.profile" }, "actions": ["find"] };
+    let revoke = doc! { "revokePrivilegesFromRole": format!("{}_audit", shop.name), "privileges": [profile] };
+    shop.admin.database("admin").run_command(revoke).await.unwrap();
+    assert_eq!(ids(&shop.look().await.missing), ["mongodb.access.profiling"]);
     shop.close().await;
 }
 
