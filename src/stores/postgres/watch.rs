@@ -45,6 +45,8 @@ pub struct Look {
     columns: BTreeSet<String>,
     /// `server_version_num`.
     version: i32,
+    /// The shortest time that a statement without work took: the way there and back.
+    round_trip: Duration,
     /// Version and identity, once they were asked for.
     facts: Option<(String, String)>,
 }
@@ -131,7 +133,7 @@ impl Watch {
         if encoding == "SQL_ASCII" {
             connection.execute("SET client_encoding = 'SQL_ASCII'").await.map_err(&failed)?;
         }
-        Ok(Look { connection, columns: columns.into_iter().collect(), version, facts: None })
+        Ok(Look { connection, columns: columns.into_iter().collect(), version, round_trip: Duration::MAX, facts: None })
     }
 }
 
@@ -191,9 +193,11 @@ impl Reader<'_> {
     where
         F: AsyncFnOnce(&mut Self) -> std::result::Result<T, sqlx::Error>,
     {
+        let begun = Instant::now();
         self.look.connection.execute("BEGIN READ ONLY").await?;
+        self.look.round_trip = self.look.round_trip.min(begun.elapsed());
         let value = read(self).await;
-        // The clock of the server since BEGIN: its work, and our pauses between the statements; never less than the work.
+        // The clock of the server since BEGIN: its work, and the way there and back for each statement, in which it rests.
         let spent = match &value {
             Ok(_) => {
                 let row = sqlx::query("SELECT (extract(epoch FROM clock_timestamp() - now()) * 1e6)::int8")
@@ -203,7 +207,9 @@ impl Reader<'_> {
             }
             Err(_) => 0,
         };
-        self.cost.server_us = u64::try_from(spent).ok();
+        let on_the_way = self.look.round_trip.saturating_mul(self.cost.statements).as_micros();
+        let worked = u128::try_from(spent).unwrap_or(0).saturating_sub(on_the_way);
+        self.cost.server_us = value.is_ok().then(|| u64::try_from(worked).unwrap_or(u64::MAX));
         self.look.connection.execute("COMMIT").await?;
         value
     }
