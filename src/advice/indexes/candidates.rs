@@ -163,7 +163,7 @@ fn served(spot: &HotSpot, table: &TableUse, facts: &TableFacts) -> Served {
         wants_all_equal: facts.range.is_empty()
             && facts.expressions.is_empty()
             && !facts.equality.is_empty()
-            && !(facts.is_limited && !facts.sort.is_empty()),
+            && (!facts.is_limited || facts.sort.is_empty()),
     }
 }
 
