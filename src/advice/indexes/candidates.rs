@@ -46,6 +46,8 @@ pub struct Served {
     pub total_us: f64,
     /// Estimated share of the table's rows that it wants.
     pub share: f64,
+    /// All that narrows it down are equalities, and it wants every row that they leave.
+    pub wants_all_equal: bool,
 }
 
 /// An index that does not exist.
@@ -131,7 +133,7 @@ pub fn candidates(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<C
                     continue;
                 }
                 let rows_share = if predicate.is_empty() { 1.0 } else { share_of_constant(table, &predicate) };
-                let served = served(asked.spot, selectivity::of_facts(table, facts));
+                let served = served(asked.spot, table, facts);
                 merging::add(
                     &mut found,
                     Candidate {
@@ -150,14 +152,18 @@ pub fn candidates(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<C
     found
 }
 
-fn served(spot: &HotSpot, share: f64) -> Served {
+fn served(spot: &HotSpot, table: &TableUse, facts: &TableFacts) -> Served {
     Served {
         fingerprint: spot.fingerprint.clone(),
         text: spot.text.clone(),
         canonical: spot.canonical.clone(),
         calls: spot.calls,
         total_us: spot.total_us,
-        share,
+        share: selectivity::of_facts(table, facts),
+        wants_all_equal: facts.range.is_empty()
+            && facts.expressions.is_empty()
+            && !facts.equality.is_empty()
+            && (!facts.is_limited || facts.sort.is_empty()),
     }
 }
 

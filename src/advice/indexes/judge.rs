@@ -1,5 +1,6 @@
 //! `IX-NEW`: which candidates are worth their price. The second of two steps: planners have answered, where there are any.
 
+use crate::advice::catalogue::Catalogue;
 use crate::advice::dialect::Dialect;
 use crate::advice::indexes::candidates::{Candidate, Served};
 use crate::advice::indexes::definition;
@@ -7,6 +8,7 @@ use crate::advice::indexes::digests;
 use crate::advice::indexes::full_scans::percent;
 use crate::advice::indexes::inspection::Inspection;
 use crate::advice::indexes::merging;
+use crate::advice::indexes::selectivity;
 use crate::advice::indexes::shape;
 use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::write_cost::{self, WriteCost};
@@ -21,7 +23,8 @@ pub const RULE: &str = "IX-NEW";
 
 /// Least share of a plan's cost that an index must save.
 const WORTH_SHARE: f64 = 0.5;
-/// Without a planner: most of a table's rows that a statement may want.
+/// Most of a table's rows that a statement may want: of an index over few values a planner believes a gain from the copy's smaller size,
+/// which rows that are written end.
 const FEW_ROWS: f64 = 0.1;
 /// Without a planner: the part of the estimated gain that is believed.
 const BELIEVED: f64 = 0.5;
@@ -114,7 +117,8 @@ fn gain<'a>(
     let answer = answers.iter().find(|answer| answer.fingerprint == served.fingerprint);
     if let Some(Ok(what_if)) = answer.map(|answer| &answer.answer) {
         let share = (what_if.before - what_if.after) / what_if.before;
-        let is_worth = share.is_finite() && share >= WORTH_SHARE && what_if.used.contains(&0);
+        let finds_few = !served.wants_all_equal || served.share <= FEW_ROWS;
+        let is_worth = share.is_finite() && share >= WORTH_SHARE && what_if.used.contains(&0) && finds_few;
         let evidence = format!(
             "the planner's cost of {} falls from {:.0} to {:.0}",
             served.fingerprint, what_if.before, what_if.after
@@ -266,6 +270,20 @@ fn doubts(inspection: &Inspection<'_>, judged: &Judged<'_>) -> Vec<String> {
             Dialect::MySql => "no planner can tell: make it INVISIBLE first and try it with optimizer_switch='use_invisible_indexes=on'".to_owned(),
             _ => "no planner can tell on this engine: build it on a copy and measure".to_owned(),
         });
+    }
+    // A plan for any value is a plan for the usual value; the most common one is another case.
+    if let Some(first) = judged.candidate.parts.first().filter(|part| !part.is_expression)
+        && let Some(table) = inspection.catalogue().table(&judged.candidate.table)
+        && judged.gains.iter().any(|gain| gain.served.wants_all_equal)
+    {
+        let common = selectivity::of_most_common(table, &first.term);
+        if common > FEW_ROWS && Catalogue::column(table, &first.term).is_some_and(|column| !column.common.is_empty()) {
+            doubts.push(format!(
+                "the most common value of {} has {} of the rows: for it nothing is gained",
+                first.term,
+                percent(common)
+            ));
+        }
     }
     if judged.cost.us_per_second.is_none() {
         doubts.push("what writes would pay is not known".to_owned());

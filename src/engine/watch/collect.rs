@@ -74,6 +74,16 @@ impl Collector {
         }
     }
 
+    /// The share of one core of the server that it may take while nobody looks: 0.2 % for all of a store together.
+    fn allowance(self) -> f64 {
+        match self {
+            Self::Activity => 0.001_0,
+            Self::Statements => 0.000_5,
+            Self::Replication | Self::Indexes => 0.000_2,
+            Self::Access => 0.000_1,
+        }
+    }
+
     /// When it looks for the first time, after the engine began. Advice about indexes stands on statements, so these are read first.
     fn first(self) -> Duration {
         match self {
@@ -96,7 +106,12 @@ impl Collector {
 struct Schedule {
     collector: Collector,
     pace: Pace,
+    /// When it is its turn again: to read, or to see whether somebody looks.
     due: Instant,
+    /// Nothing is read before, unless somebody looks or asks.
+    rests_until: Instant,
+    /// How often its view had been handed out when it was last read.
+    handed_out: u64,
     /// How often its view had been asked for when that was last looked at.
     asked: u64,
     failures_in_a_row: u32,
@@ -114,8 +129,10 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
         .into_iter()
         .map(|collector| Schedule {
             collector,
-            pace: Pace::new(collector.every()),
+            pace: Pace::new(collector.every(), collector.allowance()),
             due: Instant::now() + collector.first(),
+            rests_until: Instant::now(),
+            handed_out: 0,
             asked: 0,
             failures_in_a_row: 0,
             readings: 0,
@@ -138,8 +155,14 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
                 if count > schedule.asked {
                     schedule.asked = count;
                     schedule.due = Instant::now();
+                    schedule.rests_until = schedule.due;
                 }
             }
+            continue;
+        }
+        let is_looked_at = core.views.handed_out(schedule.collector.view()) > schedule.handed_out;
+        if !is_looked_at && Instant::now() < schedule.rests_until {
+            schedule.due = (Instant::now() + schedule.pace.watched()).min(schedule.rests_until);
             continue;
         }
         if !once(&core, &store, &mut looker, schedule).await {
@@ -162,21 +185,25 @@ async fn once(core: &CoreRef, store: &StoreRef, looker: &mut Looker<'_>, schedul
         Ok(Some(Err(error))) => Err((Some(error.kind), error.to_string())),
         Err(_) => Err((None, format!("{}: no answer within {} s", store.id(), READING_LIMIT.as_secs()))),
     };
-    let pause = match &outcome {
+    // Before the views change: who is told of the change has looked since.
+    schedule.handed_out = core.views.handed_out(collector.view());
+    let (pause, rest) = match &outcome {
         Ok(subject) => {
             schedule.last = subject.cost();
             schedule.pace.measured(&schedule.last);
             schedule.readings += 1;
             schedule.failures_in_a_row = 0;
-            schedule.pace.every()
+            (schedule.pace.watched(), schedule.pace.every())
         }
         Err((kind, _)) => {
             schedule.failures += 1;
             schedule.failures_in_a_row += 1;
-            pause_after(*kind, schedule.failures_in_a_row)
+            let pause = pause_after(*kind, schedule.failures_in_a_row);
+            (pause, pause)
         }
     };
     schedule.due = Instant::now() + pause;
+    schedule.rests_until = Instant::now() + rest;
     core.views.take(store.id(), collector.view(), outcome.map_err(|(_, why)| why), Utc::now());
     core.views.note_cost(
         store.id(),
@@ -190,7 +217,7 @@ async fn once(core: &CoreRef, store: &StoreRef, looker: &mut Looker<'_>, schedul
             average_us: schedule.pace.average_us(),
             readings: schedule.readings,
             failures: schedule.failures,
-            next_at: chrono::Duration::from_std(pause).ok().map(|pause| Utc::now() + pause),
+            next_at: chrono::Duration::from_std(rest).ok().map(|rest| Utc::now() + rest),
         },
     );
     true

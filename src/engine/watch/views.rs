@@ -54,6 +54,8 @@ struct Content {
     /// Since when a pipeline's traffic is known to be on its target.
     moved: BTreeMap<PipelineId, DateTime<Utc>>,
     cost: BTreeMap<(StoreId, &'static str), CollectorCost>,
+    /// How often a copy of each view was taken.
+    handed_out: BTreeMap<ViewKind, u64>,
 }
 
 /// Changes of rights that are kept for one store; older ones are in what clients and logs saw of them.
@@ -120,7 +122,8 @@ impl Views {
 
     /// A copy of one view.
     pub fn view(&self, kind: ViewKind) -> View {
-        let content = self.content();
+        let mut content = self.content();
+        *content.handed_out.entry(kind).or_default() += 1;
         match kind {
             ViewKind::Activity => {
                 let mut view = content.activity.clone();
@@ -149,6 +152,11 @@ impl Views {
             }
             ViewKind::Cost => View::Cost(content.cost.values().cloned().collect()),
         }
+    }
+
+    /// How often a copy of a view was taken: it counts up while somebody looks.
+    pub fn handed_out(&self, kind: ViewKind) -> u64 {
+        self.content().handed_out.get(&kind).copied().unwrap_or_default()
     }
 
     /// Counts up for each view when it changes.

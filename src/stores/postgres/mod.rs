@@ -33,6 +33,7 @@ pub mod lsn;
 pub mod made;
 pub mod monitoring;
 pub mod origin;
+mod parameter_types;
 pub mod pgoutput;
 pub mod preflight;
 pub mod quote;

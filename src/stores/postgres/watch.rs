@@ -45,6 +45,8 @@ pub struct Look {
     columns: BTreeSet<String>,
     /// `server_version_num`.
     version: i32,
+    /// The shortest time that a statement without work took: the way there and back.
+    round_trip: Duration,
     /// Version and identity, once they were asked for.
     facts: Option<(String, String)>,
 }
@@ -102,7 +104,7 @@ impl Watch {
             None => self.open().await?,
         };
         let started = Instant::now();
-        let mut reader = Reader { look: &mut look, cost: Cost::default(), missing: Vec::new() };
+        let mut reader = Reader { look: &mut look, cost: Cost::default(), asking: Duration::ZERO, missing: Vec::new() };
         let read = reader.transaction(read).await;
         let Reader { mut cost, missing, .. } = reader;
         cost.elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -131,7 +133,7 @@ impl Watch {
         if encoding == "SQL_ASCII" {
             connection.execute("SET client_encoding = 'SQL_ASCII'").await.map_err(&failed)?;
         }
-        Ok(Look { connection, columns: columns.into_iter().collect(), version, facts: None })
+        Ok(Look { connection, columns: columns.into_iter().collect(), version, round_trip: Duration::MAX, facts: None })
     }
 }
 
@@ -139,6 +141,8 @@ impl Watch {
 pub struct Reader<'a> {
     look: &'a mut Look,
     cost: Cost,
+    /// Time in which the server had something of ours to do, the way there and back included.
+    asking: Duration,
     missing: Vec<crate::model::observation::Missing>,
 }
 
@@ -164,7 +168,10 @@ impl Reader<'_> {
     /// The driver's.
     pub async fn rows(&mut self, sql: String) -> std::result::Result<Vec<PgRow>, sqlx::Error> {
         self.cost.statements += 1;
-        sqlx::query(AssertSqlSafe(sql)).persistent(true).fetch_all(&mut self.look.connection).await
+        let begun = Instant::now();
+        let rows = sqlx::query(AssertSqlSafe(sql)).persistent(true).fetch_all(&mut self.look.connection).await;
+        self.asking += begun.elapsed();
+        rows
     }
 
     /// The same for a query that the server may refuse without harm: `None` then, and the look goes on.
@@ -191,9 +198,11 @@ impl Reader<'_> {
     where
         F: AsyncFnOnce(&mut Self) -> std::result::Result<T, sqlx::Error>,
     {
+        let begun = Instant::now();
         self.look.connection.execute("BEGIN READ ONLY").await?;
+        self.look.round_trip = self.look.round_trip.min(begun.elapsed());
         let value = read(self).await;
-        // The clock of the server since BEGIN: its work, and our pauses between the statements; never less than the work.
+        // The clock of the server since BEGIN runs on while we think and while the answers travel; the server rests then.
         let spent = match &value {
             Ok(_) => {
                 let row = sqlx::query("SELECT (extract(epoch FROM clock_timestamp() - now()) * 1e6)::int8")
@@ -203,7 +212,10 @@ impl Reader<'_> {
             }
             Err(_) => 0,
         };
-        self.cost.server_us = u64::try_from(spent).ok();
+        let on_the_way = self.look.round_trip.saturating_mul(self.cost.statements).as_micros();
+        let most = u128::try_from(spent).unwrap_or(0).min(self.asking.as_micros());
+        let worked = most.saturating_sub(on_the_way);
+        self.cost.server_us = value.is_ok().then(|| u64::try_from(worked).unwrap_or(u64::MAX));
         self.look.connection.execute("COMMIT").await?;
         value
     }

@@ -1,6 +1,7 @@
 //! What the planner would do with indexes that do not exist, through HypoPG. They live in the session only; nothing is written.
 
 use crate::model::index::WhatIf;
+use crate::stores::postgres::parameter_types::with_types;
 use crate::stores::postgres::quote::literal;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
@@ -19,6 +20,30 @@ pub async fn ask(
         .await?;
     let Some(found) = found else { return Ok(None) };
     let (home, version): (String, i32) = (found.try_get("home")?, found.try_get("version")?);
+    let refused = match plans(connection, statement, candidates, &home, version).await {
+        Err(sqlx::Error::Database(refused)) if lacks_a_type(refused.code().as_deref()) => refused,
+        asked => return asked.map(Some),
+    };
+    // A constant that became a parameter has lost its type.
+    match with_types(statement) {
+        Some(typed) => plans(connection, &typed, candidates, &home, version).await.map(Some),
+        None => Err(sqlx::Error::Database(refused)),
+    }
+}
+
+/// Whether the server refused a statement for what it cannot know of a parameter: the type, or the operator that follows from it.
+fn lacks_a_type(code: Option<&str>) -> bool {
+    matches!(code, Some("42601" | "42725" | "42P18" | "42883" | "42804"))
+}
+
+/// Plans without and with the candidates.
+async fn plans(
+    connection: &mut PgConnection,
+    statement: &str,
+    candidates: &[String],
+    home: &str,
+    version: i32,
+) -> Result<WhatIf, sqlx::Error> {
     let mut transaction = connection.begin().await?;
     transaction
         .execute("SET LOCAL default_transaction_read_only = on; SET LOCAL search_path = public, pg_catalog")
@@ -34,7 +59,7 @@ pub async fn ask(
     transaction.execute(AssertSqlSafe(format!("SELECT {home}.hypopg_reset()"))).await?;
     transaction.rollback().await?;
     let used = names.iter().enumerate().filter(|(_, name)| uses(&after, name)).map(|(at, _)| at).collect();
-    Ok(Some(WhatIf { before: cost(&before), after: cost(&after), used }))
+    Ok(WhatIf { before: cost(&before), after: cost(&after), used })
 }
 
 /// The generic plan of a normalised statement, as JSON. From 16 on EXPLAIN takes parameters; before, a prepared statement is explained with NULLs

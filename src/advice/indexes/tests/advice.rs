@@ -198,6 +198,24 @@ fn the_planner_decides_and_the_statement_is_exact() {
 }
 
 #[test]
+fn few_values_make_no_index_however_cheap_its_copy_of_the_column_looks() {
+    let store = orders().statement("select count(*) from orders where status = $1", 1_000, 5_000.0);
+    assert!(judged(&store, |_| Some((20_000.0, 4_000.0))).is_empty(), "a fifth of the rows");
+    let first =
+        orders().statement("select id from orders where status = $1 order by created_at limit 10", 1_000, 5_000.0);
+    assert_eq!(failing(&judged(&first, |_| Some((20_000.0, 8.0)))), ["IX-NEW public.orders (status, created_at)"]);
+}
+
+#[test]
+fn a_value_that_is_most_of_the_table_is_told() {
+    let mut store = orders().statement("select * from orders where customer_id = $1", 1_000, 5_000.0);
+    let column = store.read.tables[0].columns.iter_mut().find(|column| column.name == "customer_id").unwrap();
+    column.common = vec![0.6, 0.01];
+    let found = judged(&store, |_| Some((20_000.0, 8.0)));
+    assert!(found[0].why_not.iter().any(|why| why.contains("60 % of the rows")), "{:?}", found[0].why_not);
+}
+
+#[test]
 fn an_index_that_the_plan_does_not_use_is_not_advised() {
     let store = orders().statement("select * from orders where customer_id = $1", 1_000, 5_000.0);
     let spots = store.spots();
