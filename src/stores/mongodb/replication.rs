@@ -138,7 +138,7 @@ async fn read(reader: &mut Reader, store: &MongoStore) -> std::result::Result<Re
         let size = size.as_ref().and_then(|answer| inner(answer.first()?, "storageStats"));
         retention.push(oplog(status, size, &links));
     }
-    let statistics = reader.run_or("admin", doc! { "dbStats": 1, "freeStorage": 0 }, || disk_right()).await?;
+    let statistics = reader.run_or("admin", doc! { "dbStats": 1, "freeStorage": 0 }, disk_right).await?;
     retention.push(disk_of(statistics.as_ref()));
     Ok(Replication { role: role(&hello, in_set), links, retention, started_at: started(status.as_ref(), &run) })
 }
