@@ -1,97 +1,13 @@
 //! Words of PostgreSQL's statements.
 
-/// Words that must be quoted as names. PostgreSQL's reserved words, and those that may stand for a role.
-const RESERVED: &[&str] = &[
-    "all",
-    "analyse",
-    "analyze",
-    "and",
-    "any",
-    "array",
-    "as",
-    "asc",
-    "asymmetric",
-    "authorization",
-    "binary",
-    "both",
-    "case",
-    "cast",
-    "check",
-    "collate",
-    "column",
-    "constraint",
-    "create",
-    "cross",
-    "current_role",
-    "current_user",
-    "default",
-    "desc",
-    "distinct",
-    "do",
-    "else",
-    "end",
-    "except",
-    "false",
-    "fetch",
-    "for",
-    "foreign",
-    "freeze",
-    "from",
-    "full",
-    "grant",
-    "group",
-    "having",
-    "in",
-    "inner",
-    "intersect",
-    "into",
-    "is",
-    "join",
-    "lateral",
-    "leading",
-    "left",
-    "like",
-    "limit",
-    "natural",
-    "none",
-    "not",
-    "null",
-    "offset",
-    "on",
-    "only",
-    "or",
-    "order",
-    "outer",
-    "primary",
-    "public",
-    "references",
-    "returning",
-    "right",
-    "select",
-    "session_user",
-    "similar",
-    "some",
-    "symmetric",
-    "table",
-    "then",
-    "to",
-    "true",
-    "union",
-    "unique",
-    "user",
-    "using",
-    "when",
-    "where",
-    "window",
-    "with",
-];
+use crate::advice::dialect::Dialect;
+
+/// Words that stand for no one role where a role is expected: a role of that name is quoted.
+const NO_ROLE: [&str; 2] = ["none", "public"];
 
 /// A role's name as it stands in a statement.
 pub fn role(name: &str) -> String {
-    let mut chars = name.chars();
-    let begins = chars.next().is_some_and(|c| c.is_ascii_lowercase() || c == '_');
-    let is_plain = begins && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
-    if is_plain && !RESERVED.contains(&name) { name.to_owned() } else { format!("\"{}\"", name.replace('"', "\"\"")) }
+    if NO_ROLE.contains(&name) { format!("\"{name}\"") } else { Dialect::Postgres.quoted(name) }
 }
 
 /// To whom: a role or everybody.

@@ -165,14 +165,20 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
             schedule.due = (Instant::now() + schedule.pace.watched()).min(schedule.rests_until);
             continue;
         }
-        if !once(&core, &store, &mut looker, schedule).await {
+        if !once(&core, &store, &mut looker, schedule, is_looked_at).await {
             schedules.remove(at);
         }
     }
 }
 
 /// One reading. False: the engine has no such thing, and is not asked again.
-async fn once(core: &CoreRef, store: &StoreRef, looker: &mut Looker<'_>, schedule: &mut Schedule) -> bool {
+async fn once(
+    core: &CoreRef,
+    store: &StoreRef,
+    looker: &mut Looker<'_>,
+    schedule: &mut Schedule,
+    is_looked_at: bool,
+) -> bool {
     let collector = schedule.collector;
     let reading = Box::pin(looker.read(collector, schedule.readings));
     let outcome = match tokio::time::timeout(READING_LIMIT, reading).await {
@@ -211,7 +217,8 @@ async fn once(core: &CoreRef, store: &StoreRef, looker: &mut Looker<'_>, schedul
         CollectorCost {
             store: store.id().to_string(),
             collector: collector.name().to_owned(),
-            every_ms: millis(schedule.pace.every()),
+            // What it costs now: more while somebody looks.
+            every_ms: millis(if is_looked_at { schedule.pace.watched() } else { schedule.pace.every() }),
             wanted_ms: millis(schedule.pace.wanted()),
             last: schedule.last,
             average_us: schedule.pace.average_us(),
