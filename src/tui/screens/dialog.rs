@@ -139,6 +139,7 @@ fn facts(cockpit: &Cockpit, dialog: &Dialog) -> Vec<Text<'static>> {
         Target::Pipeline(id) => format!("pipeline {id} of {migration}"),
         Target::Table(pipeline, table) => format!("table {table} of pipeline {pipeline}"),
         Target::Session(store, key) => format!("session {key} of store {store}"),
+        Target::Advice(phase, finding) => format!("{finding} for phase {phase} of {migration}"),
         Target::Whole => format!("migration {migration}"),
     };
     let mut line = fact("target", Tone::Plain, target);
@@ -282,7 +283,7 @@ fn observed(cockpit: &Cockpit, dialog: &Dialog) -> Option<Text<'static>> {
     let (name, word) = match &dialog.target {
         Target::Phase(id) => (id.as_str(), picture.phase(id)?.status.word()),
         Target::Pipeline(id) => (id.as_str(), picture.migration.pipelines.get(id)?.state.word()),
-        Target::Table(..) | Target::Session(..) | Target::Whole => return None,
+        Target::Table(..) | Target::Session(..) | Target::Advice(..) | Target::Whole => return None,
     };
     Some(Text::of(Tone::Dim, "  accepted is not done: ").plain(format!("{name} is {word} now")).hang(2))
 }
