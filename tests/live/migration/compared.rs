@@ -32,7 +32,7 @@ async fn statements_are_compared_across_the_switch() {
     let shop = Shop::new().await;
     // Nothing is so much slower that the watch may not begin; what is half as slow again keeps the old side from being retired.
     let text = std::fs::read_to_string(shop.profile()).unwrap();
-    let gated = text.replace("[phases.watch]\n", "[phases.watch]\ngates = { hotspot_regression = 100000.0 }\n");
+    let gated = text.replace("[phases.watch]\n", "[phases.watch]\ngates = { hotspot_regression = 100.0 }\n");
     std::fs::write(shop.profile(), format!("{gated}\n[phases.retire]\ngates = {{ hotspot_regression = 1.5 }}\n"))
         .unwrap();
     for side in [Traffic::Source, Traffic::Target] {
@@ -73,6 +73,10 @@ async fn statements_are_compared_across_the_switch() {
     let engine = Engine::start(&shop);
     let mut client = engine.client().await;
     let mut watcher = Watcher::open(&shop, ViewKind::HotSpots).await;
+    // The same statement on something slower under the same name.
+    let slowly = "ALTER TABLE customers RENAME TO kept;
+                  CREATE VIEW customers AS SELECT * FROM kept WHERE pg_sleep(0.005) IS NOT NULL";
+    shop.sql(Traffic::Target, slowly).await;
     let again = Utc::now();
     let pair = watcher
         .until("both sides again", |view| {
@@ -83,10 +87,6 @@ async fn statements_are_compared_across_the_switch() {
         .await;
     assert_eq!(pair.source.calls, 150, "{pair:#?}");
 
-    // The same statement on something slower under the same name.
-    let slowly = "ALTER TABLE customers RENAME TO kept;
-                  CREATE VIEW customers AS SELECT * FROM kept WHERE pg_sleep(0.005) IS NOT NULL";
-    shop.sql(Traffic::Target, slowly).await;
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let why = loop {
         let why = client.begin("retire").await.err().unwrap_or_default();
