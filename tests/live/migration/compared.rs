@@ -75,7 +75,7 @@ async fn statements_are_compared_across_the_switch() {
     let mut watcher = Watcher::open(&shop, ViewKind::HotSpots).await;
     // The same statement on something slower under the same name.
     let slowly = "ALTER TABLE customers RENAME TO kept;
-                  CREATE VIEW customers AS SELECT * FROM kept WHERE pg_sleep(0.005) IS NOT NULL";
+                  CREATE VIEW customers AS SELECT * FROM kept WHERE pg_sleep(0.00002) IS NOT NULL";
     shop.sql(Traffic::Target, slowly).await;
     let again = Utc::now();
     let pair = watcher
