@@ -6,6 +6,7 @@ use crate::advice::indexes::inspection::Inspection;
 use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::{candidates, catalogue_rules, full_scans, judge, key_commands};
 use crate::engine::core::CoreRef;
+use crate::engine::watch::baseline::Baseline;
 use crate::engine::watch::own_work::OwnWork;
 use crate::engine::watch::planner_answers::{PlannerAnswers, QUESTIONS};
 use crate::engine::watch::tally::Tally;
@@ -27,7 +28,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 const STATEMENTS: usize = 500;
 
 /// A reading of a store's indexes, shared with those that compare it with another store's.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct IndexReading {
     /// Its language.
     pub dialect: Dialect,
@@ -56,7 +57,7 @@ pub struct Inspector {
 /// What earlier looks saw.
 #[derive(Debug, Default)]
 struct Past {
-    earlier: Option<Arc<IndexReading>>,
+    baseline: Baseline,
     /// Indexes of the first look: how old these are nobody knows.
     old: BTreeSet<String>,
     /// When each of the others was seen first.
@@ -110,7 +111,7 @@ impl Inspector {
         }
         Finding::sort(&mut findings);
         core.views.keep_indexes(store.id(), reading.clone());
-        self.past.earlier = Some(reading);
+        self.past.baseline.take(reading);
         Ok(Observation { value: Audit { findings, read_at: Some(at), changes: Vec::new() }, at, missing, cost })
     }
 
@@ -161,9 +162,9 @@ impl Past {
         own_work: &OwnWork,
     ) -> Inspection<'a> {
         let plain = reading.inspection(store);
-        let since = self.earlier.as_ref().map_or(reading.indexes.window.since, |earlier| earlier.at);
+        let since = self.baseline.reading().map_or(reading.indexes.window.since, |earlier| earlier.at);
         Inspection {
-            earlier: self.earlier.as_ref().map(|earlier| (&earlier.indexes, earlier.at)),
+            earlier: self.baseline.reading().map(|earlier| (&earlier.indexes, earlier.at)),
             first_seen: self.first_seen.clone(),
             own_scans: own_work.since(since, plain.catalogue()),
             spots,
@@ -174,7 +175,7 @@ impl Past {
     /// An index that the first look did not see is as old as the look that did.
     fn learn_ages(&mut self, reading: &IndexReading) {
         let names = || reading.indexes.indexes.iter().map(|index| &index.name);
-        if self.earlier.is_none() {
+        if self.baseline.reading().is_none() {
             self.old = names().cloned().collect();
             return;
         }
@@ -202,13 +203,14 @@ fn not_judged(inspection: &Inspection<'_>) -> Option<Finding> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::model::index::{Index, IndexDuty};
     use crate::model::lag::Reading;
     use chrono::TimeDelta;
 
-    fn reading(second: i64, names: &[&str]) -> Arc<IndexReading> {
+    /// A reading at that second of indexes with these names.
+    pub fn reading(second: i64, names: &[&str]) -> Arc<IndexReading> {
         let at = DateTime::UNIX_EPOCH + TimeDelta::seconds(second);
         let index = |name: &&str| Index {
             table: "public.t".to_owned(),
@@ -244,7 +246,7 @@ mod tests {
         let mut ages = |second: i64, names: &[&str]| {
             let reading = reading(second, names);
             past.learn_ages(&reading);
-            past.earlier = Some(reading);
+            past.baseline.take(reading);
             let seconds = |(name, at): (&String, &DateTime<Utc>)| (name.clone(), at.timestamp());
             past.first_seen.iter().map(seconds).collect::<Vec<_>>()
         };

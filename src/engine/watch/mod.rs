@@ -1,6 +1,7 @@
 //! Looking at the stores: one task for each store, so that one that is down or slow delays no other.
 
 pub mod access;
+pub mod baseline;
 pub mod bound;
 pub mod collect;
 pub mod heaviest;
