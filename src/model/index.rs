@@ -159,14 +159,3 @@ pub struct Indexes {
     /// Foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
 }
-
-/// What a planner says about a statement with indexes that do not exist.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WhatIf {
-    /// Cost without them.
-    pub before: f64,
-    /// Cost with them.
-    pub after: f64,
-    /// Which of the given candidates the plan uses in a condition or for order.
-    pub used: Vec<usize>,
-}

@@ -1,13 +1,13 @@
 //! What a store's planner says about indexes that do not exist: asked in small helpings, and remembered.
 //!
-//! A question costs a connection and two plans, and the store's other collectors wait for it. So each look asks only what is new,
+//! A question costs a connection and eight plans (without values and with three samples of them, without and with the index), and the store's other collectors wait for it. So each look asks only what is new,
 //! and no longer than it may take.
 
 use crate::advice::indexes::candidates::Question;
 use crate::advice::indexes::judge::Answer;
 use crate::model::hotspot::Fingerprint;
-use crate::model::index::WhatIf;
 use crate::model::observation::{Cost, Missing};
+use crate::model::what_if::WhatIf;
 use crate::stores::error::ErrorKind;
 use crate::stores::observe::IndexStats;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -56,7 +56,7 @@ impl PlannerAnswers {
             if !self.known.contains_key(&asked) {
                 let left = ASKING.saturating_sub(begun.elapsed());
                 let index = std::slice::from_ref(&question.index);
-                let answer = match tokio::time::timeout(left, stats.what_if(&question.statement, index)).await {
+                let answer = match tokio::time::timeout(left, stats.what_if(&question.statement, &question.parameters, index)).await {
                     Ok(Ok(answer)) => Ok(answer),
                     Ok(Err(error)) if error.kind == ErrorKind::Unsupported => {
                         answers.missing = Some(no_planner(error.to_string()));
@@ -103,6 +103,7 @@ mod tests {
     use super::*;
     use crate::model::index::Indexes;
     use crate::model::observation::Observation;
+    use crate::model::what_if::Parameters;
     use crate::stores::Result;
     use crate::stores::error::{Operation, StoreError};
     use async_trait::async_trait;
@@ -119,12 +120,12 @@ mod tests {
             Err(StoreError::new(&"s".into(), Operation::Inspect, ErrorKind::Unsupported, "not asked here"))
         }
 
-        async fn what_if(&self, statement: &str, _candidates: &[String]) -> Result<WhatIf> {
+        async fn what_if(&self, statement: &str, _: &Parameters, _candidates: &[String]) -> Result<WhatIf> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             match self.refuses {
                 true => Err(StoreError::new(&"s".into(), Operation::Inspect, ErrorKind::Unsupported, "no extension")),
                 false if statement == "frozen" => std::future::pending().await,
-                false => Ok(WhatIf { before: 9.0, after: 1.0, used: vec![0] }),
+                false => Ok(WhatIf { before: 9.0, after: 1.0, used: vec![0], samples: Vec::new() }),
             }
         }
     }
@@ -134,6 +135,7 @@ mod tests {
             candidate: 0,
             fingerprint: Fingerprint(statement.to_owned()),
             statement: statement.to_owned(),
+            parameters: Parameters::default(),
             index: "CREATE INDEX ON t (a)".to_owned(),
         }
     }

@@ -2,9 +2,10 @@
 //!
 //! Definitions cost most (`pg_get_indexdef` opens every index), so they are read again only when the catalogue has changed.
 
-use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse, WhatIf};
+use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse};
 use crate::model::lag::Reading;
 use crate::model::observation::{Missing, Observation, Window};
+use crate::model::what_if::{Parameters, WhatIf};
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::observe::IndexStats;
@@ -334,9 +335,9 @@ impl IndexStats for PostgresStore {
         self.watch().look(async |reader| read(reader, kept).await).await
     }
 
-    async fn what_if(&self, statement: &str, candidates: &[String]) -> Result<WhatIf> {
+    async fn what_if(&self, statement: &str, parameters: &Parameters, candidates: &[String]) -> Result<WhatIf> {
         let mut connection = self.connector().dedicated(Operation::Inspect, "what-if").await?;
-        let answer = what_if::ask(&mut connection, statement, candidates).await;
+        let answer = what_if::ask(&mut connection, statement, parameters, candidates).await;
         self.connector().close(connection).await;
         match answer.map_err(self.connector().failed(Operation::Inspect))? {
             Some(answer) => Ok(answer),

@@ -8,11 +8,12 @@ use super::quote::folded;
 use super::row::{self, Args};
 use super::session::Session;
 use super::store::SqliteStore;
-use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse, WhatIf};
+use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse};
 use crate::model::lag::Reading;
 use crate::model::observation::{Cost, Missing, Observation, Window};
 use crate::model::table::TableName;
 use crate::model::value::Row;
+use crate::model::what_if::{Parameters, WhatIf};
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::observe::IndexStats;
@@ -61,7 +62,7 @@ impl IndexStats for SqliteStore {
         Ok(read)
     }
 
-    async fn what_if(&self, _statement: &str, _candidates: &[String]) -> Result<WhatIf> {
+    async fn what_if(&self, _statement: &str, _: &Parameters, _candidates: &[String]) -> Result<WhatIf> {
         Err(self.db.error(
             Operation::Inspect,
             ErrorKind::Unsupported,
