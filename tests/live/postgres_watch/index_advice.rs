@@ -62,8 +62,7 @@ async fn planted_defects_are_found_and_decoys_are_not() {
     let (mut legacy, mut orders) = (scene.legacy.connect().await, scene.orders.connect().await);
     sql(&mut legacy, &format!("CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hypopg; {PLANTED}")).await;
     // Nothing that Godwit asks shows a value, not even where what is inside of statements is counted as well.
-    let database = scene.legacy.text("SELECT current_database()").await;
-    sql(&mut legacy, &format!("ALTER DATABASE {database} SET pg_stat_statements.track = 'all'")).await;
+    sql(&mut legacy, &format!("ALTER DATABASE {} SET pg_stat_statements.track = 'all'", scene.legacy.name())).await;
     for (text, times) in ASKED {
         for _ in 0..times {
             sql(&mut legacy, text).await;
@@ -95,8 +94,12 @@ async fn planted_defects_are_found_and_decoys_are_not() {
     assert!(on("public.days").evidence.iter().any(|line| line.contains("a middling value")), "{:#?}", on("public.days"));
     let shown = serde_json::to_string(&told.value).unwrap();
     assert!(!shown.contains("zq7"), "{shown}");
-    let counted = scene.legacy.text("SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%zq7%' AND query NOT LIKE '%CREATE TABLE tickets%'").await;
-    assert_eq!(counted, "0", "what Godwit asked shows no value");
+    let counted = "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%EXPLAIN%zq7%' OR query LIKE '%godwit%zq7%'";
+    let counted: i64 = sqlx::query_scalar(counted).fetch_one(&mut legacy).await.unwrap();
+    assert_eq!(counted, 0, "what Godwit asked shows no value");
+    let asked = "SELECT count(*) FROM pg_stat_statements WHERE query LIKE 'EXPLAIN (FORMAT JSON)%tickets%'";
+    let asked: i64 = sqlx::query_scalar(asked).fetch_one(&mut legacy).await.unwrap();
+    assert!(asked > 0, "and it is counted");
     assert_eq!(new.confidence, Confidence::Planned, "{new:#?}");
     assert!(new.statement.as_ref().unwrap().starts_with("CREATE INDEX CONCURRENTLY"));
     assert!(told.missing.iter().all(|missing| missing.id != "godwit.indexes.what_if"), "{:?}", told.missing);
