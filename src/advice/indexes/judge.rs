@@ -189,9 +189,8 @@ fn price<'a>(
     gains: Vec<Gain<'a>>,
     notes: Vec<String>,
 ) -> Judged<'a> {
-    let set = workload.set_columns(&candidate.table);
     let cost =
-        write_cost::of(inspection, &candidate.table, &candidate.parts, &candidate.include, candidate.rows_share, &set);
+        write_cost::of(inspection, &candidate.table, &candidate.parts, &candidate.include, candidate.rows_share, workload);
     let saved: f64 = gains.iter().map(|gain| gain.served.total_us * gain.share).sum();
     let saved_us = workload.per_second(saved).unwrap_or(0.0);
     Judged { candidate, gains, saved_us, cost, notes }
