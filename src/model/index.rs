@@ -150,8 +150,10 @@ pub struct Indexes {
     pub window: Window,
     /// Changes when the counters began anew.
     pub epoch: String,
-    /// Servers whose counters are in it, and those that are not: replicas that nobody asked.
+    /// Servers that follow this one and whose counters are not in it, by the names under which they follow. A name stands as often as it is taken.
     pub replicas_unread: Vec<String>,
+    /// The name under which this server follows another one, empty where it is not told; `None`: it follows none.
+    pub follows_as: Option<String>,
     /// Tables.
     pub tables: Vec<TableUse>,
     /// Indexes.

@@ -67,7 +67,9 @@ pub fn is_bind_list(list: &[Expr]) -> bool {
 /// The number of the parameter that decides what a value is: `$1`, also with a type, or with something added to it.
 pub fn parameter(expr: &Expr) -> Option<u32> {
     match expr {
-        Expr::Value(ValueWithSpan { value: Value::Placeholder(written), .. }) => written.strip_prefix('$')?.parse().ok(),
+        Expr::Value(ValueWithSpan { value: Value::Placeholder(written), .. }) => {
+            written.strip_prefix('$')?.parse().ok()
+        }
         Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => parameter(inner),
         Expr::BinaryOp { left, op: BinaryOperator::Plus | BinaryOperator::Minus, .. } => parameter(left),
         _ => None,
@@ -83,8 +85,19 @@ pub fn is_aggregate(item: &SelectItem) -> bool {
 }
 
 const AGGREGATES: [&str; 13] = [
-    "count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "stddev", "variance", "percentile_cont",
-    "percentile_disc", "mode",
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "every",
+    "stddev",
+    "variance",
+    "percentile_cont",
+    "percentile_disc",
+    "mode",
 ];
 
 /// Names of functions in an expression.

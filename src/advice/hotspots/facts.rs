@@ -9,8 +9,8 @@ use crate::advice::hotspots::block::Block;
 use crate::advice::hotspots::sql;
 use crate::model::what_if::ParameterRole;
 use sqlparser::ast::{
-    Expr, FromTable, GroupByExpr, LimitClause, OnConflictAction, OnInsert, OrderBy, OrderByKind, Query, Select, SetExpr,
-    Statement, TableObject, UpdateTableFromKind, Visit, Visitor,
+    Expr, FromTable, GroupByExpr, LimitClause, OnConflictAction, OnInsert, OrderBy, OrderByKind, Query, Select,
+    SetExpr, Statement, TableObject, UpdateTableFromKind, Visit, Visitor,
 };
 use std::ops::ControlFlow;
 
@@ -131,7 +131,8 @@ impl Visitor for Reader<'_> {
     type Break = ();
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
-        self.blocks += usize::from(matches!(statement, Statement::Update(_) | Statement::Delete(_) | Statement::Insert(_)));
+        self.blocks +=
+            usize::from(matches!(statement, Statement::Update(_) | Statement::Delete(_) | Statement::Insert(_)));
         match statement {
             Statement::Update(update) => {
                 let mut block = Block::new(self.catalogue);

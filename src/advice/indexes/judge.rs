@@ -189,8 +189,14 @@ fn price<'a>(
     gains: Vec<Gain<'a>>,
     notes: Vec<String>,
 ) -> Judged<'a> {
-    let cost =
-        write_cost::of(inspection, &candidate.table, &candidate.parts, &candidate.include, candidate.rows_share, workload);
+    let cost = write_cost::of(
+        inspection,
+        &candidate.table,
+        &candidate.parts,
+        &candidate.include,
+        candidate.rows_share,
+        workload,
+    );
     let saved: f64 = gains.iter().map(|gain| gain.served.total_us * gain.share).sum();
     let saved_us = workload.per_second(saved).unwrap_or(0.0);
     Judged { candidate, gains, saved_us, cost, notes }

@@ -120,7 +120,11 @@ fn felt_by_inserts(workload: &Workload<'_>, table: &str, entry_us: f64) -> Optio
         (share.is_finite() && share >= FELT).then_some((share, asked.spot))
     });
     let (share, spot) = felt.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    Some(format!("it adds about {entry_us:.1} µs to each row that {} inserts: {:.0} % of its time", spot.fingerprint, share * 100.0))
+    Some(format!(
+        "it adds about {entry_us:.1} µs to each row that {} inserts: {:.0} % of its time",
+        spot.fingerprint,
+        share * 100.0
+    ))
 }
 
 fn write_heavy(table: &TableUse, rates: &Rates) -> Option<String> {

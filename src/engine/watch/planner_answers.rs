@@ -56,22 +56,25 @@ impl PlannerAnswers {
             if !self.known.contains_key(&asked) {
                 let left = ASKING.saturating_sub(begun.elapsed());
                 let index = std::slice::from_ref(&question.index);
-                let answer = match tokio::time::timeout(left, stats.what_if(&question.statement, &question.parameters, index)).await {
-                    Ok(Ok(answer)) => Ok(answer),
-                    Ok(Err(error)) if error.kind == ErrorKind::Unsupported => {
-                        answers.missing = Some(no_planner(error.to_string()));
-                        break;
-                    }
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(_) => {
-                        // Else the same slow question would come first at each look, and no other one would ever be put.
-                        if left >= ASKING / 2 {
-                            let why = format!("no plan within {} s", left.as_secs_f64().round());
-                            self.known.insert(asked, (now, Err(why)));
+                let answer =
+                    match tokio::time::timeout(left, stats.what_if(&question.statement, &question.parameters, index))
+                        .await
+                    {
+                        Ok(Ok(answer)) => Ok(answer),
+                        Ok(Err(error)) if error.kind == ErrorKind::Unsupported => {
+                            answers.missing = Some(no_planner(error.to_string()));
+                            break;
                         }
-                        break;
-                    }
-                };
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => {
+                            // Else the same slow question would come first at each look, and no other one would ever be put.
+                            if left >= ASKING / 2 {
+                                let why = format!("no plan within {} s", left.as_secs_f64().round());
+                                self.known.insert(asked, (now, Err(why)));
+                            }
+                            break;
+                        }
+                    };
                 answers.cost.statements += 1;
                 self.known.insert(asked.clone(), (now, answer));
             }

@@ -114,6 +114,7 @@ async fn read(reader: &mut Reader, store: &MongoStore) -> std::result::Result<In
         },
         epoch: run.id,
         replicas_unread: others,
+        follows_as: None,
         tables: found.tables,
         indexes: found.indexes,
         foreign_keys: Vec::new(),

@@ -106,6 +106,7 @@ async fn read(reader: &mut Reader<'_>, switch: &Switch) -> Read<Indexes> {
         window: used.window.clone(),
         epoch: used.epoch.clone(),
         replicas_unread: followers.iter().map(|line| line.text("host")).collect(),
+        follows_as: None,
         tables,
         indexes: indexes(&part_rows, &size_rows.unwrap_or_default(), &used),
         foreign_keys: foreign_keys(&key_rows),

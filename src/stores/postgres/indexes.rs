@@ -129,16 +129,24 @@ fn foreign_keys_sql() -> String {
     )
 }
 
+/// Who follows is a walsender that streams and reads no logical slot. A replica tells in its connection's settings under which name it does; it may have
+/// blanks in it, which only the next setting ends.
 const WINDOW: &str = "SELECT stats_reset, pg_postmaster_start_time() AS started_at,
-        (SELECT coalesce(array_agg(DISTINCT application_name::text), '{}') FROM pg_stat_replication WHERE application_name NOT LIKE 'godwit%') AS followers
+        (SELECT coalesce(array_agg(application_name::text ORDER BY application_name), '{}') FROM pg_stat_replication
+          WHERE application_name NOT LIKE 'godwit%' AND state IS DISTINCT FROM 'backup'
+            AND NOT EXISTS (SELECT 1 FROM pg_replication_slots l WHERE l.active_pid = pid AND l.slot_type = 'logical')) AS followers,
+        CASE WHEN pg_is_in_recovery() THEN coalesce((
+            SELECT coalesce(substring(conninfo from '\\mapplication_name=(.*?)(?: [a-z_]+=|$)'), substring(conninfo from '\\mfallback_application_name=(.*?)(?: [a-z_]+=|$)'))
+              FROM pg_stat_wal_receiver), '') END AS follows_as
    FROM pg_stat_database WHERE datname = current_database()";
 
 async fn read(reader: &mut Reader<'_>, kept: &Definitions) -> std::result::Result<Indexes, sqlx::Error> {
-    let (mut reset, mut started, mut followers) = (None, None, Vec::new());
+    let (mut reset, mut started, mut followers, mut follows_as) = (None, None, Vec::new(), None);
     if let Some(row) = reader.rows(WINDOW.to_owned()).await?.first() {
         reset = row.try_get::<Option<DateTime<Utc>>, _>("stats_reset")?;
         started = row.try_get::<Option<DateTime<Utc>>, _>("started_at")?;
         followers = row.told_list("followers")?;
+        follows_as = row.told_or_null("follows_as")?;
     }
     let definitions = definitions(reader, kept).await?;
     let sql = indexes_sql(reader.server());
@@ -175,6 +183,7 @@ async fn read(reader: &mut Reader<'_>, kept: &Definitions) -> std::result::Resul
         window: Window { since, proof: proof.to_owned() },
         epoch: format!("{reset:?}/{started:?}"),
         replicas_unread: followers,
+        follows_as,
         tables,
         indexes,
         foreign_keys,

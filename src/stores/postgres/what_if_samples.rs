@@ -44,11 +44,10 @@ pub async fn ask(
 /// What the server takes each parameter to be.
 async fn types(connection: &mut PgConnection, statement: &str) -> Result<Vec<String>, sqlx::Error> {
     connection.execute(AssertSqlSafe(format!("PREPARE godwit_what_if AS {statement}"))).await?;
-    let types = sqlx::query_scalar(
-        "SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'godwit_what_if'",
-    )
-    .fetch_one(&mut *connection)
-    .await?;
+    let types =
+        sqlx::query_scalar("SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = 'godwit_what_if'")
+            .fetch_one(&mut *connection)
+            .await?;
     connection.execute("DEALLOCATE godwit_what_if").await?;
     Ok(types)
 }

@@ -34,6 +34,7 @@ impl IndexStats for SqliteStore {
             window: Window { since: at, proof: UNCOUNTED.to_owned() },
             epoch: String::new(),
             replicas_unread: Vec::new(),
+            follows_as: None,
             tables: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),

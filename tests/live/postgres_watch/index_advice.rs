@@ -91,10 +91,15 @@ async fn planted_defects_are_found_and_decoys_are_not() {
     let (rare, new) = (on("public.tickets"), on("public.orders"));
     assert!(rare.sentence.ends_with("for rare values only") && rare.severity == Severity::Low, "{rare:#?}");
     assert!(rare.why_not.iter().any(|why| why.contains("most common value (98 % of the rows)")), "{rare:#?}");
-    assert!(on("public.days").evidence.iter().any(|line| line.contains("a middling value")), "{:#?}", on("public.days"));
+    assert!(
+        on("public.days").evidence.iter().any(|line| line.contains("a middling value")),
+        "{:#?}",
+        on("public.days")
+    );
     let shown = serde_json::to_string(&told.value).unwrap();
     assert!(!shown.contains("zq7"), "{shown}");
-    let counted = "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%EXPLAIN%zq7%' OR query LIKE '%godwit%zq7%'";
+    let counted =
+        "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%EXPLAIN%zq7%' OR query LIKE '%godwit%zq7%'";
     let counted: i64 = sqlx::query_scalar(counted).fetch_one(&mut legacy).await.unwrap();
     assert_eq!(counted, 0, "what Godwit asked shows no value");
     let asked = "SELECT count(*) FROM pg_stat_statements WHERE query LIKE 'EXPLAIN (FORMAT JSON)%tickets%'";

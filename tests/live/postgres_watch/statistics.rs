@@ -115,7 +115,11 @@ async fn what_if_needs_hypopg_and_says_so() {
     lab.run("CREATE EXTENSION hypopg").await;
     let answer = lab.store.what_if(statement, &Parameters::default(), &candidate).await.unwrap();
     assert!(answer.after < answer.before / 2.0 && answer.used == [0] && answer.samples.is_empty(), "{answer:?}");
-    let none = lab.store.what_if(statement, &Parameters::default(), &["CREATE INDEX ON public.t (id)".to_owned()]).await.unwrap();
+    let none = lab
+        .store
+        .what_if(statement, &Parameters::default(), &["CREATE INDEX ON public.t (id)".to_owned()])
+        .await
+        .unwrap();
     assert!(none.used.is_empty() && (none.after - none.before).abs() < 1e-6, "{none:?}");
     lab.finish().await;
 }

@@ -298,7 +298,10 @@ fn without_a_planner_only_the_selective_is_advised_and_called_an_estimate() {
     let found = judged(&orders().statement("select * from orders where customer_id = $1", 1_000, 5_000.0), |_| None);
     assert_eq!(found[0].confidence, Confidence::Estimated);
     assert!(found[0].why_not.iter().any(|why| why.contains("hypopg")));
-    assert!(judged(&orders().statement("select count(*) from orders where status = $1", 1_000, 5_000.0), |_| None).is_empty());
+    assert!(
+        judged(&orders().statement("select count(*) from orders where status = $1", 1_000, 5_000.0), |_| None)
+            .is_empty()
+    );
     let never_scanned = orders().with(|store| store.read.tables[0].full_scans = Reading::Known(0));
     assert!(
         judged(&never_scanned.statement("select * from orders where customer_id = $1", 1_000, 5_000.0), |_| None)

@@ -5,8 +5,8 @@ use crate::advice::dialect::Dialect;
 use crate::advice::indexes::candidates::{candidates, questions};
 use crate::advice::indexes::judge::{Answer, judge};
 use crate::advice::indexes::workload::Workload;
-use crate::model::what_if::WhatIf;
 use crate::model::lag::Reading;
+use crate::model::what_if::WhatIf;
 use std::collections::BTreeSet;
 
 /// All findings of a store, with a planner that calls every filter by a selective column a gain.
