@@ -25,7 +25,7 @@ const PLANTED: &str = "
     CREATE TABLE answers (id int, kind text, note text);
     CREATE TABLE days (id int, at int, note text);
     CREATE TABLE years (id int, at int, note text);
-    INSERT INTO tickets SELECT g, CASE WHEN g % 40 = 0 THEN 'zq7rare' || g % 3000 ELSE 'zq7done' END, repeat('x', 150) FROM generate_series(1, 60000) g;
+    INSERT INTO tickets SELECT g, CASE WHEN g % 50 = 0 THEN 'zq7rare' || g % 3000 ELSE 'zq7done' END, repeat('x', 150) FROM generate_series(1, 60000) g;
     INSERT INTO answers SELECT * FROM tickets;
     INSERT INTO days SELECT g, g, repeat('x', 150) FROM generate_series(1, 60000) g;
     INSERT INTO years SELECT * FROM days;
@@ -34,9 +34,9 @@ const PLANTED: &str = "
 /// What statements ask of single columns, with how often. Values that few rows have, and a range of a thousandth, want an index; the value that nearly
 /// all rows have, and a range of nine tenths, do not.
 const ASKED: [(&str, usize); 5] = [
-    ("SELECT note FROM tickets WHERE kind = 'zq7rare40'", 100),
+    ("SELECT note FROM tickets WHERE kind = 'zq7rare50'", 100),
     ("SELECT note FROM answers WHERE kind = 'zq7done'", 10),
-    ("SELECT count(*) FROM answers WHERE kind = 'zq7rare80'", 10),
+    ("SELECT count(*) FROM answers WHERE kind = 'zq7rare100'", 10),
     ("SELECT note FROM days WHERE at BETWEEN 30000 AND 30060", 100),
     ("SELECT note FROM years WHERE at < 54000", 10),
 ];
