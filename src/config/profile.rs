@@ -161,6 +161,8 @@ pub struct StoreConfig {
     pub statement_timeout: Duration,
     /// Longest time to connect.
     pub connect_timeout: Duration,
+    /// The store whose physical replica it is: it is watched, and its index counters count with those of that store.
+    pub replica_of: Option<StoreId>,
 }
 
 /// `[services.NAME]`.

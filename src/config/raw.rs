@@ -110,6 +110,7 @@ pub(super) struct RawStore {
     pub url: Field<String>,
     pub statement_timeout: Field<Duration>,
     pub connect_timeout: Field<Duration>,
+    pub replica_of: Field<String>,
 }
 
 impl RawStore {
@@ -120,6 +121,7 @@ impl RawStore {
             url: t.text("url"),
             statement_timeout: t.duration("statement_timeout", 100 * MS, DAY),
             connect_timeout: t.duration("connect_timeout", 100 * MS, 10 * MINUTE),
+            replica_of: t.text("replica_of"),
             place: t.finish(),
         }
     }

@@ -172,6 +172,31 @@ fn pipelines_can_be_cut_over_one_after_the_other() {
 }
 
 #[test]
+fn a_replica_is_of_a_primary_and_nothing_moves_over_it() {
+    let text = |of: &str, engine: &str| {
+        format!(
+            "{MINIMAL}[stores.pg]\nengine = \"postgres\"\nurl = \"postgres://u@h/d\"\n\
+             [stores.standby]\nengine = \"{engine}\"\nurl = \"{engine}://u@h2/d\"\nreplica_of = \"{of}\"\n\
+             [stores.far]\nengine = \"postgres\"\nurl = \"postgres://u@h3/d\"\n"
+        )
+    };
+    let stores = read(&text("pg", "postgres")).unwrap().stores;
+    let replicas: Vec<_> = stores.iter().map(|store| store.replica_of.as_ref().map(|of| of.as_str())).collect();
+    assert_eq!(replicas, [None, None, None, Some("pg"), None]);
+    for (text, told) in [
+        (text("nobody", "postgres"), "no store `nobody`"),
+        (text("standby", "postgres"), "its own replica"),
+        (text("pg", "mysql"), "Only replicas of PostgreSQL"),
+        (text("a", "postgres"), "Only replicas of PostgreSQL"),
+        (text("pg", "postgres") + "replica_of = \"standby\"\n", "Name the primary"),
+        (text("pg", "postgres").replace("from = \"a\"", "from = \"standby\""), "is a replica: name `pg`"),
+        (text("pg", "postgres") + "[services.s]\nstore = \"standby\"\nowns = [\"t\"]\n", "is a replica: name `pg`"),
+    ] {
+        assert!(problems(&text).contains(told), "{told}: {}", problems(&text));
+    }
+}
+
+#[test]
 fn gates_over_the_stores_are_read_as_written_and_have_no_defaults() {
     let text = format!(
         "{MINIMAL}[phases.cutover]\ngates = {{ access = \"no high\", no_foreign_writer = \"24h\", indexes = \"none missing\", hotspot_regression = 1.5 }}\n"

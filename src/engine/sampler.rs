@@ -7,7 +7,7 @@ use crate::engine::watch::collect::{READING_LIMIT, collect, pause_after};
 use crate::engine::{gate, ladder};
 use crate::model::change::Position;
 use crate::model::ids::PipelineId;
-use crate::model::lag::{Lag, LagMethod, Reading, Runway};
+use crate::model::lag::{Lag, LagMethod, Reading, Runway, millis};
 use crate::model::pipeline::{PipelineRecord, PipelineState, Stage, Traffic};
 use crate::model::sample::{PipelineSample, StoreSample};
 use crate::pipelines::copier::route::CopierRoute;
@@ -293,10 +293,6 @@ async fn mark(route: &CopierRoute, status: &CopierStatus, memory: &mut Memory, w
             memory.outstanding.extend(displaced);
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A marker that is still on its way says that the lag is at least its age.

@@ -150,23 +150,14 @@ pub struct Indexes {
     pub window: Window,
     /// Changes when the counters began anew.
     pub epoch: String,
-    /// Servers whose counters are in it, and those that are not: replicas that nobody asked.
+    /// Servers that follow this one and whose counters are not in it, by the names under which they follow. A name stands as often as it is taken.
     pub replicas_unread: Vec<String>,
+    /// The name under which this server follows another one, empty where it is not told; `None`: it follows none.
+    pub follows_as: Option<String>,
     /// Tables.
     pub tables: Vec<TableUse>,
     /// Indexes.
     pub indexes: Vec<Index>,
     /// Foreign keys.
     pub foreign_keys: Vec<ForeignKey>,
-}
-
-/// What a planner says about a statement with indexes that do not exist.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct WhatIf {
-    /// Cost without them.
-    pub before: f64,
-    /// Cost with them.
-    pub after: f64,
-    /// Which of the given candidates the plan uses in a condition or for order.
-    pub used: Vec<usize>,
 }

@@ -37,3 +37,4 @@ pub mod table;
 pub mod value;
 pub mod verification;
 pub mod view;
+pub mod what_if;

@@ -7,13 +7,14 @@
 //! - a statistic is never reset.
 
 use crate::model::access::reading::AccessReading;
-use crate::model::index::{Indexes, WhatIf};
+use crate::model::index::Indexes;
 use crate::model::literal::without_literals;
 use crate::model::monitor::{GrantStatement, MonitorRole};
 use crate::model::observation::Observation;
 use crate::model::replication::Replication;
 use crate::model::session::{Activity, Ending, SessionKey};
 use crate::model::statement::Statements;
+use crate::model::what_if::{Parameters, WhatIf};
 use crate::stores::Result;
 use async_trait::async_trait;
 use chrono::Utc;
@@ -59,9 +60,10 @@ pub trait StatementStats: Send + Sync {
 pub trait IndexStats: Send + Sync {
     /// Tables, indexes, foreign keys and their counters.
     async fn indexes(&self) -> Result<Observation<Indexes>>;
-    /// What the planner would do with a normalised statement if indexes made by `candidates` (full statements) were there.
+    /// What the planner would do with a normalised statement if indexes made by `candidates` (full statements) were there: for values
+    /// that are not known, and with samples of values for the `parameters` that it can find some for. No value leaves the store.
     /// [`Unsupported`](crate::stores::error::ErrorKind::Unsupported) where nothing can tell.
-    async fn what_if(&self, statement: &str, candidates: &[String]) -> Result<WhatIf>;
+    async fn what_if(&self, statement: &str, parameters: &Parameters, candidates: &[String]) -> Result<WhatIf>;
 }
 
 /// Who may do what.

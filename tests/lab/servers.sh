@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Sourced by up, down and server: where the programs are, who runs them, and whether a server is alive.
 #
-# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session, maria1, maria2, mongo1, mongo2, redis1, redis2, pg13, pg14, pg16, pg17, pg18)
+# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session, maria1, maria2, mongo1, mongo2, redis1, redis2, pg13, pg14, pg16, pg17, pg18, pgr1)
 # and lives in a lab directory $lab:
 #   env                   shell lines that tests and people source, mode 0600
 #   pg1/ pg2/             clusters, owned by the server user        pg1.url pg2.url  their URLs, mode 0600
@@ -9,13 +9,14 @@
 #   pgbouncer*/           pgbouncer.ini and databases.ini, the latter for tests to rewrite
 #   mongo* redis*         see mongodb_redis.sh
 #   pg13/ to pg18/        clusters of other versions, see postgres_versions.sh
+#   pgr1/                 a replica of pg1, which streams from it
 #   run/ log/             pid files, passwords for the servers; logs
 
 # Where Debian keeps pgbouncer; not on the path of ordinary users.
 PATH=$PATH:/usr/sbin
 
 # All servers that a lab can have, in the order in which they start.
-all_servers=(pg1 pg2 pgbouncer pgbouncer-session maria1 maria2 mongo1 mongo2 redis1 redis2 pg13 pg14 pg16 pg17 pg18)
+all_servers=(pg1 pg2 pgbouncer pgbouncer-session maria1 maria2 mongo1 mongo2 redis1 redis2 pg13 pg14 pg16 pg17 pg18 pgr1)
 
 die() {
     echo "tests/lab: $*" >&2

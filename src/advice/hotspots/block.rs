@@ -1,11 +1,14 @@
 //! One query block as it is read: its tables, and the conditions on each of them.
 
 use crate::advice::catalogue::Catalogue;
-use crate::advice::hotspots::expression::{Mentions, arms_of, constraint, is_bind_list, meant, unqualified};
-use crate::advice::hotspots::facts::{Equality, OnExpression, SortTerm, TableFacts};
+use crate::advice::hotspots::expression::{
+    Mentions, arms_of, constraint, is_aggregate, is_bind_list, meant, parameter, unqualified,
+};
+use crate::advice::hotspots::facts::{Bind, Equality, OnExpression, SortTerm, TableFacts};
 use crate::advice::hotspots::scope::{alias_of, lower};
 use crate::advice::names;
 use crate::model::index::TableUse;
+use crate::model::what_if::ParameterRole;
 use sqlparser::ast::{
     Assignment, AssignmentTarget, BinaryOperator, Expr, JoinConstraint, ObjectName, OrderBy, OrderByExpr, OrderBySort,
     Select, SelectItem, TableFactor, TableWithJoins, Value, ValueWithSpan, Visit,
@@ -61,10 +64,18 @@ impl<'a> Block<'a> {
         self.is_ungrouped
     }
 
-    /// Says whether only the first rows are wanted.
-    pub fn limit(&mut self, is_limited: bool) {
+    /// Says whether only the first rows are wanted, and how many.
+    pub fn limit(&mut self, is_limited: bool, limit: Option<&Expr>) {
         for source in &mut self.sources {
             source.facts.is_limited = is_limited;
+            source.facts.limits.extend(limit.and_then(parameter));
+        }
+    }
+
+    /// Notes the parameter that a column is compared with.
+    fn bind(&mut self, side: &Expr, value: &Expr, role: ParameterRole) {
+        if let (Some((at, column)), Some(parameter)) = (self.column(side), parameter(value)) {
+            self.sources[at].facts.binds.push(Bind { parameter, column, role });
         }
     }
 
@@ -168,6 +179,7 @@ impl<'a> Block<'a> {
             Expr::BinaryOp { left, op, right } => self.comparison(left, op, right),
             Expr::InList { expr, negated: false, list } => {
                 if list.iter().all(|value| self.columns(value).is_some_and(|columns| columns.is_empty())) {
+                    list.iter().for_each(|value| self.bind(expr, value, ParameterRole::Equal));
                     self.equal(expr, list.len() != 1 || is_bind_list(list), false);
                 } else {
                     self.more(expr);
@@ -175,6 +187,7 @@ impl<'a> Block<'a> {
             }
             Expr::AnyOp { left, compare_op: BinaryOperator::Eq, right, .. } => {
                 if self.columns(right).is_some_and(|columns| columns.is_empty()) {
+                    self.bind(left, right, ParameterRole::List);
                     self.equal(left, true, false);
                 }
             }
@@ -194,7 +207,11 @@ impl<'a> Block<'a> {
             Expr::Between { expr, negated: false, low, high } => {
                 let is_value = |side: &Expr| self.columns(side).is_some_and(|columns| columns.is_empty());
                 match self.column(expr).filter(|_| is_value(low) && is_value(high)) {
-                    Some((at, column)) => self.sources[at].facts.range.push(column),
+                    Some((at, column)) => {
+                        self.bind(expr, low, ParameterRole::Low);
+                        self.bind(expr, high, ParameterRole::High);
+                        self.sources[at].facts.range.push(column);
+                    }
                     None => self.more(expr),
                 }
             }
@@ -214,8 +231,14 @@ impl<'a> Block<'a> {
         };
         match op {
             BinaryOperator::Eq | BinaryOperator::Spaceship => match (of_left.as_slice(), of_right.as_slice()) {
-                ([_, ..], []) => self.equal(left, false, false),
-                ([], [_, ..]) => self.equal(right, false, false),
+                ([_, ..], []) => {
+                    self.bind(left, right, ParameterRole::Equal);
+                    self.equal(left, false, false);
+                }
+                ([], [_, ..]) => {
+                    self.bind(right, left, ParameterRole::Equal);
+                    self.equal(right, false, false);
+                }
                 ([(one, _)], [(other, _)]) if one != other => {
                     for side in [left, right] {
                         if let Some((at, column)) = self.column(side) {
@@ -227,13 +250,18 @@ impl<'a> Block<'a> {
                 _ => self.more(left),
             },
             BinaryOperator::Gt | BinaryOperator::GtEq | BinaryOperator::Lt | BinaryOperator::LtEq => {
-                let side = match (of_left.is_empty(), of_right.is_empty()) {
-                    (false, true) => left,
-                    (true, false) => right,
+                let (side, value) = match (of_left.is_empty(), of_right.is_empty()) {
+                    (false, true) => (left, right),
+                    (true, false) => (right, left),
                     _ => return self.more(left),
                 };
+                let is_above = matches!(op, BinaryOperator::Gt | BinaryOperator::GtEq) == std::ptr::eq(side, left);
+                let role = if is_above { ParameterRole::Low } else { ParameterRole::High };
                 match self.column(side) {
-                    Some((at, column)) => self.sources[at].facts.range.push(column),
+                    Some((at, column)) => {
+                        self.bind(side, value, role);
+                        self.sources[at].facts.range.push(column);
+                    }
                     None => self.more(side),
                 }
             }
@@ -318,6 +346,7 @@ impl<'a> Block<'a> {
             }
             let source = &mut self.sources[at];
             source.facts.has_more = true;
+            source.facts.binds.extend(read.iter().flat_map(|arm| arm.binds.iter().cloned()));
             if read.len() > 1 && read.iter().all(TableFacts::is_filtered) {
                 source.branches = read;
             }
@@ -386,6 +415,7 @@ impl<'a> Block<'a> {
             own.sort();
             own.dedup();
             source.facts.mentioned = (!wants_all).then_some(own);
+            source.facts.is_aggregated = select.distinct.is_some() || select.projection.iter().any(is_aggregate);
         }
     }
 
@@ -398,6 +428,7 @@ impl<'a> Block<'a> {
                 found.extend(source.branches.into_iter().map(|branch| TableFacts {
                     set: whole.set.clone(),
                     has_more: true,
+                    limits: whole.limits.clone(),
                     ..branch
                 }));
             } else {

@@ -1,6 +1,7 @@
 //! Questions about single expressions.
 
 use crate::advice::hotspots::scope::lower;
+use crate::advice::names;
 use sqlparser::ast::{
     BinaryOperator, Expr, JoinConstraint, JoinOperator, Query, Select, SelectItem, Value, ValueWithSpan, Visit, Visitor,
 };
@@ -61,6 +62,57 @@ pub fn arms_of<'e>(expr: &'e Expr, arms: &mut Vec<&'e Expr>) {
 /// A normalised list has one bind, whatever its length was.
 pub fn is_bind_list(list: &[Expr]) -> bool {
     list.iter().all(|value| matches!(value, Expr::Value(ValueWithSpan { value: Value::Placeholder(_), .. })))
+}
+
+/// The number of the parameter that decides what a value is: `$1`, also with a type, or with something added to it.
+pub fn parameter(expr: &Expr) -> Option<u32> {
+    match expr {
+        Expr::Value(ValueWithSpan { value: Value::Placeholder(written), .. }) => {
+            written.strip_prefix('$')?.parse().ok()
+        }
+        Expr::Nested(inner) | Expr::Cast { expr: inner, .. } => parameter(inner),
+        Expr::BinaryOp { left, op: BinaryOperator::Plus | BinaryOperator::Minus, .. } => parameter(left),
+        _ => None,
+    }
+}
+
+/// Whether an output column is computed over several rows. Functions of the database's own are taken to be of one row.
+pub fn is_aggregate(item: &SelectItem) -> bool {
+    let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return false };
+    let mut named = Functions::default();
+    let _: ControlFlow<()> = expr.visit(&mut named);
+    named.0.iter().any(|name| AGGREGATES.contains(&name.as_str()) || name.ends_with("_agg"))
+}
+
+const AGGREGATES: [&str; 13] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "every",
+    "stddev",
+    "variance",
+    "percentile_cont",
+    "percentile_disc",
+    "mode",
+];
+
+/// Names of functions in an expression.
+#[derive(Default)]
+struct Functions(Vec<String>);
+
+impl Visitor for Functions {
+    type Break = ();
+
+    fn pre_visit_expr(&mut self, expr: &Expr) -> ControlFlow<()> {
+        if let Expr::Function(function) = expr {
+            self.0.push(names::bare(&function.name.to_string()));
+        }
+        ControlFlow::Continue(())
+    }
 }
 
 /// ORDER BY may name an output column by its alias.

@@ -7,9 +7,10 @@ use crate::advice::catalogue::Catalogue;
 use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::block::Block;
 use crate::advice::hotspots::sql;
+use crate::model::what_if::ParameterRole;
 use sqlparser::ast::{
-    FromTable, GroupByExpr, LimitClause, OnConflictAction, OnInsert, OrderBy, OrderByKind, Query, Select, SetExpr,
-    Statement, TableObject, UpdateTableFromKind, Visit, Visitor,
+    Expr, FromTable, GroupByExpr, LimitClause, OnConflictAction, OnInsert, OrderBy, OrderByKind, Query, Select,
+    SetExpr, Statement, TableObject, UpdateTableFromKind, Visit, Visitor,
 };
 use std::ops::ControlFlow;
 
@@ -24,6 +25,17 @@ pub struct Equality {
     pub is_join: bool,
     /// `IS NULL`.
     pub is_null: bool,
+}
+
+/// A parameter that a column is compared with.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bind {
+    /// Its number: 1 for `$1`.
+    pub parameter: u32,
+    /// Column of the catalogue.
+    pub column: String,
+    /// How they are compared.
+    pub role: ParameterRole,
 }
 
 /// One term of an ORDER BY.
@@ -73,6 +85,15 @@ pub struct TableFacts {
     pub constants: Vec<String>,
     /// There are conditions that no index of this kind serves.
     pub has_more: bool,
+    /// Parameters that columns of the table are compared with.
+    pub binds: Vec<Bind>,
+    /// Parameters that say how many rows are wanted.
+    pub limits: Vec<u32>,
+    /// Something is computed over several rows, or equal ones are given out once.
+    pub is_aggregated: bool,
+    /// The statement is this block alone, and what it returns or changes are the rows that these conditions leave: its row
+    /// counter tells how many that are.
+    pub is_counted: bool,
 }
 
 impl TableFacts {
@@ -84,12 +105,16 @@ impl TableFacts {
 
 /// The facts of all blocks of a text; empty where it cannot be parsed or names no known table.
 pub fn of(dialect: Dialect, text: &str, catalogue: &Catalogue<'_>) -> Vec<TableFacts> {
-    let mut reader = Reader { catalogue, done: Vec::new(), found: Vec::new() };
+    let mut reader = Reader { catalogue, done: Vec::new(), blocks: 0, found: Vec::new() };
     sql::with_deep_stack(|| {
         for statement in sql::parse(dialect, text).unwrap_or_default() {
             let _: ControlFlow<()> = statement.visit(&mut reader);
         }
     });
+    if let ([only], 1) = (reader.found.as_mut_slice(), reader.blocks) {
+        let is_whole = !only.is_limited && !only.is_aggregated && !only.has_more && only.group.is_empty();
+        only.is_counted = is_whole && only.is_filtered();
+    }
     reader.found
 }
 
@@ -97,6 +122,8 @@ struct Reader<'a> {
     catalogue: &'a Catalogue<'a>,
     /// Addresses of SELECTs that were read with their ORDER BY.
     done: Vec<usize>,
+    /// How many blocks there are, those without a known table included.
+    blocks: usize,
     found: Vec<TableFacts>,
 }
 
@@ -104,6 +131,8 @@ impl Visitor for Reader<'_> {
     type Break = ();
 
     fn pre_visit_statement(&mut self, statement: &Statement) -> ControlFlow<()> {
+        self.blocks +=
+            usize::from(matches!(statement, Statement::Update(_) | Statement::Delete(_) | Statement::Insert(_)));
         match statement {
             Statement::Update(update) => {
                 let mut block = Block::new(self.catalogue);
@@ -152,21 +181,27 @@ impl Visitor for Reader<'_> {
                     &query.limit_clause,
                     Some(LimitClause::LimitOffset { limit: Some(_), .. } | LimitClause::OffsetCommaLimit { .. })
                 );
-            self.select(select, query.order_by.as_ref(), is_limited);
+            let limit = match (&query.limit_clause, &query.fetch) {
+                (Some(LimitClause::LimitOffset { limit, .. }), None) => limit.as_ref(),
+                (Some(LimitClause::OffsetCommaLimit { limit, .. }), None) => Some(limit),
+                (_, fetch) => fetch.as_ref().and_then(|fetch| fetch.quantity.as_ref()),
+            };
+            self.select(select, query.order_by.as_ref(), is_limited, limit);
         }
         ControlFlow::Continue(())
     }
 
     fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
         if !self.done.contains(&std::ptr::from_ref(select).addr()) {
-            self.select(select, None, false);
+            self.select(select, None, false, None);
         }
         ControlFlow::Continue(())
     }
 }
 
 impl Reader<'_> {
-    fn select(&mut self, select: &Select, order: Option<&OrderBy>, is_limited: bool) {
+    fn select(&mut self, select: &Select, order: Option<&OrderBy>, is_limited: bool, limit: Option<&Expr>) {
+        self.blocks += 1;
         let mut block = Block::new(self.catalogue);
         block.from(&select.from);
         block.condition(select.selection.as_ref());
@@ -178,7 +213,7 @@ impl Reader<'_> {
             block.sort(terms, select);
         }
         block.mention(select, order);
-        block.limit(is_limited);
+        block.limit(is_limited, limit);
         block.finish(&mut self.found);
     }
 }

@@ -6,11 +6,13 @@ use crate::advice::hotspots::facts::{OnExpression, SortTerm, TableFacts};
 use crate::advice::indexes::definition::{self, Wanted};
 use crate::advice::indexes::inspection::Inspection;
 use crate::advice::indexes::merging;
+use crate::advice::indexes::parameters;
 use crate::advice::indexes::selectivity;
 use crate::advice::indexes::shape::plain;
-use crate::advice::indexes::workload::Workload;
-use crate::model::hotspot::{Fingerprint, HotSpot};
+use crate::advice::indexes::workload::{Asked, Workload};
+use crate::model::hotspot::Fingerprint;
 use crate::model::index::{IndexPart, TableUse};
+use crate::model::what_if::Parameters;
 
 /// Most key columns of a proposal.
 const MOST_KEYS: usize = 3;
@@ -44,10 +46,18 @@ pub struct Served {
     pub calls: u64,
     /// Their time in microseconds.
     pub total_us: f64,
-    /// Estimated share of the table's rows that it wants.
+    /// Share of the table's rows that it wants: counted, or else estimated.
     pub share: f64,
+    /// The share is that of its executions.
+    pub is_counted: bool,
+    /// Share of the rows that the conditions without a parameter leave.
+    pub unbound: f64,
     /// All that narrows it down are equalities, and it wants every row that they leave.
     pub wants_all_equal: bool,
+    /// It wants the first rows of an order, so that an index may serve it however many fulfil its conditions.
+    pub wants_first: bool,
+    /// With which values a planner is asked.
+    pub parameters: Parameters,
 }
 
 /// An index that does not exist.
@@ -92,6 +102,8 @@ pub struct Question {
     pub fingerprint: Fingerprint,
     /// The statement's text.
     pub statement: String,
+    /// With which values.
+    pub parameters: Parameters,
     /// The candidate as a statement. It is asked alone, so that nothing else wins for it.
     pub index: String,
 }
@@ -105,6 +117,7 @@ pub fn questions(candidates: &[Candidate], limit: usize) -> Vec<Question> {
                 candidate: at,
                 fingerprint: served.fingerprint.clone(),
                 statement: served.text.clone(),
+                parameters: served.parameters.clone(),
                 index: definition::hypothetical(&candidate.wanted("")),
             };
             all.push((served.total_us, question));
@@ -133,7 +146,7 @@ pub fn candidates(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<C
                     continue;
                 }
                 let rows_share = if predicate.is_empty() { 1.0 } else { share_of_constant(table, &predicate) };
-                let served = served(asked.spot, table, facts);
+                let served = served(asked, table, facts);
                 merging::add(
                     &mut found,
                     Candidate {
@@ -152,18 +165,25 @@ pub fn candidates(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<C
     found
 }
 
-fn served(spot: &HotSpot, table: &TableUse, facts: &TableFacts) -> Served {
+fn served(asked: &Asked<'_>, table: &TableUse, facts: &TableFacts) -> Served {
+    let spot = asked.spot;
+    let counted = parameters::counted_share(spot, table, facts);
+    let wants_first = facts.is_limited && !facts.sort.is_empty();
     Served {
         fingerprint: spot.fingerprint.clone(),
         text: spot.text.clone(),
         canonical: spot.canonical.clone(),
         calls: spot.calls,
         total_us: spot.total_us,
-        share: selectivity::of_facts(table, facts),
+        share: counted.unwrap_or_else(|| selectivity::of_facts(table, facts)),
+        is_counted: counted.is_some(),
+        unbound: selectivity::of_unbound(table, facts),
         wants_all_equal: facts.range.is_empty()
             && facts.expressions.is_empty()
             && !facts.equality.is_empty()
-            && (!facts.is_limited || facts.sort.is_empty()),
+            && !wants_first,
+        wants_first,
+        parameters: parameters::of(spot, table, facts, &asked.facts),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::advice::dialect::Dialect;
 use crate::advice::indexes::definition::{self, Wanted};
 use crate::advice::indexes::inspection::{Inspection, WINDOW_DAYS};
 use crate::advice::indexes::shape;
+use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::write_cost;
 use crate::advice::names;
 use crate::model::finding::{Confidence, Finding, IndexEffect, Severity};
@@ -187,7 +188,7 @@ fn report(
     }
     finding.statement = Some(statement);
     finding.undo = Some(undo);
-    let cost = write_cost::of(target, &table.to, parts, &index.include, 1.0, &[]);
+    let cost = write_cost::of(target, &table.to, parts, &index.include, 1.0, &Workload::default());
     finding.effect = Some(IndexEffect {
         saves_us_per_second: None,
         gain: "statements are as fast as on the source".to_owned(),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 pub fn look(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     findings.extend(invalid::look(inspection));
-    findings.extend(foreign_key::look(inspection));
+    findings.extend(foreign_key::look(inspection, workload));
     for finding in duplicate::look(inspection).into_iter().chain(unused::look(inspection)) {
         if !findings.iter().any(|known| known.subject == finding.subject) {
             findings.push(finding);

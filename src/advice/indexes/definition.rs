@@ -248,6 +248,7 @@ mod tests {
             window: Window { since: DateTime::<Utc>::UNIX_EPOCH, proof: String::new() },
             epoch: String::new(),
             replicas_unread: Vec::new(),
+            follows_as: None,
             tables: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),

@@ -6,6 +6,7 @@ use crate::advice::hotspots::mongo_command::{self, Command};
 use crate::advice::indexes::definition::{self, Wanted};
 use crate::advice::indexes::inspection::{Inspection, has_duty};
 use crate::advice::indexes::shape::{self, plain};
+use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::write_cost;
 use crate::model::finding::{Confidence, Finding, IndexEffect, Severity};
 use crate::model::hotspot::HotSpot;
@@ -197,7 +198,7 @@ fn report(inspection: &Inspection<'_>, proposal: Proposal<'_>) -> Option<Finding
     let total: f64 = asked.iter().map(|spot| spot.total_us).sum();
     let seconds = inspection.spots.map_or(0.0, |spots| spots.seconds());
     let saved = if seconds > 0.0 { total * BELIEVED / seconds } else { 0.0 };
-    let cost = write_cost::of(inspection, &table.table, &parts, &[], 1.0, &[]);
+    let cost = write_cost::of(inspection, &table.table, &parts, &[], 1.0, &Workload::default());
     if cost.us_per_second.is_some_and(|cost| cost >= saved) {
         return None;
     }

@@ -8,6 +8,7 @@ use crate::advice::catalogue::Catalogue;
 use crate::advice::dialect::Dialect;
 use crate::advice::indexes::definition::{self, Wanted};
 use crate::advice::indexes::inspection::Inspection;
+use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::{shape, write_cost};
 use crate::model::finding::{Finding, IndexEffect, Severity};
 use crate::model::index::{ForeignKey, Index};
@@ -66,7 +67,7 @@ pub fn served_only_by<'a>(index: &Index, inspection: &Inspection<'a>) -> Vec<&'a
 }
 
 /// Looks at every foreign key of the store.
-pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
+pub fn look(inspection: &Inspection<'_>, workload: &Workload<'_>) -> Vec<Finding> {
     if !matches!(inspection.dialect, Dialect::Postgres | Dialect::Sqlite) {
         return Vec::new();
     }
@@ -74,12 +75,18 @@ pub fn look(inspection: &Inspection<'_>) -> Vec<Finding> {
     let keys = inspection.indexes.foreign_keys.iter();
     keys.filter_map(|key| {
         let best = catalogue.indexes(&key.table).iter().map(|index| cover(key, index)).max().unwrap_or(Cover::None);
-        (best != Cover::Full).then(|| missing(inspection, catalogue, key, best))
+        (best != Cover::Full).then(|| missing(inspection, workload, catalogue, key, best))
     })
     .collect()
 }
 
-fn missing(inspection: &Inspection<'_>, catalogue: &Catalogue<'_>, key: &ForeignKey, best: Cover) -> Finding {
+fn missing(
+    inspection: &Inspection<'_>,
+    workload: &Workload<'_>,
+    catalogue: &Catalogue<'_>,
+    key: &ForeignKey,
+    best: Cover,
+) -> Finding {
     let child = catalogue.table(&key.table);
     let rows = child.and_then(|table| table.rows.known().copied());
     let parent = inspection.rates(&key.parent);
@@ -133,7 +140,7 @@ fn missing(inspection: &Inspection<'_>, catalogue: &Catalogue<'_>, key: &Foreign
     finding.statement = Some(definition::create(inspection.dialect, &wanted));
     finding.undo = Some(definition::drop(inspection.dialect, &key.table, &name));
     finding.makes = definition::build(inspection.dialect, &wanted);
-    let cost = write_cost::of(inspection, &key.table, &parts, &[], 1.0, &[]);
+    let cost = write_cost::of(inspection, &key.table, &parts, &[], 1.0, workload);
     finding.why_not.extend(cost.notes.iter().cloned());
     if deleted == 0.0 {
         finding.why_not.push("no parent was deleted in the window; if none ever is, the index only costs".to_owned());

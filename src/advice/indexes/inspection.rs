@@ -45,8 +45,10 @@ pub struct Inspection<'a> {
     pub at: DateTime<Utc>,
     /// An earlier reading with its time: rates are of the time between.
     pub earlier: Option<(&'a Indexes, DateTime<Utc>)>,
-    /// Replicas that were asked as well. Those that nobody could ask are in `indexes.replicas_unread`.
+    /// Replicas that were asked as well.
     pub replicas: Vec<Replica<'a>>,
+    /// Those that nobody could ask, with the reason where there is one.
+    pub replicas_unread: Vec<String>,
     /// When an index was seen for the first time; servers do not tell how old one is.
     pub first_seen: BTreeMap<String, DateTime<Utc>>,
     /// What the migration read by itself, by table.
@@ -75,6 +77,7 @@ impl<'a> Inspection<'a> {
             at,
             earlier: None,
             replicas: Vec::new(),
+            replicas_unread: indexes.replicas_unread.clone(),
             first_seen: BTreeMap::new(),
             own_scans: BTreeMap::new(),
             spots: None,

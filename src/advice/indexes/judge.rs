@@ -8,24 +8,25 @@ use crate::advice::indexes::digests;
 use crate::advice::indexes::full_scans::percent;
 use crate::advice::indexes::inspection::Inspection;
 use crate::advice::indexes::merging;
+use crate::advice::indexes::samples;
 use crate::advice::indexes::selectivity;
 use crate::advice::indexes::shape;
 use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::write_cost::{self, WriteCost};
 use crate::model::finding::{Confidence, Finding, IndexEffect, Severity};
 use crate::model::hotspot::Fingerprint;
-use crate::model::index::WhatIf;
 use crate::model::observation::Window;
+use crate::model::what_if::WhatIf;
 use std::collections::BTreeMap;
 
 /// The rule's id.
 pub const RULE: &str = "IX-NEW";
 
 /// Least share of a plan's cost that an index must save.
-const WORTH_SHARE: f64 = 0.5;
+pub(super) const WORTH_SHARE: f64 = 0.5;
 /// Most of a table's rows that a statement may want: of an index over few values a planner believes a gain from the copy's smaller size,
 /// which rows that are written end.
-const FEW_ROWS: f64 = 0.1;
+pub(super) const FEW_ROWS: f64 = 0.1;
 /// Without a planner: the part of the estimated gain that is believed.
 const BELIEVED: f64 = 0.5;
 /// A longer index must be so much better than a shorter one.
@@ -54,6 +55,10 @@ struct Gain<'a> {
     share: f64,
     is_planned: bool,
     evidence: String,
+    /// It is there for some values only.
+    notes: Vec<String>,
+    /// It is there for rare values only.
+    is_conditional: bool,
 }
 
 /// A candidate with all that speaks for it and against it.
@@ -116,14 +121,20 @@ fn gain<'a>(
 ) -> Option<Gain<'a>> {
     let answer = answers.iter().find(|answer| answer.fingerprint == served.fingerprint);
     if let Some(Ok(what_if)) = answer.map(|answer| &answer.answer) {
+        if !what_if.samples.is_empty() {
+            let samples::Weighed { share, evidence, notes, is_conditional } = samples::weigh(served, &what_if.samples)?;
+            return Some(Gain { served, share, is_planned: true, evidence, notes, is_conditional });
+        }
         let share = (what_if.before - what_if.after) / what_if.before;
-        let finds_few = !served.wants_all_equal || served.share <= FEW_ROWS;
+        let is_judged = served.wants_all_equal || (served.is_counted && !served.wants_first);
+        let finds_few = !is_judged || served.share <= FEW_ROWS;
         let is_worth = share.is_finite() && share >= WORTH_SHARE && what_if.used.contains(&0) && finds_few;
         let evidence = format!(
             "the planner's cost of {} falls from {:.0} to {:.0}",
             served.fingerprint, what_if.before, what_if.after
         );
-        return is_worth.then_some(Gain { served, share, is_planned: true, evidence });
+        let notes = vec!["the planner was asked without values: there are no statistics to take some from".to_owned()];
+        return is_worth.then_some(Gain { served, share, is_planned: true, evidence, notes, is_conditional: false });
     }
     let (share, evidence) = if inspection.dialect.is_innodb() {
         let spot = workload.asked.iter().find(|asked| asked.spot.fingerprint == served.fingerprint)?.spot;
@@ -131,14 +142,15 @@ fn gain<'a>(
     } else {
         estimate(inspection, candidate, served)?
     };
-    Some(Gain { served, share: share * BELIEVED, is_planned: false, evidence })
+    let (notes, is_conditional) = (Vec::new(), false);
+    Some(Gain { served, share: share * BELIEVED, is_planned: false, evidence, notes, is_conditional })
 }
 
 /// Without a planner: the table is read whole, and the statement wants few of its rows.
 fn estimate(inspection: &Inspection<'_>, candidate: &Candidate, served: &Served) -> Option<(f64, String)> {
     let is_scanned = inspection.rates(&candidate.table)?.full_scans.is_none_or(|scans| scans > 0.0);
-    let evidence =
-        format!("{} wants about {} of the rows, by the columns' statistics", served.fingerprint, percent(served.share));
+    let by = if served.is_counted { "its executions" } else { "the columns' statistics" };
+    let evidence = format!("{} wants about {} of the rows, by {by}", served.fingerprint, percent(served.share));
     (is_scanned && served.share <= FEW_ROWS).then_some((1.0 - served.share, evidence))
 }
 
@@ -177,9 +189,14 @@ fn price<'a>(
     gains: Vec<Gain<'a>>,
     notes: Vec<String>,
 ) -> Judged<'a> {
-    let set = workload.set_columns(&candidate.table);
-    let cost =
-        write_cost::of(inspection, &candidate.table, &candidate.parts, &candidate.include, candidate.rows_share, &set);
+    let cost = write_cost::of(
+        inspection,
+        &candidate.table,
+        &candidate.parts,
+        &candidate.include,
+        candidate.rows_share,
+        workload,
+    );
     let saved: f64 = gains.iter().map(|gain| gain.served.total_us * gain.share).sum();
     let saved_us = workload.per_second(saved).unwrap_or(0.0);
     Judged { candidate, gains, saved_us, cost, notes }
@@ -216,9 +233,12 @@ fn subject(candidate: &Candidate) -> String {
 
 fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<'_>) -> Finding {
     let Judged { candidate, gains, cost, .. } = judged;
-    let sentence = format!("an index on {} would serve {} statements", subject(candidate), gains.len());
+    let is_conditional = gains.iter().all(|gain| gain.is_conditional);
+    let only = if is_conditional { ", for rare values only" } else { "" };
+    let sentence = format!("an index on {} would serve {} statements{only}", subject(candidate), gains.len());
+    let severity = if is_conditional { Severity::Low } else { Severity::Medium };
     let name = definition::free_name(inspection.indexes, &candidate.table, &candidate.parts, &candidate.predicate);
-    let mut finding = inspection.finding(RULE, Severity::Medium, &subject(candidate), sentence);
+    let mut finding = inspection.finding(RULE, severity, &subject(candidate), sentence);
     finding.confidence =
         if gains.iter().all(|gain| gain.is_planned) { Confidence::Planned } else { Confidence::Estimated };
     for gain in gains {
@@ -249,7 +269,7 @@ fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<
     }
     finding.statement = Some(statement);
     finding.undo = Some(undo);
-    finding.why_not.extend(cost.notes.iter().chain(&judged.notes).cloned());
+    finding.why_not.extend(gains.iter().flat_map(|gain| &gain.notes).chain(&cost.notes).chain(&judged.notes).cloned());
     finding.why_not.extend(doubts(inspection, judged));
     let share = gains.iter().map(|gain| gain.share).fold(0.0, f64::max);
     finding.effect = Some(IndexEffect {

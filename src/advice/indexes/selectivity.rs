@@ -30,14 +30,33 @@ pub fn of_most_common(table: &TableUse, column: &str) -> f64 {
     column.common.first().copied().or_else(|| column.distinct.map(|distinct| 1.0 / distinct.max(1.0))).unwrap_or(1.0)
 }
 
+/// For an equality of an expression, of which there are no statistics.
+const OF_AN_EXPRESSION: f64 = 0.01;
+
+/// The share of rows that the equalities of a block leave.
+pub fn of_equalities(table: &TableUse, facts: &TableFacts) -> f64 {
+    let equal: f64 = facts.equality.iter().map(|equality| of_equality(table, equality)).product();
+    equal * of_expressions(facts)
+}
+
+/// The share of rows that those conditions leave which no parameter of the statement is in: joins, `IS NULL`, expressions.
+pub fn of_unbound(table: &TableUse, facts: &TableFacts) -> f64 {
+    let is_bound = |column: &String| facts.binds.iter().any(|bind| bind.column == *column);
+    let free = facts.equality.iter().filter(|equality| !is_bound(&equality.column));
+    let equal: f64 = free.map(|equality| of_equality(table, equality)).product();
+    equal * of_expressions(facts)
+}
+
+fn of_expressions(facts: &TableFacts) -> f64 {
+    OF_AN_EXPRESSION.powi(i32::try_from(facts.expressions.len()).unwrap_or(i32::MAX))
+}
+
 /// The share of rows that all conditions of a block leave.
 pub fn of_facts(table: &TableUse, facts: &TableFacts) -> f64 {
-    let equal: f64 = facts.equality.iter().map(|equality| of_equality(table, equality)).product();
     // Two bounds of one column are one range.
     let mut ranges = facts.range.clone();
     ranges.sort();
     ranges.dedup();
     let between = OF_A_RANGE.powi(i32::try_from(ranges.len()).unwrap_or(i32::MAX));
-    let computed = 0.01f64.powi(i32::try_from(facts.expressions.len()).unwrap_or(i32::MAX));
-    equal * between * computed
+    of_equalities(table, facts) * between
 }

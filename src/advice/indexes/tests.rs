@@ -6,3 +6,4 @@ mod catalogue;
 mod foreign_keys;
 mod moved;
 mod planted;
+mod samples;

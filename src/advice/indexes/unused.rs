@@ -66,29 +66,25 @@ fn keep_one_for_each_key(inspection: &Inspection<'_>, unread: &mut Vec<Unread<'_
     unread.retain(|unread| goes.contains(&unread.index.name));
 }
 
-/// Why the store's counters prove nothing yet.
+/// All that keeps the counters from being a proof.
 fn not_proved(inspection: &Inspection<'_>) -> Option<String> {
+    let mut reasons = Vec::new();
     if inspection.proved_days() < WINDOW_DAYS {
-        return Some(format!(
+        reasons.push(format!(
             "only {} days are proved ({}); {WINDOW_DAYS} are needed to cover the end of a month",
             inspection.proved_days(),
             inspection.indexes.window.proof
         ));
     }
-    let unread: Vec<&str> = inspection
-        .indexes
-        .replicas_unread
-        .iter()
-        .filter(|name| !inspection.replicas.iter().any(|r| r.name == *name))
-        .map(String::as_str)
-        .collect();
-    if !unread.is_empty() {
-        return Some(format!("replicas count their own scans, and these were not asked: {}", unread.join(", ")));
+    if !inspection.replicas_unread.is_empty() {
+        let unread = inspection.replicas_unread.join(", ");
+        reasons.push(format!("replicas count their own scans, and these were not asked: {unread}"));
     }
-    inspection.replicas.iter().find_map(|replica| {
+    reasons.extend(inspection.replicas.iter().filter_map(|replica| {
         let days = (inspection.at - replica.indexes.window.since).num_days();
         (days < WINDOW_DAYS).then(|| format!("on the replica {} only {days} days are proved", replica.name))
-    })
+    }));
+    (!reasons.is_empty()).then(|| reasons.join("; "))
 }
 
 fn unread<'a>(inspection: &Inspection<'a>, index: &'a Index) -> Option<Unread<'a>> {

@@ -117,6 +117,7 @@ fn a_store_url_must_fit_its_engine() {
         url: SecretSource::Template(url.to_owned()),
         statement_timeout: Duration::from_secs(1),
         connect_timeout: Duration::from_secs(1),
+        replica_of: None,
     };
     assert!(resolve_store_url_with(&store(Engine::Postgres, "${URL}"), &environment).is_ok());
     let problem = resolve_store_url_with(&store(Engine::Sqlite, "${URL}"), &environment).unwrap_err().to_string();

@@ -4,7 +4,9 @@ use crate::engine::core::CoreRef;
 use crate::engine::watch::looker::Looker;
 use crate::engine::watch::naming;
 use crate::engine::watch::pace::Pace;
+use crate::engine::watch::replicas;
 use crate::engine::watch::views::Subject;
+use crate::model::lag::millis;
 use crate::model::observation::Cost;
 use crate::model::view::{CollectorCost, ViewKind};
 use crate::stores::StoreRef;
@@ -84,9 +86,11 @@ impl Collector {
         }
     }
 
-    /// When it looks for the first time, after the engine began. Advice about indexes stands on statements, so these are read first.
-    fn first(self) -> Duration {
+    /// When it looks for the first time, after the engine began. Advice about indexes stands on statements, so these are read first; and so is what
+    /// replicas counted.
+    fn first(self, is_replica: bool) -> Duration {
         match self {
+            Self::Indexes if is_replica => Duration::from_secs(1),
             Self::Indexes => Duration::from_secs(12),
             Self::Activity | Self::Replication | Self::Statements | Self::Access => Duration::ZERO,
         }
@@ -125,12 +129,13 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
     let map = naming::ownership(&core.profile, store.id());
     let operations = naming::operations(&core.profile);
     let mut looker = Looker::new(core.clone(), store.clone(), &map, &operations);
+    let is_replica = replicas::primary_of(&core.profile, store.id()).is_some();
     let mut schedules: Vec<Schedule> = Collector::ALL
         .into_iter()
         .map(|collector| Schedule {
             collector,
             pace: Pace::new(collector.every(), collector.allowance()),
-            due: Instant::now() + collector.first(),
+            due: Instant::now() + collector.first(is_replica),
             rests_until: Instant::now(),
             handed_out: 0,
             asked: 0,
@@ -183,7 +188,12 @@ async fn once(
     let reading = Box::pin(looker.read(collector, schedule.readings));
     let outcome = match tokio::time::timeout(READING_LIMIT, reading).await {
         Ok(None) => {
-            let why = collector.absence(store.engine());
+            let why = match replicas::primary_of(&core.profile, store.id()) {
+                Some(primary) if collector == Collector::Access => {
+                    format!("its accounts are those of {primary}, which it follows")
+                }
+                _ => collector.absence(store.engine()),
+            };
             core.views.lacks(store.id(), collector.view(), why, Utc::now());
             return false;
         }
@@ -248,8 +258,4 @@ impl Subject {
             Self::Access(read) => read.cost,
         }
     }
-}
-
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -2,15 +2,16 @@
 
 use crate::advice::access::audit::waive;
 use crate::advice::dialect::Dialect;
-use crate::advice::indexes::inspection::Inspection;
+use crate::advice::indexes::inspection::{Inspection, Replica};
 use crate::advice::indexes::workload::Workload;
-use crate::advice::indexes::{candidates, catalogue_rules, full_scans, judge, key_commands};
+use crate::advice::indexes::{candidates, catalogue_rules, full_scans, judge, key_commands, unused};
 use crate::engine::core::CoreRef;
 use crate::engine::watch::baseline::Baseline;
 use crate::engine::watch::own_work::OwnWork;
 use crate::engine::watch::planner_answers::{PlannerAnswers, QUESTIONS};
+use crate::engine::watch::replicas;
 use crate::engine::watch::tally::Tally;
-use crate::model::finding::{Audit, Finding};
+use crate::model::finding::{Audit, Finding, Verdict};
 use crate::model::hotspot::HotSpots;
 use crate::model::ids::StoreId;
 use crate::model::index::Indexes;
@@ -85,7 +86,14 @@ impl Inspector {
         let reading = Arc::new(IndexReading { dialect: self.dialect, indexes, at });
         self.past.learn_ages(&reading);
         let spots = tally.since_begin(STATEMENTS).await;
-        let inspection = self.past.inspection(store.id(), &reading, spots.as_ref(), &self.own_work);
+        let replicas = replicas::of(core, store.id(), &reading);
+        let counters =
+            replicas.read.iter().map(|(id, reading)| Replica { name: id.as_str(), indexes: &reading.indexes });
+        let inspection = Inspection {
+            replicas: counters.collect(),
+            replicas_unread: replicas.unread.clone(),
+            ..self.past.inspection(store.id(), &reading, spots.as_ref(), &self.own_work)
+        };
         let (workload, wanted) = beside_others(|| {
             let workload = Workload::of(&inspection);
             let wanted = candidates::candidates(&inspection, &workload);
@@ -115,6 +123,33 @@ impl Inspector {
         Ok(Observation { value: Audit { findings, read_at: Some(at), changes: Vec::new() }, at, missing, cost })
     }
 
+    /// Reads what a replica counted, for the advice on its primary. Its indexes are that one's.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn count(
+        &mut self,
+        core: &CoreRef,
+        store: &StoreId,
+        stats: &dyn IndexStats,
+        primary: &StoreId,
+    ) -> Result<Observation<Audit>, StoreError> {
+        let Observation { value: indexes, at, missing, cost } = stats.indexes().await?;
+        let reading = IndexReading { dialect: self.dialect, indexes, at };
+        let sentence = "what its server scans counts with the advice on its primary";
+        let mut finding =
+            reading.inspection(store).not_checkable(unused::RULE, store.as_str(), sentence, String::new());
+        finding.verdict =
+            Verdict::NotApplicable { why: format!("its indexes are those of {primary}, which it follows") };
+        core.views.keep_indexes(store, Arc::new(reading));
+        Ok(Observation {
+            value: Audit { findings: vec![finding], read_at: Some(at), changes: Vec::new() },
+            at,
+            missing,
+            cost,
+        })
+    }
+
     /// What stands for advice on a store without indexes: its commands, as they were last read.
     pub async fn commands(&self, core: &CoreRef, store: &StoreId, tally: &mut Tally<'_>) -> Observation<Audit> {
         let now = Utc::now();
@@ -124,6 +159,7 @@ impl Inspector {
             window: Window { since, proof: "commands are counted since then".to_owned() },
             epoch: String::new(),
             replicas_unread: Vec::new(),
+            follows_as: None,
             tables: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
@@ -233,6 +269,7 @@ pub(super) mod tests {
             window: Window { since: DateTime::UNIX_EPOCH, proof: String::new() },
             epoch: String::new(),
             replicas_unread: Vec::new(),
+            follows_as: None,
             tables: Vec::new(),
             indexes: names.iter().map(index).collect(),
             foreign_keys: Vec::new(),

@@ -9,7 +9,7 @@ use crate::engine::watch::indexes::Inspector;
 use crate::engine::watch::sampling::Sampling;
 use crate::engine::watch::tally::Tally;
 use crate::engine::watch::views::Subject;
-use crate::engine::watch::{access, lost_indexes, statements};
+use crate::engine::watch::{access, lost_indexes, replicas, statements};
 use crate::model::observation::Observation;
 use crate::model::session::Activity;
 use crate::stores::StoreRef;
@@ -52,6 +52,7 @@ impl<'a> Looker<'a> {
             Collector::Replication => Some(self.store.replicas()?.replication().await.map(Subject::Replication)),
             Collector::Statements => self.statements(nth).await,
             Collector::Indexes => self.indexes().await,
+            Collector::Access if replicas::primary_of(&self.core.profile, self.store.id()).is_some() => None,
             Collector::Access => Some(access::audit(&self.core, &self.store).await?.map(Subject::Access)),
         }
     }
@@ -86,6 +87,10 @@ impl<'a> Looker<'a> {
             self.store.statements()?;
             return Some(Ok(Subject::Indexes(inspector.commands(&self.core, self.store.id(), tally).await)));
         };
+        if let Some(primary) = replicas::primary_of(&self.core.profile, self.store.id()) {
+            let read = inspector.count(&self.core, self.store.id(), stats, primary).await;
+            return Some(read.map(Subject::Indexes));
+        }
         let read = inspector.look(&self.core, &self.store, stats, tally).await;
         if read.is_ok() {
             lost_indexes::look(&self.core, self.store.id());

@@ -13,6 +13,7 @@ pub mod naming;
 pub mod own_work;
 pub mod pace;
 pub mod planner_answers;
+pub mod replicas;
 pub mod ring;
 pub mod runway;
 pub mod sampling;

@@ -1,13 +1,13 @@
 //! What a store's planner says about indexes that do not exist: asked in small helpings, and remembered.
 //!
-//! A question costs a connection and two plans, and the store's other collectors wait for it. So each look asks only what is new,
+//! A question costs a connection and eight plans (without values and with three samples of them, without and with the index), and the store's other collectors wait for it. So each look asks only what is new,
 //! and no longer than it may take.
 
 use crate::advice::indexes::candidates::Question;
 use crate::advice::indexes::judge::Answer;
 use crate::model::hotspot::Fingerprint;
-use crate::model::index::WhatIf;
 use crate::model::observation::{Cost, Missing};
+use crate::model::what_if::WhatIf;
 use crate::stores::error::ErrorKind;
 use crate::stores::observe::IndexStats;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -56,22 +56,25 @@ impl PlannerAnswers {
             if !self.known.contains_key(&asked) {
                 let left = ASKING.saturating_sub(begun.elapsed());
                 let index = std::slice::from_ref(&question.index);
-                let answer = match tokio::time::timeout(left, stats.what_if(&question.statement, index)).await {
-                    Ok(Ok(answer)) => Ok(answer),
-                    Ok(Err(error)) if error.kind == ErrorKind::Unsupported => {
-                        answers.missing = Some(no_planner(error.to_string()));
-                        break;
-                    }
-                    Ok(Err(error)) => Err(error.to_string()),
-                    Err(_) => {
-                        // Else the same slow question would come first at each look, and no other one would ever be put.
-                        if left >= ASKING / 2 {
-                            let why = format!("no plan within {} s", left.as_secs_f64().round());
-                            self.known.insert(asked, (now, Err(why)));
+                let answer =
+                    match tokio::time::timeout(left, stats.what_if(&question.statement, &question.parameters, index))
+                        .await
+                    {
+                        Ok(Ok(answer)) => Ok(answer),
+                        Ok(Err(error)) if error.kind == ErrorKind::Unsupported => {
+                            answers.missing = Some(no_planner(error.to_string()));
+                            break;
                         }
-                        break;
-                    }
-                };
+                        Ok(Err(error)) => Err(error.to_string()),
+                        Err(_) => {
+                            // Else the same slow question would come first at each look, and no other one would ever be put.
+                            if left >= ASKING / 2 {
+                                let why = format!("no plan within {} s", left.as_secs_f64().round());
+                                self.known.insert(asked, (now, Err(why)));
+                            }
+                            break;
+                        }
+                    };
                 answers.cost.statements += 1;
                 self.known.insert(asked.clone(), (now, answer));
             }
@@ -103,6 +106,7 @@ mod tests {
     use super::*;
     use crate::model::index::Indexes;
     use crate::model::observation::Observation;
+    use crate::model::what_if::Parameters;
     use crate::stores::Result;
     use crate::stores::error::{Operation, StoreError};
     use async_trait::async_trait;
@@ -119,12 +123,12 @@ mod tests {
             Err(StoreError::new(&"s".into(), Operation::Inspect, ErrorKind::Unsupported, "not asked here"))
         }
 
-        async fn what_if(&self, statement: &str, _candidates: &[String]) -> Result<WhatIf> {
+        async fn what_if(&self, statement: &str, _: &Parameters, _candidates: &[String]) -> Result<WhatIf> {
             self.asked.fetch_add(1, Ordering::SeqCst);
             match self.refuses {
                 true => Err(StoreError::new(&"s".into(), Operation::Inspect, ErrorKind::Unsupported, "no extension")),
                 false if statement == "frozen" => std::future::pending().await,
-                false => Ok(WhatIf { before: 9.0, after: 1.0, used: vec![0] }),
+                false => Ok(WhatIf { before: 9.0, after: 1.0, used: vec![0], samples: Vec::new() }),
             }
         }
     }
@@ -134,6 +138,7 @@ mod tests {
             candidate: 0,
             fingerprint: Fingerprint(statement.to_owned()),
             statement: statement.to_owned(),
+            parameters: Parameters::default(),
             index: "CREATE INDEX ON t (a)".to_owned(),
         }
     }

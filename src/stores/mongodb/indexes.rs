@@ -3,9 +3,10 @@
 //! The server counts from its start, and again from 0 for an index that is made, hidden or shown: such a counter proves nothing about the
 //! time before, so a 0 in it is not given as one.
 
-use crate::model::index::{Index, IndexDuty, IndexPart, Indexes, TableUse, WhatIf};
+use crate::model::index::{Index, IndexDuty, IndexPart, Indexes, TableUse};
 use crate::model::lag::Reading;
 use crate::model::observation::{Missing, Observation, Window};
+use crate::model::what_if::{Parameters, WhatIf};
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::mongodb::fields::{count, inner, integer, is_set, text, time};
@@ -113,6 +114,7 @@ async fn read(reader: &mut Reader, store: &MongoStore) -> std::result::Result<In
         },
         epoch: run.id,
         replicas_unread: others,
+        follows_as: None,
         tables: found.tables,
         indexes: found.indexes,
         foreign_keys: Vec::new(),
@@ -362,7 +364,7 @@ impl IndexStats for MongoStore {
         self.watch().look(async |reader| read(reader, self).await).await
     }
 
-    async fn what_if(&self, _statement: &str, _candidates: &[String]) -> Result<WhatIf> {
+    async fn what_if(&self, _statement: &str, _: &Parameters, _candidates: &[String]) -> Result<WhatIf> {
         Err(self.connector().error(
             Operation::Inspect,
             ErrorKind::Unsupported,

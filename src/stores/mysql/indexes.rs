@@ -1,8 +1,9 @@
 //! Indexes, the tables under them and foreign keys, from the catalogue; their use from `index_use`.
 
-use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse, WhatIf};
+use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse};
 use crate::model::lag::Reading;
 use crate::model::observation::Observation;
+use crate::model::what_if::{Parameters, WhatIf};
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::mysql::capability::Capability;
@@ -105,6 +106,7 @@ async fn read(reader: &mut Reader<'_>, switch: &Switch) -> Read<Indexes> {
         window: used.window.clone(),
         epoch: used.epoch.clone(),
         replicas_unread: followers.iter().map(|line| line.text("host")).collect(),
+        follows_as: None,
         tables,
         indexes: indexes(&part_rows, &size_rows.unwrap_or_default(), &used),
         foreign_keys: foreign_keys(&key_rows),
@@ -291,7 +293,7 @@ impl IndexStats for MysqlStore {
         self.watch().look(async |reader| read(reader, switch).await).await
     }
 
-    async fn what_if(&self, _statement: &str, _candidates: &[String]) -> Result<WhatIf> {
+    async fn what_if(&self, _statement: &str, _: &Parameters, _candidates: &[String]) -> Result<WhatIf> {
         Err(self.connector().error(
             Operation::Inspect,
             ErrorKind::Unsupported,

@@ -2,9 +2,10 @@
 //!
 //! Definitions cost most (`pg_get_indexdef` opens every index), so they are read again only when the catalogue has changed.
 
-use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse, WhatIf};
+use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse};
 use crate::model::lag::Reading;
 use crate::model::observation::{Missing, Observation, Window};
+use crate::model::what_if::{Parameters, WhatIf};
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::observe::IndexStats;
@@ -133,16 +134,24 @@ fn foreign_keys_sql() -> String {
     )
 }
 
+/// Who follows is a walsender that streams and reads no logical slot. A replica tells in its connection's settings under which name it does; it may have
+/// blanks in it, which only the next setting ends.
 const WINDOW: &str = "SELECT stats_reset, pg_postmaster_start_time() AS started_at,
-        (SELECT coalesce(array_agg(DISTINCT application_name::text), '{}') FROM pg_stat_replication WHERE application_name NOT LIKE 'godwit%') AS followers
+        (SELECT coalesce(array_agg(application_name::text ORDER BY application_name), '{}') FROM pg_stat_replication
+          WHERE application_name NOT LIKE 'godwit%' AND state IS DISTINCT FROM 'backup'
+            AND NOT EXISTS (SELECT 1 FROM pg_replication_slots l WHERE l.active_pid = pid AND l.slot_type = 'logical')) AS followers,
+        CASE WHEN pg_is_in_recovery() THEN coalesce((
+            SELECT coalesce(substring(conninfo from '\\mapplication_name=(.*?)(?: [a-z_]+=|$)'), substring(conninfo from '\\mfallback_application_name=(.*?)(?: [a-z_]+=|$)'))
+              FROM pg_stat_wal_receiver), '') END AS follows_as
    FROM pg_stat_database WHERE datname = current_database()";
 
 async fn read(reader: &mut Reader<'_>, kept: &Definitions) -> std::result::Result<Indexes, sqlx::Error> {
-    let (mut reset, mut started, mut followers) = (None, None, Vec::new());
+    let (mut reset, mut started, mut followers, mut follows_as) = (None, None, Vec::new(), None);
     if let Some(row) = reader.rows(WINDOW.to_owned()).await?.first() {
         reset = row.try_get::<Option<DateTime<Utc>>, _>("stats_reset")?;
         started = row.try_get::<Option<DateTime<Utc>>, _>("started_at")?;
         followers = row.told_list("followers")?;
+        follows_as = row.told_or_null("follows_as")?;
     }
     let definitions = definitions(reader, kept).await?;
     let sql = indexes_sql(reader.server());
@@ -179,6 +188,7 @@ async fn read(reader: &mut Reader<'_>, kept: &Definitions) -> std::result::Resul
         window: Window { since, proof: proof.to_owned() },
         epoch: format!("{reset:?}/{started:?}"),
         replicas_unread: followers,
+        follows_as,
         tables,
         indexes,
         foreign_keys,
@@ -339,9 +349,9 @@ impl IndexStats for PostgresStore {
         self.watch().look(async |reader| read(reader, kept).await).await
     }
 
-    async fn what_if(&self, statement: &str, candidates: &[String]) -> Result<WhatIf> {
+    async fn what_if(&self, statement: &str, parameters: &Parameters, candidates: &[String]) -> Result<WhatIf> {
         let mut connection = self.connector().dedicated(Operation::Inspect, "what-if").await?;
-        let answer = what_if::ask(&mut connection, statement, candidates).await;
+        let answer = what_if::ask(&mut connection, statement, parameters, candidates).await;
         self.connector().close(connection).await;
         match answer.map_err(self.connector().failed(Operation::Inspect))? {
             Some(answer) => Ok(answer),

@@ -55,4 +55,5 @@ pub mod target;
 pub mod told;
 pub mod watch;
 pub mod what_if;
+pub mod what_if_samples;
 pub mod wire;

@@ -1,8 +1,9 @@
 //! What the planner would do with indexes that do not exist, through HypoPG. They live in the session only; nothing is written.
 
-use crate::model::index::WhatIf;
+use crate::model::what_if::{Parameters, Sample, SamplePlan, WhatIf};
 use crate::stores::postgres::parameter_types::with_types;
 use crate::stores::postgres::quote::literal;
+use crate::stores::postgres::what_if_samples;
 use sqlx::postgres::PgConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 
@@ -13,6 +14,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, Row};
 pub async fn ask(
     connection: &mut PgConnection,
     statement: &str,
+    parameters: &Parameters,
     candidates: &[String],
 ) -> Result<Option<WhatIf>, sqlx::Error> {
     let found = sqlx::query("SELECT quote_ident(n.nspname) AS home, current_setting('server_version_num')::int4 AS version FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'hypopg'")
@@ -20,13 +22,14 @@ pub async fn ask(
         .await?;
     let Some(found) = found else { return Ok(None) };
     let (home, version): (String, i32) = (found.try_get("home")?, found.try_get("version")?);
-    let refused = match plans(connection, statement, candidates, &home, version).await {
+    let asked = Asked { parameters, candidates, home: &home, version };
+    let refused = match plans(connection, statement, &asked).await {
         Err(sqlx::Error::Database(refused)) if lacks_a_type(refused.code().as_deref()) => refused,
         asked => return asked.map(Some),
     };
     // A constant that became a parameter has lost its type.
     match with_types(statement) {
-        Some(typed) => plans(connection, &typed, candidates, &home, version).await.map(Some),
+        Some(typed) => plans(connection, &typed, &asked).await.map(Some),
         None => Err(sqlx::Error::Database(refused)),
     }
 }
@@ -36,30 +39,43 @@ fn lacks_a_type(code: Option<&str>) -> bool {
     matches!(code, Some("42601" | "42725" | "42P18" | "42883" | "42804"))
 }
 
-/// Plans without and with the candidates.
-async fn plans(
-    connection: &mut PgConnection,
-    statement: &str,
-    candidates: &[String],
-    home: &str,
+/// A question beside its statement.
+struct Asked<'a> {
+    parameters: &'a Parameters,
+    candidates: &'a [String],
+    /// Where HypoPG is.
+    home: &'a str,
+    /// `server_version_num`.
     version: i32,
-) -> Result<WhatIf, sqlx::Error> {
+}
+
+/// Plans without and with the candidates, for values that are not known and for samples.
+async fn plans(connection: &mut PgConnection, statement: &str, asked: &Asked<'_>) -> Result<WhatIf, sqlx::Error> {
+    let Asked { parameters, candidates, home, version } = *asked;
     let mut transaction = connection.begin().await?;
     transaction
         .execute("SET LOCAL default_transaction_read_only = on; SET LOCAL search_path = public, pg_catalog")
         .await?;
     transaction.execute("SET LOCAL plan_cache_mode = force_generic_plan").await?;
     let before = plan(&mut transaction, statement, version).await?;
+    let samples_before = what_if_samples::ask(&mut transaction, statement, parameters).await?;
     let mut names = Vec::new();
     for candidate in candidates {
         let sql = format!("SELECT indexname::text FROM {home}.hypopg_create_index({})", literal(candidate));
         names.push(sqlx::query_scalar::<_, String>(AssertSqlSafe(sql)).fetch_one(&mut *transaction).await?);
     }
     let after = plan(&mut transaction, statement, version).await?;
+    let samples_after = what_if_samples::ask(&mut transaction, statement, parameters).await?;
     transaction.execute(AssertSqlSafe(format!("SELECT {home}.hypopg_reset()"))).await?;
     transaction.rollback().await?;
     let used = names.iter().enumerate().filter(|(_, name)| uses(&after, name)).map(|(at, _)| at).collect();
-    Ok(WhatIf { before: cost(&before), after: cost(&after), used })
+    let pairs = samples_before.into_iter().zip(samples_after).zip(Sample::ALL);
+    let samples = pairs.filter_map(|((before, after), sample)| {
+        let (before, after) = (before?, after?);
+        let used = (0..names.len()).filter(|at| after.used.contains(&names[*at])).collect();
+        Some(SamplePlan { sample, share: after.share, before: before.cost, after: after.cost, used })
+    });
+    Ok(WhatIf { before: cost(&before), after: cost(&after), used, samples: samples.collect() })
 }
 
 /// The generic plan of a normalised statement, as JSON. From 16 on EXPLAIN takes parameters; before, a prepared statement is explained with NULLs

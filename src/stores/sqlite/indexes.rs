@@ -8,11 +8,12 @@ use super::quote::folded;
 use super::row::{self, Args};
 use super::session::Session;
 use super::store::SqliteStore;
-use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse, WhatIf};
+use crate::model::index::{ColumnUse, ForeignKey, Index, IndexDuty, IndexPart, Indexes, TableUse};
 use crate::model::lag::Reading;
 use crate::model::observation::{Cost, Missing, Observation, Window};
 use crate::model::table::TableName;
 use crate::model::value::Row;
+use crate::model::what_if::{Parameters, WhatIf};
 use crate::stores::Result;
 use crate::stores::error::{ErrorKind, Operation};
 use crate::stores::observe::IndexStats;
@@ -33,6 +34,7 @@ impl IndexStats for SqliteStore {
             window: Window { since: at, proof: UNCOUNTED.to_owned() },
             epoch: String::new(),
             replicas_unread: Vec::new(),
+            follows_as: None,
             tables: Vec::new(),
             indexes: Vec::new(),
             foreign_keys: Vec::new(),
@@ -61,7 +63,7 @@ impl IndexStats for SqliteStore {
         Ok(read)
     }
 
-    async fn what_if(&self, _statement: &str, _candidates: &[String]) -> Result<WhatIf> {
+    async fn what_if(&self, _statement: &str, _: &Parameters, _candidates: &[String]) -> Result<WhatIf> {
         Err(self.db.error(
             Operation::Inspect,
             ErrorKind::Unsupported,

@@ -4,6 +4,7 @@ use super::lab::Place;
 use crate::lab::Lab;
 use godwit::model::index::{Index, Indexes};
 use godwit::model::lag::Reading;
+use godwit::model::what_if::Parameters;
 use godwit::stores::error::ErrorKind;
 use godwit::stores::observe::IndexStats;
 
@@ -65,7 +66,7 @@ async fn definitions_and_counters_of_the_performance_schema() {
     let mut sql = place.client().await;
     sql.run("DROP INDEX by_mail ON parent").await;
     sql.run(&named(&read, "by_mail").definition).await;
-    let refused = store.what_if("SELECT 1", &[]).await.unwrap_err();
+    let refused = store.what_if("SELECT 1", &Parameters::default(), &[]).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unsupported);
     place.finish().await;
 }

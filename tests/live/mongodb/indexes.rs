@@ -3,6 +3,7 @@
 use super::lab::{admin, ids, open, shop, url};
 use godwit::model::index::Index;
 use godwit::model::lag::Reading;
+use godwit::model::what_if::Parameters;
 use godwit::stores::error::ErrorKind;
 use mongodb::bson::doc;
 
@@ -68,7 +69,7 @@ async fn every_kind_of_index_is_read_with_its_size_and_use() {
     assert!(index("french").parts[0].collation.contains("\"locale\":\"fr\""));
     assert!(index("ttl").definition.contains("createIndex({\"b\":1}, {"), "{}", index("ttl").definition);
 
-    let error = store.indexes().unwrap().what_if("{}", &[]).await.unwrap_err();
+    let error = store.indexes().unwrap().what_if("{}", &Parameters::default(), &[]).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unsupported);
     let tables = store.inventory().tables().await.unwrap();
     assert_eq!((tables.len(), tables[0].estimated_rows), (1, Some(2_000)));

@@ -3,7 +3,7 @@
 use super::scene::{Scene, close, sql};
 use crate::driver::Engine;
 use crate::shown::{Watcher, repeat};
-use godwit::model::finding::{Audit, Confidence, Finding, Verdict};
+use godwit::model::finding::{Audit, Confidence, Finding, Severity, Verdict};
 use godwit::model::ids::StoreId;
 use godwit::model::observation::Observation;
 use godwit::model::view::{View, ViewKind};
@@ -21,7 +21,25 @@ const PLANTED: &str = "
     CREATE INDEX orders_placed_again ON orders (placed);
     CREATE INDEX orders_placed_some ON orders (placed) WHERE state = 'open';
     CREATE UNIQUE INDEX orders_state_id ON orders (state, id);
+    CREATE TABLE tickets (id int, kind text, note text);
+    CREATE TABLE answers (id int, kind text, note text);
+    CREATE TABLE days (id int, at int, note text);
+    CREATE TABLE years (id int, at int, note text);
+    INSERT INTO tickets SELECT g, CASE WHEN g % 50 = 0 THEN 'zq7rare' || g % 3000 ELSE 'zq7done' END, repeat('x', 150) FROM generate_series(1, 60000) g;
+    INSERT INTO answers SELECT * FROM tickets;
+    INSERT INTO days SELECT g, g, repeat('x', 150) FROM generate_series(1, 60000) g;
+    INSERT INTO years SELECT * FROM days;
     ANALYZE";
+
+/// What statements ask of single columns, with how often. Values that few rows have, and a range of a thousandth, want an index; the value that nearly
+/// all rows have, and a range of nine tenths, do not.
+const ASKED: [(&str, usize); 5] = [
+    ("SELECT note FROM tickets WHERE kind = 'zq7rare50'", 100),
+    ("SELECT note FROM answers WHERE kind = 'zq7done'", 10),
+    ("SELECT count(*) FROM answers WHERE kind = 'zq7rare100'", 10),
+    ("SELECT note FROM days WHERE at BETWEEN 30000 AND 30060", 100),
+    ("SELECT note FROM years WHERE at < 54000", 10),
+];
 
 fn audit<'a>(view: &'a View, store: &str) -> Option<&'a Observation<Audit>> {
     let View::Indexes(stores) = view else { panic!("{view:?}") };
@@ -43,6 +61,13 @@ async fn planted_defects_are_found_and_decoys_are_not() {
     let scene = Scene::new(&[]).await;
     let (mut legacy, mut orders) = (scene.legacy.connect().await, scene.orders.connect().await);
     sql(&mut legacy, &format!("CREATE EXTENSION pg_stat_statements; CREATE EXTENSION hypopg; {PLANTED}")).await;
+    // Nothing that Godwit asks shows a value, not even where what is inside of statements is counted as well.
+    sql(&mut legacy, &format!("ALTER DATABASE {} SET pg_stat_statements.track = 'all'", scene.legacy.name())).await;
+    for (text, times) in ASKED {
+        for _ in 0..times {
+            sql(&mut legacy, text).await;
+        }
+    }
     sql(&mut orders, "CREATE SCHEMA sales; CREATE TABLE sales.orders (id int PRIMARY KEY, customer bigint, state text, placed timestamptz)").await;
     repeat(&mut legacy, "SELECT id FROM orders WHERE customer = $1", 200).await;
     repeat(&mut legacy, "DELETE FROM orders WHERE id = $1", 3).await;
@@ -58,9 +83,28 @@ async fn planted_defects_are_found_and_decoys_are_not() {
     assert!(keys[0].contains("lines"), "{keys:?}");
     let twice = subjects("IX-DUP");
     assert_eq!(twice, ["public.orders_placed_again"], "the partial and the unique one are decoys");
-    let new = of(&told, "IX-NEW");
-    let [new] = new.as_slice() else { panic!("{:#?}", told.value.findings) };
-    assert!(new.subject.starts_with("public.orders (customer"), "{new:#?}");
+    let all = of(&told, "IX-NEW");
+    let mut begins: Vec<&str> = all.iter().filter_map(|finding| finding.subject.split([',', ')']).next()).collect();
+    begins.sort_unstable();
+    assert_eq!(begins, ["public.days (at", "public.orders (customer", "public.tickets (kind"], "{all:#?}");
+    let on = |table: &str| *all.iter().find(|finding| finding.subject.starts_with(table)).unwrap();
+    let (rare, new) = (on("public.tickets"), on("public.orders"));
+    assert!(rare.sentence.ends_with("for rare values only") && rare.severity == Severity::Low, "{rare:#?}");
+    assert!(rare.why_not.iter().any(|why| why.contains("most common value (98 % of the rows)")), "{rare:#?}");
+    assert!(
+        on("public.days").evidence.iter().any(|line| line.contains("a middling value")),
+        "{:#?}",
+        on("public.days")
+    );
+    let shown = serde_json::to_string(&told.value).unwrap();
+    assert!(!shown.contains("zq7"), "{shown}");
+    let counted =
+        "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%EXPLAIN%zq7%' OR query LIKE '%godwit%zq7%'";
+    let counted: i64 = sqlx::query_scalar(counted).fetch_one(&mut legacy).await.unwrap();
+    assert_eq!(counted, 0, "what Godwit asked shows no value");
+    let asked = "SELECT count(*) FROM pg_stat_statements WHERE query LIKE 'EXPLAIN (FORMAT JSON)%tickets%'";
+    let asked: i64 = sqlx::query_scalar(asked).fetch_one(&mut legacy).await.unwrap();
+    assert!(asked > 0, "and it is counted");
     assert_eq!(new.confidence, Confidence::Planned, "{new:#?}");
     assert!(new.statement.as_ref().unwrap().starts_with("CREATE INDEX CONCURRENTLY"));
     assert!(told.missing.iter().all(|missing| missing.id != "godwit.indexes.what_if"), "{:?}", told.missing);

@@ -8,6 +8,7 @@ mod index_advice;
 mod locks;
 mod missing;
 mod monitoring;
+mod replicas;
 mod scene;
 mod sessions;
 mod statistics;

@@ -4,6 +4,7 @@ use crate::postgres_control::lab::{Lab, SERVER_1};
 use godwit::model::lag::Reading;
 use godwit::model::replication::Kept;
 use godwit::model::statement::StatementSource;
+use godwit::model::what_if::Parameters;
 use godwit::stores::error::ErrorKind;
 use godwit::stores::observe::{IndexStats, Replicas, StatementStats};
 
@@ -108,13 +109,17 @@ async fn what_if_needs_hypopg_and_says_so() {
     if lab.text("SELECT count(*) FROM pg_available_extensions WHERE name = 'hypopg'").await == "0" {
         panic!("the lab installs hypopg");
     }
-    let refused = lab.store.what_if(statement, &candidate).await.unwrap_err();
+    let refused = lab.store.what_if(statement, &Parameters::default(), &candidate).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Unsupported);
     assert!(refused.to_string().contains("CREATE EXTENSION hypopg"));
     lab.run("CREATE EXTENSION hypopg").await;
-    let answer = lab.store.what_if(statement, &candidate).await.unwrap();
-    assert!(answer.after < answer.before / 2.0 && answer.used == [0], "{answer:?}");
-    let none = lab.store.what_if(statement, &["CREATE INDEX ON public.t (id)".to_owned()]).await.unwrap();
+    let answer = lab.store.what_if(statement, &Parameters::default(), &candidate).await.unwrap();
+    assert!(answer.after < answer.before / 2.0 && answer.used == [0] && answer.samples.is_empty(), "{answer:?}");
+    let none = lab
+        .store
+        .what_if(statement, &Parameters::default(), &["CREATE INDEX ON public.t (id)".to_owned()])
+        .await
+        .unwrap();
     assert!(none.used.is_empty() && (none.after - none.before).abs() < 1e-6, "{none:?}");
     lab.finish().await;
 }

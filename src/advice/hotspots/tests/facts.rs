@@ -42,6 +42,7 @@ fn facts(text: &str) -> Vec<TableFacts> {
         window: Window { since: super::fixture::moment(0), proof: String::new() },
         epoch: String::new(),
         replicas_unread: Vec::new(),
+        follows_as: None,
         tables: vec![
             table("public.orders", &["id", "customer_id", "status", "created_at", "deleted_at", "email"]),
             table("public.customers", &["id", "name", "city"]),

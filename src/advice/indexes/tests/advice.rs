@@ -7,8 +7,9 @@ use crate::advice::indexes::judge::{Answer, judge};
 use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::{definition, shape};
 use crate::model::finding::{Confidence, Finding};
-use crate::model::index::{ColumnUse, WhatIf};
+use crate::model::index::ColumnUse;
 use crate::model::lag::Reading;
+use crate::model::what_if::WhatIf;
 
 fn orders() -> Store {
     Store::new(Dialect::Postgres).table(table(
@@ -57,7 +58,7 @@ fn judged(store: &Store, answer: impl Fn(&Candidate) -> Option<(f64, f64)>) -> V
         .into_iter()
         .filter_map(|question| {
             let (before, after) = answer(&candidates[question.candidate])?;
-            let answer = Ok(WhatIf { before, after, used: vec![0] });
+            let answer = Ok(WhatIf { before, after, used: vec![0], samples: Vec::new() });
             Some(Answer { candidate: question.candidate, fingerprint: question.fingerprint, answer })
         })
         .collect();
@@ -224,7 +225,7 @@ fn an_index_that_the_plan_does_not_use_is_not_advised() {
     let candidates = candidates(&inspection, &workload);
     let answer =
         |answer| vec![Answer { candidate: 0, fingerprint: candidates[0].served[0].fingerprint.clone(), answer }];
-    let unused = answer(Ok(WhatIf { before: 100.0, after: 1.0, used: Vec::new() }));
+    let unused = answer(Ok(WhatIf { before: 100.0, after: 1.0, used: Vec::new(), samples: Vec::new() }));
     assert!(judge(&inspection, &workload, &candidates, &unused).is_empty());
     let failed = answer(Err("permission denied".to_owned()));
     let found = judge(&inspection, &workload, &candidates, &failed);
@@ -297,7 +298,10 @@ fn without_a_planner_only_the_selective_is_advised_and_called_an_estimate() {
     let found = judged(&orders().statement("select * from orders where customer_id = $1", 1_000, 5_000.0), |_| None);
     assert_eq!(found[0].confidence, Confidence::Estimated);
     assert!(found[0].why_not.iter().any(|why| why.contains("hypopg")));
-    assert!(judged(&orders().statement("select * from orders where status = $1", 1_000, 5_000.0), |_| None).is_empty());
+    assert!(
+        judged(&orders().statement("select count(*) from orders where status = $1", 1_000, 5_000.0), |_| None)
+            .is_empty()
+    );
     let never_scanned = orders().with(|store| store.read.tables[0].full_scans = Reading::Known(0));
     assert!(
         judged(&never_scanned.statement("select * from orders where customer_id = $1", 1_000, 5_000.0), |_| None)

@@ -52,6 +52,7 @@ impl Store {
                 window: Window { since: days_ago(DAYS), proof: "the server started then".to_owned() },
                 epoch: "e".to_owned(),
                 replicas_unread: Vec::new(),
+                follows_as: None,
                 tables: Vec::new(),
                 indexes: Vec::new(),
                 foreign_keys: Vec::new(),

@@ -5,8 +5,8 @@ use crate::advice::dialect::Dialect;
 use crate::advice::indexes::candidates::{candidates, questions};
 use crate::advice::indexes::judge::{Answer, judge};
 use crate::advice::indexes::workload::Workload;
-use crate::model::index::WhatIf;
 use crate::model::lag::Reading;
+use crate::model::what_if::WhatIf;
 use std::collections::BTreeSet;
 
 /// All findings of a store, with a planner that calls every filter by a selective column a gain.
@@ -21,7 +21,7 @@ fn all(store: &Store) -> Vec<String> {
         .map(|question| Answer {
             candidate: question.candidate,
             fingerprint: question.fingerprint,
-            answer: Ok(WhatIf { before: 20_000.0, after: 10.0, used: vec![0] }),
+            answer: Ok(WhatIf { before: 20_000.0, after: 10.0, used: vec![0], samples: Vec::new() }),
         })
         .collect();
     // Only PostgreSQL has a planner that can be asked.

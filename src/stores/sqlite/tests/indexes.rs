@@ -2,6 +2,7 @@
 
 use super::lab::Lab;
 use crate::model::lag::Reading;
+use crate::model::what_if::Parameters;
 use crate::stores::error::ErrorKind;
 use crate::stores::observe::IndexStats;
 
@@ -46,7 +47,7 @@ async fn every_property_that_advice_needs_is_read() {
     assert_eq!(keys, [("(p)", "p", true), ("(q)", "p", false)]);
     assert!(read.value.tables.iter().all(|table| matches!(table.full_scans, Reading::Unknown(_))));
     assert_eq!(read.missing[0].id, "sqlite.indexes.use");
-    assert_eq!(store.what_if("SELECT 1", &[]).await.unwrap_err().kind, ErrorKind::Unsupported);
+    assert_eq!(store.what_if("SELECT 1", &Parameters::default(), &[]).await.unwrap_err().kind, ErrorKind::Unsupported);
 }
 
 #[tokio::test]
