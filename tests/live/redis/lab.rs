@@ -45,6 +45,15 @@ pub async fn send(connection: &mut MultiplexedConnection, words: &str) -> redis:
     command.query_async(connection).await
 }
 
+/// A text of the server.
+pub fn words(value: &redis::Value) -> String {
+    match value {
+        redis::Value::BulkString(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        redis::Value::VerbatimString { text, .. } | redis::Value::SimpleString(text) => text.clone(),
+        other => panic!("{other:?} is no text"),
+    }
+}
+
 /// A name that no other test has.
 pub fn name(what: &str) -> String {
     format!("{what}-{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))

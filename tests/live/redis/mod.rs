@@ -1,6 +1,7 @@
 //! The Redis store against real servers: redis1 with a password, redis2 its replica.
 
 mod access;
+mod cost;
 mod hot_spots;
 pub mod lab;
 mod missing;
