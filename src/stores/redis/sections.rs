@@ -14,7 +14,11 @@ use std::time::{Duration, Instant};
 /// `server` says who the server is and when it started, and changes with a restart alone. `latencystats` is the dearest section by far (the
 /// server walks through a histogram of some 40 kB for each command ever used), and its percentiles are of all time since the server began.
 fn kept_for(section: &str) -> Option<Duration> {
-    matches!(section, "server" | "latencystats").then_some(Duration::from_secs(60))
+    match section {
+        "server" => Some(Duration::from_secs(60)),
+        "latencystats" => Some(Duration::from_secs(120)),
+        _ => None,
+    }
 }
 
 /// What one connection has learned of its server.

@@ -47,7 +47,7 @@ impl Commands {
     }
 }
 
-/// The section with the percentiles. They are of all time since the counters began, so those of a minute ago stand for those of now; only
+/// The section with the percentiles. They are of all time since the counters began, so those of two minutes ago stand for those of now; only
 /// after a reset they are of something else.
 const LATENCIES: &str = "latencystats";
 

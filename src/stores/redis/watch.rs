@@ -117,7 +117,7 @@ impl Reader {
         }
     }
 
-    /// `INFO` of some sections, in one command where the server can; what hardly changes may be a minute old.
+    /// `INFO` of some sections, in one command where the server can; what hardly changes may be one or two minutes old.
     ///
     /// # Errors
     /// The driver's.
