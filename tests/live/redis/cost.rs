@@ -1,6 +1,6 @@
 //! What looking sends, command by command. Times differ between machines; what is sent does not.
 
-use super::lab::{client, name, open, send, url};
+use super::lab::{Server, name, on_redis_and_valkey, send};
 use godwit::stores::StoreRef;
 use std::time::Duration;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -10,8 +10,8 @@ use tokio::net::TcpStream;
 struct Monitor(Lines<BufReader<TcpStream>>);
 
 impl Monitor {
-    async fn start() -> Self {
-        let url = url(1);
+    async fn start(server: Server) -> Self {
+        let url = server.url(1);
         let (login, place) = url.split_once("://:").unwrap().1.split_once('@').unwrap();
         let mut stream = TcpStream::connect(place.split('/').next().unwrap()).await.unwrap();
         stream.write_all(format!("AUTH {login}\r\nMONITOR\r\n").as_bytes()).await.unwrap();
@@ -42,8 +42,8 @@ impl Monitor {
 }
 
 /// The address of the store's looking connection.
-async fn address(store: &StoreRef, own: &str) -> String {
-    let mut admin = client(1).await;
+async fn address(server: Server, store: &StoreRef, own: &str) -> String {
+    let mut admin = server.client(1).await;
     store.probe().facts().await.unwrap();
     let list = super::lab::words(&send(&mut admin, "CLIENT LIST").await.unwrap());
     let mine = |line: &&str| line.contains(" name=godwit-watch ") && line.contains(&format!(" user={own} "));
@@ -60,15 +60,13 @@ async fn round(store: &StoreRef) {
     store.statements().unwrap().beside().await.unwrap();
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn a_round_asks_for_each_section_once_and_for_what_hardly_changes_once_a_minute() {
-    let mut admin = client(1).await;
+async fn a_round_asks_for_each_section_once_and_for_what_hardly_changes_once_a_minute(server: Server) {
+    let mut admin = server.client(1).await;
     let login = name("looker");
     send(&mut admin, &format!("ACL SETUSER {login} on >pw +@all")).await.unwrap();
-    let store = open(&super::lab::url_as(1, &login, "pw"));
-    let mut monitor = Monitor::start().await;
-    let looker = address(&store, &login).await;
+    let store = server.open(&server.url_as(1, &login, "pw"));
+    let mut monitor = Monitor::start(server).await;
+    let looker = address(server, &store, &login).await;
     round(&store).await;
     let end = name("end");
     send(&mut admin, &format!("ECHO {end}")).await.unwrap();
@@ -94,9 +92,11 @@ async fn a_round_asks_for_each_section_once_and_for_what_hardly_changes_once_a_m
         ["PING", "INFO clients", "INFO replication memory", "INFO commandstats errorstats"]
     );
     // A second connection knows nothing of what the first one kept.
-    let fresh = open(&super::lab::url_as(1, &login, "pw"));
+    let fresh = server.open(&server.url_as(1, &login, "pw"));
     let read = fresh.replicas().unwrap().replication().await.unwrap();
     assert_eq!(read.cost.statements, 1);
     assert!(read.value.started_at.is_some());
     send(&mut admin, &format!("ACL DELUSER {login}")).await.unwrap();
 }
+
+on_redis_and_valkey!(a_round_asks_for_each_section_once_and_for_what_hardly_changes_once_a_minute);
