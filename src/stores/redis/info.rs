@@ -91,13 +91,12 @@ pub fn parts(value: &str) -> BTreeMap<&str, &str> {
 mod tests {
     use super::*;
 
-    /// Reconstructed from Valkey's documentation of INFO: there is no package of it here.
-    const VALKEY: &str =
-        "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nrun_id:ab12\r\n";
+    /// Recorded on Valkey 8.0.1.
+    const VALKEY: &str = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\nrun_id:bf04711d9d530521807eb97600a0a4cb1567e95a\r\n";
 
     #[test]
     fn valkey_is_told_from_redis() {
-        assert_eq!(Info::parse(VALKEY).version(), "Valkey 8.1.1");
+        assert_eq!(Info::parse(VALKEY).version(), "Valkey 8.0.1");
         assert_eq!(Info::parse("redis_version:7.0.15\r\n").version(), "7.0.15");
     }
 

@@ -218,7 +218,7 @@ async fn access_of_another_service_is_seen_while_it_happens() {
     shop.run("GRANT UPDATE, SELECT ON orders.orders TO @_billing").await;
     let mut billing = shop.lab.client("billing worker").await;
     let login = shop.own("SET SESSION AUTHORIZATION @_billing");
-    billing.execute(sqlx::AssertSqlSafe(login)).await.unwrap();
+    billing.execute(AssertSqlSafe(login)).await.unwrap();
     billing.execute("BEGIN; UPDATE orders.orders SET note = 'secret note'; SELECT * FROM orders.lines; SELECT * FROM billing.invoices").await.unwrap();
     let activity = shop.lab.store.activity().await.unwrap();
     let touches: Vec<_> = activity
