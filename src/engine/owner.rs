@@ -12,7 +12,16 @@ use std::path::Path;
 /// A held lock; dropping it gives the migration up.
 #[derive(Debug)]
 pub struct Ownership {
-    _file: File,
+    file: File,
+}
+
+impl Drop for Ownership {
+    /// Closing the file is not enough: a process that another thread has just forked has it open too, until it runs its own program.
+    fn drop(&mut self) {
+        if let Err(error) = self.file.unlock() {
+            tracing::warn!(%error, "the migration's lock is given up only when this process ends");
+        }
+    }
 }
 
 /// Takes the lock, or says who has it.
@@ -47,7 +56,7 @@ pub fn take(path: &Path, migration: &str, owner: &str) -> Result<Ownership, Engi
         file.sync_all()
     };
     write(&mut file).map_err(EngineError::file("cannot write the lock", path))?;
-    Ok(Ownership { _file: file })
+    Ok(Ownership { file })
 }
 
 #[cfg(test)]
