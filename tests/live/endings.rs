@@ -44,7 +44,7 @@ impl Scene {
             ("target", "postgres", target.url().to_owned()),
             ("maria", "mariadb", lab.mariadb(1)),
             ("docs", "mongodb", crate::mongodb::lab::url()),
-            ("cache", "redis", crate::redis::lab::url(1)),
+            ("cache", "redis", crate::redis::lab::Server::Redis.url(1)),
         ];
         let scene = Self { dir: tempfile::tempdir().unwrap(), source, _target: target };
         let mut profile = "[migration]\nname = \"endings\"\nenv = \"production\"\n\n".to_owned();
@@ -142,7 +142,7 @@ async fn a_session_of_every_engine_is_ended_and_journaled() {
     maria.finish().await;
 
     let name = crate::redis::lab::name("ending");
-    let mut waiter = crate::redis::lab::client(1).await;
+    let mut waiter = crate::redis::lab::Server::Redis.client(1).await;
     crate::redis::lab::send(&mut waiter, &format!("CLIENT SETNAME {name}")).await.unwrap();
     let session = seen(&scene, "cache", |s| s.application.contains(&name)).await;
     kill(&mut client, "cache", &session).await;

@@ -45,6 +45,10 @@ pub struct Score {
     found: usize,
     mended: usize,
     rules: BTreeSet<String>,
+    decoys: usize,
+    /// Rules that stood beside a decoy, and those that passed on what they had to look at.
+    with_decoy: BTreeSet<String>,
+    passed: BTreeSet<String>,
     /// Decoys that were accused, statements that mend nothing, and what was left.
     wrong: Vec<String>,
 }
@@ -55,8 +59,26 @@ impl Score {
         assert_eq!(told(failing), Vec::<String>::new(), "the server is sound before anything is planted");
     }
 
+    /// The rules that pass while the server is sound, decoys and all. `is_own`: what this test answers for, where others use the server as well.
+    pub fn passing(&mut self, findings: &[Finding], is_own: impl Fn(&Finding) -> bool) {
+        let rules: BTreeSet<&String> = findings.iter().map(|f| &f.rule).collect();
+        for rule in rules {
+            let mut of_rule = findings.iter().filter(|f| f.rule == *rule);
+            // A rule that fails on somebody else's objects has looked at its own as well.
+            if of_rule.clone().any(|f| matches!(f.verdict, Verdict::Pass | Verdict::Fail))
+                && !of_rule.any(|f| f.verdict == Verdict::Fail && is_own(f))
+            {
+                self.passed.insert(rule.clone());
+            }
+        }
+    }
+
     /// The decoy alone: nothing may fail.
     pub fn decoy(&mut self, plant: &Plant, failing: &[Finding]) {
+        if !plant.decoy.trim().is_empty() && !IDLE.contains(&plant.decoy.trim()) {
+            self.decoys += 1;
+            self.with_decoy.insert(plant.rule.to_owned());
+        }
         if !failing.is_empty() {
             self.wrong.push(format!("{}: the decoy is accused: {:?}", plant.rule, told(failing)));
         }
@@ -97,7 +119,15 @@ impl Score {
         }
     }
 
-    /// Prints the one line, and asserts. Every rule of the engine must have been planted, or stand in `elsewhere` with the reason.
+    /// What is planted and not proved: a rule that stood beside no decoy may accuse anything, one that never passed may always fail.
+    fn lacking(&self) -> Vec<String> {
+        let decoys = self.rules.difference(&self.with_decoy).map(|rule| format!("{rule} has no decoy"));
+        let passing = self.rules.difference(&self.passed).map(|rule| format!("{rule} passes nowhere"));
+        decoys.chain(passing).collect()
+    }
+
+    /// Prints the lines, and asserts. Every rule of the engine must have been planted beside a decoy and have passed, or stand in
+    /// `elsewhere` with the reason, which says where it is judged.
     pub fn settle(self, engine: &str, kind: EngineKind, elsewhere: &[(&str, &str)]) {
         for (rule, why) in elsewhere {
             println!("access {engine}: {rule} is not planted here: {why}");
@@ -106,20 +136,42 @@ impl Score {
             println!("access {engine}: {wrong}");
         }
         println!(
-            "access {engine}: found {} of {} planted, {} false ({} mended by their own statement)",
+            "access {engine}: found {} of {} planted, {} false of {} decoys ({} mended by their own statement)",
             self.found,
             self.planted,
             self.wrong.len(),
+            self.decoys,
             self.mended
         );
+        println!("access {engine}: {}", places(self.rules.len(), elsewhere));
         let of_engine = rules().filter(|rule| rule.is_of(kind) && rule.absent_on(kind).is_none());
         let missing: Vec<&str> = of_engine
             .map(|rule| rule.id)
             .filter(|id| !self.rules.contains(*id) && !elsewhere.iter().any(|(rule, _)| rule == id))
             .collect();
         assert_eq!(missing, Vec::<&str>::new(), "every rule of the engine is planted or says why not");
+        assert_eq!(self.lacking(), Vec::<String>::new());
         assert_eq!((self.found, self.wrong.len()), (self.planted, 0));
     }
+}
+
+/// Statements that do nothing: no decoys.
+const IDLE: [&str; 3] = ["PING", "DO 1", "SELECT 1"];
+
+/// How many rules were judged on real servers, here and in tests of their own, and how many on a reading that was altered in memory.
+pub fn places(planted: usize, elsewhere: &[(&str, &str)]) -> String {
+    // The reasons are for people; each ends with where the rule is judged, if it is.
+    let (mut real, mut altered, mut nowhere) = (planted, 0, 0);
+    for (_, why) in elsewhere {
+        match why {
+            why if why.ends_with("a test of its own") => real += 1,
+            why if why.contains("judged on an altered ") || why.contains("judged on altered ") => altered += 1,
+            _ => nowhere += 1,
+        }
+    }
+    format!(
+        "{real} rules judged on real servers, {altered} on altered readings or maps, {nowhere} not on this engine or not by one server"
+    )
 }
 
 /// Rule and subject of each, for messages.
@@ -216,5 +268,41 @@ pub fn table(name: &str, service: &str) -> DeclaredTable {
         service: service.into(),
         moved_at: None,
         is_expected: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use godwit::model::finding::Severity;
+
+    fn finding(rule: &str, verdict: Verdict) -> Finding {
+        let mut finding = Finding::new(rule, Severity::Low, &"lab".into(), "it", "it");
+        finding.verdict = verdict;
+        finding
+    }
+
+    #[test]
+    fn a_planted_rule_without_a_decoy_or_a_pass_is_named() {
+        let mut score = Score::default();
+        for plant in
+            [plant("A", "it", "PING", "x", "y"), plant("B", "it", "z", "x", "y"), plant("C", "it", "", "x", "y")]
+        {
+            score.decoy(&plant, &[]);
+            score.planted(&plant, "it", &[finding(plant.rule, Verdict::Fail)]);
+        }
+        let not_checked = Verdict::NotCheckable { why: String::new() };
+        score.passing(&[finding("A", Verdict::Pass), finding("B", not_checked), finding("C", Verdict::Fail)], |_| true);
+        assert_eq!(score.lacking(), ["A has no decoy", "C has no decoy", "B passes nowhere", "C passes nowhere"]);
+        score.passing(&[finding("C", Verdict::Fail)], |_| false);
+        assert!(!score.lacking().contains(&"C passes nowhere".to_owned()), "only somebody else's object fails");
+    }
+
+    #[test]
+    fn rules_are_counted_by_where_they_are_judged() {
+        let elsewhere =
+            [("A", "x: a test of its own"), ("B", "x: judged on altered facts"), ("C", "it compares two stores")];
+        let told = places(10, &elsewhere);
+        assert!(told.starts_with("11 rules judged on real servers, 1 on altered readings or maps, 1 not on"), "{told}");
     }
 }

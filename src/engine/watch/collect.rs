@@ -27,6 +27,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// What is refused is asked again this rarely: each refusal is a line in the server's log.
 const REFUSED_PAUSE: Duration = Duration::from_secs(120);
 
+/// The looks of one store fall together: a server that is woken up once does several of them with warm caches, and works half as long as
+/// for each by itself. This is the pace of the fastest collector; those of the others are multiples of it.
+const BEAT: Duration = Duration::from_secs(2);
+
+/// A look that ends so late after its beat has not missed the next one.
+const LATE: Duration = Duration::from_millis(200);
+
 /// What one collector reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collector {
@@ -68,8 +75,8 @@ impl Collector {
     /// Time between two readings, before it backs off.
     fn every(self) -> Duration {
         match self {
-            Self::Activity => Duration::from_secs(2),
-            Self::Replication => Duration::from_secs(5),
+            Self::Activity => BEAT,
+            Self::Replication => Duration::from_secs(6),
             Self::Statements => Duration::from_secs(10),
             Self::Indexes => Duration::from_secs(300),
             Self::Access => Duration::from_secs(900),
@@ -130,13 +137,14 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
     let operations = naming::operations(&core.profile);
     let mut looker = Looker::new(core.clone(), store.clone(), &map, &operations);
     let is_replica = replicas::primary_of(&core.profile, store.id()).is_some();
+    let began = Instant::now();
     let mut schedules: Vec<Schedule> = Collector::ALL
         .into_iter()
         .map(|collector| Schedule {
             collector,
             pace: Pace::new(collector.every(), collector.allowance()),
-            due: Instant::now() + collector.first(is_replica),
-            rests_until: Instant::now(),
+            due: began + collector.first(is_replica),
+            rests_until: began,
             handed_out: 0,
             asked: 0,
             failures_in_a_row: 0,
@@ -167,22 +175,23 @@ pub async fn collect(core: CoreRef, store: StoreRef) {
         }
         let is_looked_at = core.views.handed_out(schedule.collector.view()) > schedule.handed_out;
         if !is_looked_at && Instant::now() < schedule.rests_until {
-            schedule.due = (Instant::now() + schedule.pace.watched()).min(schedule.rests_until);
+            schedule.due = on_beat(began, Instant::now() + schedule.pace.watched()).min(schedule.rests_until);
             continue;
         }
-        if !once(&core, &store, &mut looker, schedule, is_looked_at).await {
+        if !once(&core, &store, &mut looker, schedule, is_looked_at, began).await {
             schedules.remove(at);
         }
     }
 }
 
-/// One reading. False: the engine has no such thing, and is not asked again.
+/// One reading; beats are counted from `began`. False: the engine has no such thing, and is not asked again.
 async fn once(
     core: &CoreRef,
     store: &StoreRef,
     looker: &mut Looker<'_>,
     schedule: &mut Schedule,
     is_looked_at: bool,
+    began: Instant,
 ) -> bool {
     let collector = schedule.collector;
     let reading = Box::pin(looker.read(collector, schedule.readings));
@@ -218,8 +227,9 @@ async fn once(
             (pause, pause)
         }
     };
-    schedule.due = Instant::now() + pause;
-    schedule.rests_until = Instant::now() + rest;
+    let now = Instant::now();
+    schedule.due = on_beat(began, now + pause);
+    schedule.rests_until = on_beat(began, now + rest);
     core.views.take(store.id(), collector.view(), outcome.map_err(|(_, why)| why), Utc::now());
     core.views.note_cost(
         store.id(),
@@ -240,6 +250,12 @@ async fn once(
     true
 }
 
+/// The beat at or after a time.
+fn on_beat(began: Instant, at: Instant) -> Instant {
+    let beats = at.saturating_duration_since(began).saturating_sub(LATE).as_nanos().div_ceil(BEAT.as_nanos());
+    began + BEAT * u32::try_from(beats).unwrap_or(u32::MAX)
+}
+
 /// How long a store that failed so many times in a row is left alone.
 pub fn pause_after(kind: Option<ErrorKind>, failures_in_a_row: u32) -> Duration {
     match kind {
@@ -257,5 +273,30 @@ impl Subject {
             Self::Indexes(read) => read.cost,
             Self::Access(read) => read.cost,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_stay_together_however_long_each_takes() {
+        let began = Instant::now();
+        let (mut activity, mut replication) = (began, began);
+        for round in 1..=1_000 {
+            for _ in 0..3 {
+                activity = on_beat(began, activity + Duration::from_millis(3) + Collector::Activity.every());
+            }
+            replication = on_beat(began, replication + Duration::from_millis(90) + Collector::Replication.every());
+            assert_eq!((activity, replication), (began + BEAT * 3 * round, began + BEAT * 3 * round));
+        }
+    }
+
+    #[test]
+    fn a_look_that_backed_off_waits_for_the_next_beat() {
+        let began = Instant::now();
+        assert_eq!(on_beat(began, began + Duration::from_millis(2_900)), began + BEAT * 2);
+        assert!(Collector::ALL.iter().all(|collector| collector.every().as_secs() % BEAT.as_secs() == 0));
     }
 }

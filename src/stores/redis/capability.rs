@@ -3,8 +3,7 @@
 use crate::stores::redis::store::RedisStore;
 use crate::stores::{Probe, Result, ServerFacts};
 use async_trait::async_trait;
-use chrono::{DateTime, Utc};
-use std::time::Instant;
+use chrono::DateTime;
 
 #[async_trait]
 impl Probe for RedisStore {
@@ -14,11 +13,12 @@ impl Probe for RedisStore {
         let read = self
             .watch()
             .look(async |reader| {
-                let (before, started) = (Utc::now(), Instant::now());
                 let info = reader.info(&["server"]).await?;
-                let halfway = before + started.elapsed() / 2;
+                reader.hear().await?;
+                // Both clocks as they were when the server told its own: clocks drift by less than that in the minute that it is kept.
                 let server = info.signed("server_time_usec").and_then(DateTime::from_timestamp_micros);
-                Ok((info.version(), server.map_or(0, |server| (server - halfway).num_milliseconds())))
+                let difference = server.zip(reader.given_at("server")).map(|(server, ours)| server - ours);
+                Ok((info.version(), difference.map_or(0, |difference| difference.num_milliseconds())))
             })
             .await?;
         let (version, clock_difference_ms) = read.value;

@@ -24,6 +24,11 @@ pub fn is_refusal(error: &RedisError) -> bool {
     error.code() == Some("NOPERM") || kind_of(error.code().unwrap_or_default(), &message) == ErrorKind::Unsupported
 }
 
+/// True when the server does not take a command with so many words.
+pub fn is_syntax(error: &RedisError) -> bool {
+    error.code() == Some("ERR") && error.to_string().contains("syntax error")
+}
+
 /// An error of the driver with the server's words, cleaned.
 pub fn from_redis(store: &StoreId, operation: Operation, error: &RedisError) -> StoreError {
     let message = error.to_string();

@@ -18,6 +18,20 @@ impl Info {
         Self { fields: fields.collect() }
     }
 
+    /// The same, apart by section, each under its heading in small letters.
+    pub fn by_section(text: &str) -> BTreeMap<String, Self> {
+        let mut sections = BTreeMap::new();
+        let mut current: Option<&mut Self> = None;
+        for line in text.lines() {
+            if let Some(heading) = line.strip_prefix("# ") {
+                current = Some(sections.entry(heading.trim().to_lowercase()).or_default());
+            } else if let (Some(section), Some((name, value))) = (current.as_mut(), line.split_once(':')) {
+                section.fields.insert(name.to_owned(), clean(value));
+            }
+        }
+        sections
+    }
+
     /// A value as the server prints it.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.fields.get(name).map(String::as_str)
@@ -77,13 +91,12 @@ pub fn parts(value: &str) -> BTreeMap<&str, &str> {
 mod tests {
     use super::*;
 
-    /// Reconstructed from Valkey's documentation of INFO: there is no package of it here.
-    const VALKEY: &str =
-        "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.1.1\r\nrun_id:ab12\r\n";
+    /// Recorded on Valkey 8.0.1.
+    const VALKEY: &str = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\nrun_id:bf04711d9d530521807eb97600a0a4cb1567e95a\r\n";
 
     #[test]
     fn valkey_is_told_from_redis() {
-        assert_eq!(Info::parse(VALKEY).version(), "Valkey 8.1.1");
+        assert_eq!(Info::parse(VALKEY).version(), "Valkey 8.0.1");
         assert_eq!(Info::parse("redis_version:7.0.15\r\n").version(), "7.0.15");
     }
 
@@ -92,6 +105,13 @@ mod tests {
         let info = Info::parse("# Replication\r\na:12\r\nb:-1\r\nc:x:y\r\n\r\n");
         assert_eq!((info.number("a"), info.number("b"), info.signed("b")), (Some(12), None, Some(-1)));
         assert_eq!((info.text("c"), info.number("d")), (Some("x:y"), None));
+    }
+
+    #[test]
+    fn sections_are_told_apart_by_their_headings() {
+        let sections = Info::by_section("# Server\r\nconfig_file:/etc/a# b:c\r\n\r\n# Errorstats\r\n");
+        assert_eq!(sections.keys().collect::<Vec<_>>(), ["errorstats", "server"]);
+        assert_eq!(sections["server"].text("config_file"), Some("/etc/a# b:c"));
     }
 
     #[test]

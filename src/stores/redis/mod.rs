@@ -9,6 +9,7 @@ pub mod key_pattern;
 pub mod monitoring;
 pub mod replication;
 pub mod rights;
+pub mod sections;
 pub mod sessions;
 pub mod slowlog;
 pub mod statements;

@@ -47,6 +47,10 @@ impl Commands {
     }
 }
 
+/// The section with the percentiles. They are of all time since the counters began, so those of two minutes ago stand for those of now; only
+/// after a reset they are of something else.
+const LATENCIES: &str = "latencystats";
+
 /// The counter that stands after a reset.
 const RESET: &str = "config|resetstat";
 
@@ -105,14 +109,18 @@ fn errors_of(info: &Info) -> Option<String> {
 }
 
 async fn read(reader: &mut Reader, commands: &Commands) -> std::result::Result<Option<Statements>, RedisError> {
-    let info = reader.info(&["server", "commandstats", "latencystats", "errorstats"]).await?;
+    let mut info = reader.info(&["server", "commandstats", "errorstats"]).await?;
+    let now = Utc::now();
+    let run_id = info.run_id();
+    let (resets, reset_seen) = commands.compare(&run_id, &counters_of(&info), now);
+    if reset_seen == Some(now) {
+        reader.forget(LATENCIES);
+    }
+    info.merge(reader.info(&[LATENCIES]).await?);
     let counters = counters_of(&info);
     if !counters.is_empty() && counters.iter().all(|counter| counter.percentiles.is_none()) {
         reader.lacks(no_percentiles());
     }
-    let now = Utc::now();
-    let run_id = info.run_id();
-    let (resets, reset_seen) = commands.compare(&run_id, &counters, now);
     let (since, proof) = match (reset_seen, info.started_at()) {
         (Some(seen), _) => (seen, "CONFIG RESETSTAT was run before then; when exactly, the server does not say"),
         (None, Some(started)) => (started, "the server started then, and no CONFIG RESETSTAT has been counted since"),

@@ -5,15 +5,19 @@ use crate::model::observation::{Cost, Missing, Observation};
 use crate::stores::Result;
 use crate::stores::error::Operation;
 use crate::stores::redis::connect::Connector;
-use crate::stores::redis::error::is_refusal;
+use crate::stores::redis::error::{is_refusal, is_syntax};
 use crate::stores::redis::info::Info;
+use crate::stores::redis::sections::Sections;
 use crate::stores::refused::Refused;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use redis::aio::MultiplexedConnection;
 use redis::{RedisError, Value};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::Mutex;
+
+/// The cheapest question.
+const PING: &str = "PING";
 
 /// The looking half of a Redis store.
 pub struct Watch {
@@ -21,10 +25,11 @@ pub struct Watch {
     session: Mutex<Option<Session>>,
 }
 
-/// An open looking connection, with what the server refused to it.
+/// An open looking connection, with what the server refused to it and what it told of itself.
 struct Session {
     connection: MultiplexedConnection,
     refused: Refused,
+    sections: Sections,
 }
 
 impl Watch {
@@ -47,7 +52,7 @@ impl Watch {
             Some(open) => open,
             None => {
                 let connection = self.connector.dedicated(Operation::Inspect, "watch").await?;
-                Session { connection, refused: Refused::default() }
+                Session { connection, refused: Refused::default(), sections: Sections::default() }
             }
         };
         let started = Instant::now();
@@ -112,16 +117,64 @@ impl Reader {
         }
     }
 
-    /// `INFO` of some sections. Servers before 7.0 take one at a time.
+    /// `INFO` of some sections, in one command where the server can; what hardly changes may be one or two minutes old.
     ///
     /// # Errors
     /// The driver's.
     pub async fn info(&mut self, sections: &[&str]) -> std::result::Result<Info, RedisError> {
-        let mut info = Info::default();
+        let (mut info, mut wanted) = (Info::default(), Vec::new());
         for section in sections {
-            info.merge(Info::parse(&text(&self.ask(&["INFO", section]).await?)));
+            match self.session.sections.young(section, Instant::now()) {
+                Some(kept) => info.merge(kept.clone()),
+                None => wanted.push((*section).to_owned()),
+            }
+        }
+        while !wanted.is_empty() {
+            let asked = self.session.sections.next(&wanted).to_vec();
+            let words: Vec<&str> = std::iter::once("INFO").chain(asked.iter().map(String::as_str)).collect();
+            let (before, started) = (Utc::now(), Instant::now());
+            match self.ask(&words).await {
+                Ok(answer) => {
+                    let at = before + started.elapsed() / 2;
+                    if let Some(read) = self.session.sections.take(&asked, &text(&answer), started, at) {
+                        info.merge(read);
+                        wanted.drain(..asked.len());
+                    }
+                }
+                Err(error) if asked.len() > 1 && is_syntax(&error) => self.session.sections.takes_one_only(),
+                Err(error) => return Err(error),
+            }
         }
         Ok(info)
+    }
+
+    /// When the server gave a section that is kept, by our clock.
+    pub fn given_at(&self, section: &str) -> Option<DateTime<Utc>> {
+        self.session.sections.given_at(section)
+    }
+
+    /// A section that is kept is not to be used again.
+    pub fn forget(&mut self, section: &str) {
+        self.session.sections.forget(section);
+    }
+
+    /// Makes sure that the server has answered in this look.
+    ///
+    /// # Errors
+    /// The driver's.
+    pub async fn hear(&mut self) -> std::result::Result<(), RedisError> {
+        if self.cost.statements > 0 {
+            return Ok(());
+        }
+        // An account without the right to it was not made by `godwit grants`; what it may do, it has done before.
+        if !self.session.refused.recently(PING) {
+            match self.ask(&[PING]).await {
+                Err(error) if is_refusal(&error) => self.session.refused.note(PING),
+                outcome => return outcome.map(|_| ()),
+            }
+        }
+        self.forget("server");
+        self.info(&["server"]).await.map(|_| ())
     }
 }
 

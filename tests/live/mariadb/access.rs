@@ -119,6 +119,8 @@ async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
     for plant in PLANTS {
         shop.run(plant.decoy).await;
         score.decoy(plant, &shop.failing().await);
+        let beside = judged(&shop.map, &ObservedAccess::default(), &shop.look().await.value);
+        score.passing(&beside, |f| f.subject != "init_file");
         shop.run(plant.plant).await;
         let findings = shop.failing().await;
         if let Some(finding) = score.planted(plant, plant.subject, &findings)

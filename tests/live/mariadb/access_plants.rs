@@ -44,9 +44,9 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "MY-05",
         "'orders_app'@'10.1.%' on `mysql`.`db`",
-        NOTHING,
+        "CREATE DATABASE mysqlold; GRANT SELECT ON mysqlold.* TO orders_app@'10.1.%'",
         "GRANT SELECT ON mysql.db TO orders_app@'10.1.%'",
-        "REVOKE SELECT ON mysql.db FROM orders_app@'10.1.%'",
+        "REVOKE SELECT ON mysql.db FROM orders_app@'10.1.%'; REVOKE SELECT ON mysqlold.* FROM orders_app@'10.1.%'; DROP DATABASE mysqlold",
     ),
     plant(
         "MY-06",
@@ -79,9 +79,9 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "MY-10",
         "''@'10.1.%'",
-        NOTHING,
+        "CREATE USER anonymous@'10.1.%' IDENTIFIED VIA ed25519 USING PASSWORD('named') REQUIRE SSL",
         "CREATE USER ''@'10.1.%' IDENTIFIED VIA ed25519 USING PASSWORD('anon') REQUIRE SSL",
-        "DROP USER ''@'10.1.%'",
+        "DROP USER ''@'10.1.%'; DROP USER anonymous@'10.1.%'",
     ),
     plant(
         "MY-11",
@@ -111,7 +111,13 @@ pub const PLANTS: &[Plant] = &[
         "ALTER USER orders_app@'10.1.%' REQUIRE NONE",
         "ALTER USER orders_app@'10.1.%' REQUIRE SSL; DROP USER here@localhost",
     ),
-    plant("MY-16", "local_infile", NOTHING, "SET GLOBAL local_infile = ON", "SET GLOBAL local_infile = OFF"),
+    plant(
+        "MY-16",
+        "local_infile",
+        "SET @local_infile = 'ON'",
+        "SET GLOBAL local_infile = ON",
+        "SET GLOBAL local_infile = OFF",
+    ),
     plant(
         "MY-18",
         "'loose'@'10.1.%' on order_",
@@ -151,7 +157,7 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "MY-23",
         "max_password_errors",
-        NOTHING,
+        "SET GLOBAL max_password_errors = 999",
         "SET GLOBAL max_password_errors = 4000000000",
         "SET GLOBAL max_password_errors = 20",
     ),
@@ -162,7 +168,13 @@ pub const PLANTS: &[Plant] = &[
         "ALTER USER orders_app@'10.1.%' WITH MAX_USER_CONNECTIONS 0",
         "ALTER USER orders_app@'10.1.%' WITH MAX_USER_CONNECTIONS 20",
     ),
-    plant("MY-25", "audit plugin", NOTHING, "UNINSTALL SONAME 'server_audit'", "INSTALL SONAME 'server_audit'"),
+    plant(
+        "MY-25",
+        "audit plugin",
+        "INSTALL SONAME 'query_response_time'; UNINSTALL SONAME 'query_response_time'",
+        "UNINSTALL SONAME 'server_audit'",
+        "INSTALL SONAME 'server_audit'",
+    ),
     plant("MY-26", "test", "CREATE DATABASE tests", "CREATE DATABASE test", "DROP DATABASE test; DROP DATABASE tests"),
     plant(
         "MY-27",
@@ -175,9 +187,9 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "MY-28",
         "far",
-        NOTHING,
+        "CREATE DEFINER = orders_app@'10.1.%' VIEW orders.far AS SELECT 'mysql' AS wrapper, 'u' AS username, 'x' AS password",
         "CREATE SERVER far FOREIGN DATA WRAPPER mysql OPTIONS (HOST '10.0.0.1', DATABASE 'd', USER 'u', PASSWORD 'geheim-9942')",
-        "DROP SERVER IF EXISTS far",
+        "DROP SERVER IF EXISTS far; DROP VIEW orders.far",
     ),
     plant(
         "OWN-01",
@@ -238,9 +250,9 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "OWN-11",
         "far",
-        NOTHING,
+        "CREATE DEFINER = orders_app@'10.1.%' VIEW orders.far AS SELECT 'mysql' AS wrapper",
         "CREATE SERVER far FOREIGN DATA WRAPPER mysql OPTIONS (HOST '10.0.0.1', DATABASE 'd')",
-        "DROP SERVER IF EXISTS far",
+        "DROP SERVER IF EXISTS far; DROP VIEW orders.far",
     ),
     plant(
         "OWN-15",

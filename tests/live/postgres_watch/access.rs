@@ -1,12 +1,12 @@
 //! The access audit on a real server: what is planted is found, each finding's own statement mends it and its undo brings it back, and
 //! nothing else is accused.
 
-use super::access_plants::{ELSEWHERE, PLANTS, Plant};
+use super::access_plants::{ELSEWHERE, PLANTS};
+use crate::planted::{Score, judged, told};
 use crate::postgres_control::lab::{Lab, SERVER_1};
 use chrono::{DateTime, NaiveDate, Utc};
 use godwit::advice::access::audit::audit;
 use godwit::advice::access::case::Case;
-use godwit::advice::access::catalogue::rules;
 use godwit::advice::access::ownership::both_sides::compare;
 use godwit::model::access::declared::{DeclaredService, DeclaredTable, StoreMap, Waiver};
 use godwit::model::access::observed::ObservedAccess;
@@ -15,8 +15,11 @@ use godwit::model::finding::{Finding, Verdict};
 use godwit::model::ids::StoreId;
 use godwit::model::monitor::MonitorRole;
 use godwit::model::observation::Observation;
+use godwit::stores::OpenOptions;
 use godwit::stores::observe::{AccessFacts, Monitoring, Sessions};
-use sqlx::Executor;
+use godwit::stores::postgres::store::PostgresStore;
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use std::time::Duration;
 
 /// The day of all audits here.
 pub fn today() -> NaiveDate {
@@ -104,23 +107,22 @@ impl Shop {
         audit(&case, waivers)
     }
 
-    /// What fails and is of this test: roles of other tests on the same server, and the server's own state, are left out.
+    /// True for what is of this test: roles of other tests on the same server, and the server's own state, are not.
+    fn is_own(&self, f: &Finding) -> bool {
+        let of_server = ["PG-21", "PG-22", "PG-24", "PG-25", "PG-26"];
+        let own = format!("{}_", self.lab.name);
+        let role = f.subject.split(' ').next().unwrap_or_default();
+        let other = role.starts_with("godwit_ctl_") && !role.starts_with(&own) && role != self.lab.name;
+        let rules_of_roles = ["PG-01", "PG-02", "PG-03", "PG-04", "PG-05", "PG-20", "PG-31", "PG-33"];
+        !of_server.contains(&f.rule.as_str())
+            && !other
+            && (!rules_of_roles.contains(&f.rule.as_str()) || f.subject.starts_with(&own))
+    }
+
+    /// What fails and is of this test.
     pub async fn failing(&self) -> Vec<Finding> {
         let findings = self.judge(&self.look().await.value, &[]);
-        let of_server = ["PG-21", "PG-22", "PG-24", "PG-25", "PG-26"];
-        let other = |f: &Finding| {
-            let role = f.subject.split(' ').next().unwrap_or_default();
-            role.starts_with("godwit_ctl_")
-                && !role.starts_with(&format!("{}_", self.lab.name))
-                && role != self.lab.name
-        };
-        let own = format!("{}_", self.lab.name);
-        let rules_of_roles = ["PG-01", "PG-02", "PG-03", "PG-04", "PG-05", "PG-20", "PG-31", "PG-33"];
-        findings
-            .into_iter()
-            .filter(|f| f.verdict == Verdict::Fail && !of_server.contains(&f.rule.as_str()))
-            .filter(|f| !other(f) && (!rules_of_roles.contains(&f.rule.as_str()) || f.subject.starts_with(&own)))
-            .collect()
+        findings.into_iter().filter(|f| f.verdict == Verdict::Fail && self.is_own(f)).collect()
     }
 
     pub async fn close(self) {
@@ -140,68 +142,35 @@ fn named<'f>(findings: &'f [Finding], rule: &str, subject: &str) -> Option<&'f F
     findings.iter().find(|f| f.rule == rule && f.subject == subject)
 }
 
-fn told(findings: &[Finding]) -> Vec<String> {
-    findings.iter().map(|f| format!("{} {}", f.rule, f.subject)).collect()
-}
-
 #[tokio::test]
 #[ignore = "needs PostgreSQL: run tests/run"]
 async fn what_is_planted_is_found_and_mended_and_nothing_else_is_accused() {
     let mut shop = Shop::open().await;
-    let before = shop.failing().await;
-    assert_eq!(told(&before), Vec::<String>::new(), "a sound database, with the owner's implicit rights in its ACLs");
-    let (mut found, mut mended, mut wrong) = (0, 0, Vec::new());
-    for Plant { rule, subject, plant, decoy, clear } in PLANTS {
-        let subject = shop.own(subject);
-        shop.run(decoy).await;
-        let with_decoy = shop.failing().await;
-        if !with_decoy.is_empty() {
-            wrong.push(format!("{rule}: the decoy is accused: {:?}", told(&with_decoy)));
-        }
-        shop.run(plant).await;
-        let findings = shop.failing().await;
-        let Some(finding) = named(&findings, rule, &subject).cloned() else {
-            wrong.push(format!("{rule}: {subject} is not found, only {:?}", told(&findings)));
-            shop.run(clear).await;
-            continue;
-        };
-        found += 1;
+    let mut score = Score::default();
+    // A sound database, with the owner's implicit rights in its ACLs.
+    score.sound(&shop.failing().await);
+    let sound = shop.look().await.value;
+    score.passing(&shop.judge(&sound, &[]), |f| shop.is_own(f));
+    for plant in PLANTS {
+        let subject = shop.own(plant.subject);
+        shop.run(plant.decoy).await;
+        score.decoy(plant, &shop.failing().await);
+        let beside = shop.look().await.value;
+        score.passing(&shop.judge(&beside, &[]), |f| shop.is_own(f));
+        shop.run(plant.plant).await;
         // One plant can break several rules; which ones is written with it, as what its clearing leaves nothing of.
-        if let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo) {
+        if let Some(finding) = score.planted(plant, &subject, &shop.failing().await)
+            && let (Some(statement), Some(undo)) = (&finding.statement, &finding.undo)
+        {
             shop.lab.run(statement).await;
-            let after = shop.failing().await;
-            if named(&after, rule, &subject).is_some() {
-                wrong.push(format!("{rule}: {statement} does not mend it"));
-            } else {
-                mended += 1;
-            }
+            score.mended(plant, &finding, &shop.failing().await);
             shop.lab.run(undo).await;
-            if named(&shop.failing().await, rule, &subject).is_none() {
-                wrong.push(format!("{rule}: {undo} does not bring it back"));
-            }
+            score.undone(plant, &finding, &shop.failing().await);
         }
-        shop.run(clear).await;
-        let cleared = shop.failing().await;
-        if !cleared.is_empty() {
-            wrong.push(format!("{rule}: left after clearing: {:?}", told(&cleared)));
-            break;
-        }
+        shop.run(plant.clear).await;
+        score.cleared(plant, &shop.failing().await);
     }
-    for (rule, why) in ELSEWHERE {
-        println!("access postgres: {rule} is not planted here: {why}");
-    }
-    println!(
-        "access postgres: found {found} of {} planted, {} false ({mended} mended by their own statement)",
-        PLANTS.len(),
-        wrong.len()
-    );
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    let kind = EngineKind::Postgres;
-    let of_engine = rules().filter(|rule| rule.is_of(kind) && rule.absent_on(kind).is_none()).map(|rule| rule.id);
-    let missing: Vec<&str> = of_engine
-        .filter(|id| !PLANTS.iter().any(|p| p.rule == *id) && !ELSEWHERE.iter().any(|(rule, _)| rule == id))
-        .collect();
-    assert_eq!(missing, Vec::<&str>::new(), "every rule is planted or says why not");
+    score.settle("postgres", EngineKind::Postgres, ELSEWHERE);
     shop.close().await;
 }
 
@@ -249,7 +218,7 @@ async fn access_of_another_service_is_seen_while_it_happens() {
     shop.run("GRANT UPDATE, SELECT ON orders.orders TO @_billing").await;
     let mut billing = shop.lab.client("billing worker").await;
     let login = shop.own("SET SESSION AUTHORIZATION @_billing");
-    billing.execute(sqlx::AssertSqlSafe(login)).await.unwrap();
+    billing.execute(AssertSqlSafe(login)).await.unwrap();
     billing.execute("BEGIN; UPDATE orders.orders SET note = 'secret note'; SELECT * FROM orders.lines; SELECT * FROM billing.invoices").await.unwrap();
     let activity = shop.lab.store.activity().await.unwrap();
     let touches: Vec<_> = activity
@@ -298,6 +267,47 @@ async fn after_a_move_and_after_the_last_day_leftovers_are_told() {
     );
     shop.run("SELECT pg_drop_replication_slot('@_slot')").await;
     shop.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn what_is_the_whole_servers_is_judged_on_a_server_of_its_own() {
+    let lab = crate::lab::Lab::private(&["pg1"]);
+    let mut sql = PgConnection::connect(&lab.postgres(1)).await.unwrap();
+    let file = lab.dir().join("pg1/pg_hba.conf");
+    let logins = std::fs::read_to_string(&file).unwrap();
+    let subjects = async |rule: &str, word: &str| -> Vec<String> {
+        let options = OpenOptions {
+            id: "lab".into(),
+            statement_timeout: Duration::from_secs(20),
+            connect_timeout: Duration::from_secs(5),
+        };
+        let store = PostgresStore::open(options, &lab.postgres(1)).unwrap();
+        let reading = store.access_facts(&[], &[]).await.unwrap().value;
+        let findings = judged(&StoreMap::default(), &ObservedAccess::default(), &reading);
+        findings.into_iter().filter(|f| f.rule == rule && f.verdict.word() == word).map(|f| f.subject).collect()
+    };
+    let lines = "host all all 10.0.0.0/8 trust\nhost shop app 10.1.0.0/16 scram-sha-256\nhost shop app 0.0.0.0/0 scram-sha-256\n";
+    std::fs::write(&file, format!("{logins}{lines}")).unwrap();
+    sql.execute("SELECT pg_reload_conf()").await.unwrap();
+    let trusting = "host all all 10.0.0.0 255.0.0.0 trust";
+    assert_eq!(subjects("PG-21", "fail").await, [trusting]);
+    assert_eq!(subjects("PG-22", "fail").await, [trusting, "host shop app 0.0.0.0 0.0.0.0 scram-sha-256"]);
+    assert_eq!(subjects("PG-25", "fail").await, ["log_connections", "log_disconnections", "log_line_prefix"]);
+
+    // Lines that name every address and let nobody in, or one service from its own network.
+    let lines = "host all all 0.0.0.0/0 reject\nhost shop app 10.1.0.0/16 scram-sha-256\n";
+    std::fs::write(&file, format!("{logins}{lines}")).unwrap();
+    for (name, value) in
+        [("log_connections", "on"), ("log_disconnections", "on"), ("log_line_prefix", "'%m [%p] %u@%d %a '")]
+    {
+        sql.execute(AssertSqlSafe(format!("ALTER SYSTEM SET {name} = {value}"))).await.unwrap();
+    }
+    sql.execute("SELECT pg_reload_conf()").await.unwrap();
+    crate::lab::wait_until(Duration::from_secs(10), async || subjects("PG-25", "fail").await.is_empty()).await;
+    for rule in ["PG-21", "PG-22", "PG-25"] {
+        assert_eq!(subjects(rule, "pass").await, ["lab"], "{rule}");
+    }
 }
 
 #[tokio::test]

@@ -1,30 +1,8 @@
 //! Defects that are planted, each beside something that looks like it and is sound.
 
-/// One defect. `@` stands for the database's name, which begins the names of its roles.
-pub struct Plant {
-    /// The rule that must find it.
-    pub rule: &'static str,
-    /// What the finding is about.
-    pub subject: &'static str,
-    /// Makes the defect.
-    pub plant: &'static str,
-    /// Looks like it; no rule may say anything.
-    pub decoy: &'static str,
-    /// Takes both away.
-    pub clear: &'static str,
-}
+use crate::planted::{Plant, plant};
 
-const fn plant(
-    rule: &'static str,
-    subject: &'static str,
-    decoy: &'static str,
-    plant: &'static str,
-    clear: &'static str,
-) -> Plant {
-    Plant { rule, subject, plant, decoy, clear }
-}
-
-/// All of them.
+/// All of them. `@` stands for the database's name, which begins the names of its roles.
 pub const PLANTS: &[Plant] = &[
     plant(
         "PG-01",
@@ -191,9 +169,9 @@ pub const PLANTS: &[Plant] = &[
     plant(
         "PG-29",
         "PUBLIC on far",
-        "CREATE EXTENSION postgres_fdw",
+        "CREATE EXTENSION postgres_fdw; CREATE ROLE @_mover LOGIN; CREATE SERVER near FOREIGN DATA WRAPPER postgres_fdw; ALTER SERVER near OWNER TO @_mover; CREATE USER MAPPING FOR @_mover SERVER near OPTIONS (user 'a')",
         "CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw; CREATE USER MAPPING FOR PUBLIC SERVER far",
-        "DROP EXTENSION postgres_fdw CASCADE",
+        "DROP EXTENSION postgres_fdw CASCADE; DROP ROLE @_mover",
     ),
     plant(
         "PG-29",
@@ -346,11 +324,11 @@ pub const PLANTS: &[Plant] = &[
 
 /// Rules that no defect is planted for in that test, and where they are judged.
 pub const ELSEWHERE: &[(&str, &str)] = &[
-    ("PG-21", "pg_hba.conf is the whole server's: judged on a file that is not in force"),
-    ("PG-22", "pg_hba.conf is the whole server's: judged on a file that is not in force"),
+    ("PG-21", "pg_hba.conf is the whole server's: a test of its own"),
+    ("PG-22", "pg_hba.conf is the whole server's: a test of its own"),
     ("PG-23", "the lab listens on loopback: judged on altered facts"),
     ("PG-24", "it is the whole server's: judged on altered facts"),
-    ("PG-25", "it is the whole server's: judged on altered facts"),
+    ("PG-25", "it is the whole server's: a test of its own"),
     ("PG-26", "pgaudit has no package in the lab: judged on altered facts"),
     ("PG-33", "it needs a replica: judged on altered facts"),
     ("OWN-03", "it is about the profile: judged on an altered map"),

@@ -1,6 +1,6 @@
 //! Hot spots of commands: an interval, not everything since the server began.
 
-use super::lab::{client, open, send, url};
+use super::lab::{Server, on_redis_and_valkey, send};
 use godwit::advice::dialect::Dialect;
 use godwit::advice::hotspots::fingerprint::Operations;
 use godwit::advice::ownership::Ownership;
@@ -14,11 +14,9 @@ fn command<'a>(told: &'a StoreHotSpots, id: &str) -> Option<&'a HotSpot> {
     told.spots.spots.iter().find(|spot| spot.ids == [id])
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn commands_of_the_interval_are_told_with_their_percentiles() {
-    let mut client = client(1).await;
-    let store = open(&url(1));
+async fn commands_of_the_interval_are_told_with_their_percentiles(server: Server) {
+    let mut client = server.client(1).await;
+    let store = server.open(&server.url(1));
     let (map, operations) = (Ownership::default(), Operations::default());
     let (mut tally, sampling) = (Tally::new(Dialect::Redis, &map, &operations), Sampling::default());
     let stats = store.statements().unwrap();
@@ -39,3 +37,5 @@ async fn commands_of_the_interval_are_told_with_their_percentiles() {
     assert!(second.spots.from > first.spots.from && second.spots.from == first.spots.to);
     assert!(second.beside.is_some(), "the last one is kept between two looks at it");
 }
+
+on_redis_and_valkey!(commands_of_the_interval_are_told_with_their_percentiles);

@@ -1,6 +1,8 @@
-//! The Redis store against real servers: redis1 with a password, redis2 its replica.
+//! The store of Redis and Valkey against real servers: redis1 and valkey1 with a password, redis2 and valkey2 their replicas. Each proof is a
+//! test on both.
 
 mod access;
+mod cost;
 mod hot_spots;
 pub mod lab;
 mod missing;

@@ -1,6 +1,6 @@
 //! The printed roles: everything works with them, and nothing more.
 
-use super::lab::{client, ids, name, open, send, url, url_as};
+use super::lab::{Server, ids, name, on_redis_and_valkey, send};
 use godwit::model::monitor::MonitorRole;
 use godwit::model::session::Ending;
 use godwit::stores::StoreRef;
@@ -10,16 +10,21 @@ use redis::aio::MultiplexedConnection;
 const PASSWORD: &str = "Wachs0mkeit-7781";
 
 /// Makes the role's account from the printed statements, under a name that no other test has.
-async fn account(admin: &mut MultiplexedConnection, role: MonitorRole, optional: bool) -> (String, String) {
+async fn account(
+    server: Server,
+    admin: &mut MultiplexedConnection,
+    role: MonitorRole,
+    optional: bool,
+) -> (String, String) {
     let account = name(role.account());
-    for grant in open(&url(1)).monitoring().unwrap().grants(role) {
+    for grant in server.open(&server.url(1)).monitoring().unwrap().grants(role) {
         if grant.statement == "ACL SAVE" || (!grant.required && !optional) {
             continue;
         }
         let statement = grant.statement.replace(role.account(), &account).replace("PASSWORD", PASSWORD);
         send(admin, &statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
-    let url = url_as(1, &account, PASSWORD);
+    let url = server.url_as(1, &account, PASSWORD);
     (account, url)
 }
 
@@ -44,20 +49,18 @@ async fn denied(url: &str, commands: &[&str]) {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn the_watching_account_sees_everything_and_may_do_nothing() {
-    let mut admin = client(1).await;
+async fn the_watching_account_sees_everything_and_may_do_nothing(server: Server) {
+    let mut admin = server.client(1).await;
     send(&mut admin, "SET godwit:secret geheim-9942").await.unwrap();
-    let (account, watch) = account(&mut admin, MonitorRole::Watch, false).await;
-    let (json, missing) = everything(&open(&watch)).await;
+    let (account, watch) = account(server, &mut admin, MonitorRole::Watch, false).await;
+    let (json, missing) = everything(&server.open(&watch)).await;
     let missing: Vec<&String> = missing.iter().filter(|id| *id != "redis.slowlog.empty").collect();
     assert_eq!(missing, ["redis.sessions.keys"]);
     // Nothing was refused on the way: a refusal would stand in the server's ACL log.
     let log = format!("{:?}", send(&mut admin, "ACL LOG 128").await.unwrap());
     assert!(!log.contains(&account), "{log}");
 
-    let lab_url = url(1);
+    let lab_url = server.url(1);
     let required = lab_url.split_once("://:").unwrap().1.split_once('@').unwrap().0;
     let hashes = format!("{:?}", send(&mut admin, &format!("ACL GETUSER {account}")).await.unwrap());
     let hash = hashes
@@ -89,7 +92,7 @@ async fn the_watching_account_sees_everything_and_may_do_nothing() {
     )
     .await;
     // With it an action is refused, and says so.
-    let store = open(&watch);
+    let store = server.open(&watch);
     let activity = store.sessions().unwrap().activity().await.unwrap().value;
     let some = activity.sessions.first().unwrap();
     let error = store.sessions().unwrap().end(&some.key, Ending::Kill).await.unwrap_err();
@@ -97,27 +100,23 @@ async fn the_watching_account_sees_everything_and_may_do_nothing() {
     send(&mut admin, &format!("ACL DELUSER {account}")).await.unwrap();
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn the_acting_account_ends_clients_and_sees_no_statistics() {
-    let mut admin = client(1).await;
-    let (account, act) = account(&mut admin, MonitorRole::Act, false).await;
+async fn the_acting_account_ends_clients_and_sees_no_statistics(server: Server) {
+    let mut admin = server.client(1).await;
+    let (account, act) = account(server, &mut admin, MonitorRole::Act, false).await;
     let application = name("victim");
-    let mut victim = client(1).await;
+    let mut victim = server.client(1).await;
     send(&mut victim, &format!("CLIENT SETNAME {application}")).await.unwrap();
-    let activity = open(&url(1)).sessions().unwrap().activity().await.unwrap().value;
+    let activity = server.open(&server.url(1)).sessions().unwrap().activity().await.unwrap().value;
     let session = activity.sessions.into_iter().find(|session| session.application == application).unwrap();
-    open(&act).sessions().unwrap().end(&session.key, Ending::Kill).await.unwrap();
+    server.open(&act).sessions().unwrap().end(&session.key, Ending::Kill).await.unwrap();
     send(&mut victim, "PING").await.unwrap_err();
     denied(&act, &["INFO", "GET godwit:secret", "SLOWLOG GET", "CONFIG GET requirepass", "ACL LIST"]).await;
     send(&mut admin, &format!("ACL DELUSER {account}")).await.unwrap();
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn the_auditing_account_reads_rules_and_still_no_key() {
-    let mut admin = client(1).await;
-    let (account, audit) = account(&mut admin, MonitorRole::Audit, false).await;
+async fn the_auditing_account_reads_rules_and_still_no_key(server: Server) {
+    let mut admin = server.client(1).await;
+    let (account, audit) = account(server, &mut admin, MonitorRole::Audit, false).await;
     let mut connection = redis::Client::open(audit.as_str()).unwrap().get_multiplexed_async_connection().await.unwrap();
     send(&mut connection, "ACL LIST").await.unwrap();
     send(&mut connection, "ACL GETUSER default").await.unwrap();
@@ -125,3 +124,9 @@ async fn the_auditing_account_reads_rules_and_still_no_key() {
         .await;
     send(&mut admin, &format!("ACL DELUSER {account}")).await.unwrap();
 }
+
+on_redis_and_valkey!(
+    the_watching_account_sees_everything_and_may_do_nothing,
+    the_acting_account_ends_clients_and_sees_no_statistics,
+    the_auditing_account_reads_rules_and_still_no_key
+);

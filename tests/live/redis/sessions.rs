@@ -1,6 +1,6 @@
 //! Clients: what they do, and ending them.
 
-use super::lab::{client, ids, name, open, send, url};
+use super::lab::{Server, ids, name, on_redis_and_valkey, send};
 use crate::lab::wait_until;
 use godwit::model::session::{Ending, Session, SessionKind, SessionState};
 use godwit::stores::StoreRef;
@@ -16,8 +16,8 @@ async fn find(store: &StoreRef, application: &str) -> Option<Session> {
 }
 
 /// A client that waits in a list that nobody fills; and its pending answer.
-async fn blocked(application: &str) -> tokio::task::JoinHandle<redis::RedisResult<redis::Value>> {
-    let client = redis::Client::open(url(1)).unwrap();
+async fn blocked(server: Server, application: &str) -> tokio::task::JoinHandle<redis::RedisResult<redis::Value>> {
+    let client = redis::Client::open(server.url(1)).unwrap();
     let config = redis::AsyncConnectionConfig::new().set_response_timeout(None);
     let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.unwrap();
     send(&mut connection, &format!("CLIENT SETNAME {application}")).await.unwrap();
@@ -25,19 +25,19 @@ async fn blocked(application: &str) -> tokio::task::JoinHandle<redis::RedisResul
     tokio::spawn(async move { send(&mut connection, &format!("BLPOP {list} 0")).await })
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn clients_show_what_they_do_and_the_next_look_says_how_old_the_list_is() {
+async fn clients_show_what_they_do_and_the_next_look_says_how_old_the_list_is(server: Server) {
     let application = name("shop");
-    let waiting = blocked(&application).await;
-    let mut idle: MultiplexedConnection = client(1).await;
+    let waiting = blocked(server, &application).await;
+    let mut idle: MultiplexedConnection = server.client(1).await;
     let idler = name("idler");
     send(&mut idle, &format!("CLIENT SETNAME {idler}")).await.unwrap();
     wait_until(SOON, async || {
-        find(&open(&url(1)), &application).await.is_some_and(|session| session.state == SessionState::Waiting)
+        find(&server.open(&server.url(1)), &application)
+            .await
+            .is_some_and(|session| session.state == SessionState::Waiting)
     })
     .await;
-    let store = open(&url(1));
+    let store = server.open(&server.url(1));
     let first = store.sessions().unwrap().activity().await.unwrap();
     let session = first.value.sessions.iter().find(|session| session.application == application).unwrap();
     assert_eq!(
@@ -58,17 +58,15 @@ async fn clients_show_what_they_do_and_the_next_look_says_how_old_the_list_is() 
     waiting.abort();
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn a_client_is_ended_only_while_it_is_the_same_one() {
+async fn a_client_is_ended_only_while_it_is_the_same_one(server: Server) {
     let application = name("shop");
-    let waiting = blocked(&application).await;
-    let store = open(&url(1));
+    let waiting = blocked(server, &application).await;
+    let store = server.open(&server.url(1));
     wait_until(SOON, async || {
-        find(&open(&url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)
+        find(&server.open(&server.url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)
     })
     .await;
-    let session = find(&open(&url(1)), &application).await.unwrap();
+    let session = find(&server.open(&server.url(1)), &application).await.unwrap();
     let sessions = store.sessions().unwrap();
     let mut other = session.key.clone();
     other.born = "127.0.0.1:1".to_owned();
@@ -81,21 +79,19 @@ async fn a_client_is_ended_only_while_it_is_the_same_one() {
     let error = waiting.await.unwrap().unwrap_err();
     assert!(error.to_string().contains("UNBLOCKED"), "{error}");
     // Its connection went with the task; nobody bears the number now.
-    wait_until(SOON, async || find(&open(&url(1)), &application).await.is_none()).await;
+    wait_until(SOON, async || find(&server.open(&server.url(1)), &application).await.is_none()).await;
     assert_eq!(sessions.end(&session.key, Ending::Kill).await.unwrap_err().kind, ErrorKind::NotFound);
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn killing_ends_the_connection() {
+async fn killing_ends_the_connection(server: Server) {
     let application = name("shop");
-    let waiting = blocked(&application).await;
+    let waiting = blocked(server, &application).await;
     wait_until(SOON, async || {
-        find(&open(&url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)
+        find(&server.open(&server.url(1)), &application).await.is_some_and(|s| s.state == SessionState::Waiting)
     })
     .await;
-    let session = find(&open(&url(1)), &application).await.unwrap();
-    let store = open(&url(1));
+    let session = find(&server.open(&server.url(1)), &application).await.unwrap();
+    let store = server.open(&server.url(1));
     let sessions = store.sessions().unwrap();
     assert_eq!(
         sessions.ending(&session.key, Ending::Kill),
@@ -103,18 +99,23 @@ async fn killing_ends_the_connection() {
     );
     sessions.end(&session.key, Ending::Kill).await.unwrap();
     assert!(waiting.await.unwrap().is_err());
-    assert!(find(&open(&url(1)), &application).await.is_none());
+    assert!(find(&server.open(&server.url(1)), &application).await.is_none());
 }
 
-#[tokio::test]
-#[ignore = "needs Redis: run tests/run"]
-async fn a_client_that_waits_for_nothing_cannot_be_cancelled() {
-    let mut idle = client(1).await;
+async fn a_client_that_waits_for_nothing_cannot_be_cancelled(server: Server) {
+    let mut idle = server.client(1).await;
     let application = name("idler");
     send(&mut idle, &format!("CLIENT SETNAME {application}")).await.unwrap();
-    let store = open(&url(1));
+    let store = server.open(&server.url(1));
     let session = find(&store, &application).await.unwrap();
     let error = store.sessions().unwrap().end(&session.key, Ending::Cancel).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::NotFound);
     send(&mut idle, "PING").await.unwrap();
 }
+
+on_redis_and_valkey!(
+    clients_show_what_they_do_and_the_next_look_says_how_old_the_list_is,
+    a_client_is_ended_only_while_it_is_the_same_one,
+    killing_ends_the_connection,
+    a_client_that_waits_for_nothing_cannot_be_cancelled
+);
