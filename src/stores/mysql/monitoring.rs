@@ -1,23 +1,15 @@
 //! Monitoring roles on MariaDB and MySQL.
 //!
-//! The audit role never sees a password hash. On MariaDB `SHOW GRANTS FOR` and `mysql.global_priv` would show them, so it reads a view that
-//! runs with its definer's rights and leaves them out; on MySQL it has single columns of `mysql.user`.
+//! The audit role never sees a password hash. `mysql.global_priv` and `mysql.user` (and on MariaDB `SHOW GRANTS FOR`) would show them, so it
+//! reads a view that runs with its definer's rights and leaves them out.
 
 use crate::model::monitor::{GrantStatement, MonitorRole};
 use crate::stores::mysql::capability::Flavour;
-use crate::stores::mysql::rights::accounts::MARIADB_COLUMNS;
+use crate::stores::mysql::rights::accounts::{MARIADB_COLUMNS, MYSQL_COLUMNS};
 use crate::stores::mysql::rights::code::{CODE, CODE_TEXT};
 use crate::stores::mysql::rights::surroundings::SERVERS;
 use crate::stores::mysql::store::MysqlStore;
 use crate::stores::observe::Monitoring;
-
-/// Columns of MySQL's `mysql.user` without `authentication_string`, `User_attributes` (which keeps a second password) and their like.
-const MYSQL_USER_COLUMNS: &str = "Host, User, plugin, account_locked, password_expired, password_last_changed, password_lifetime, ssl_type, \
-     max_user_connections, \
-     Select_priv, Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Reload_priv, Shutdown_priv, Process_priv, File_priv, Grant_priv, \
-     References_priv, Index_priv, Alter_priv, Show_db_priv, Super_priv, Create_tmp_table_priv, Lock_tables_priv, Execute_priv, Repl_slave_priv, \
-     Repl_client_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Create_user_priv, Event_priv, Trigger_priv, \
-     Create_tablespace_priv, Create_role_priv, Drop_role_priv";
 
 /// Makes the statements of one account.
 struct Account {
@@ -119,9 +111,11 @@ fn audit(account: &mut Account, flavour: Flavour) {
             }
         }
         Flavour::Mysql => {
-            account.grant(
-                "reads accounts and global privileges, without authentication_string and User_attributes, which hold hashes",
-                &format!("SELECT ({MYSQL_USER_COLUMNS}) ON mysql.user"),
+            view(
+                account,
+                "accounts",
+                "accounts and global rights without their password hashes, which SELECT on mysql.user itself would show",
+                &format!("SELECT {MYSQL_COLUMNS} FROM mysql.user"),
             );
             let tables = [
                 "db",

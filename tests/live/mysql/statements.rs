@@ -1,6 +1,6 @@
 //! Digests, and the slow log in their place.
 
-use super::lab::Place;
+use super::lab::{Place, Product, each_product};
 use crate::lab::Lab;
 use godwit::model::statement::{StatementSource, Statements};
 use godwit::stores::mysql::store::MysqlStore;
@@ -10,10 +10,9 @@ async fn read(store: &MysqlStore) -> Statements {
     store.statements().await.unwrap().value.expect("statistics are kept")
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn digests_count_every_execution_of_this_database() {
-    let mut place = Place::shared(1).await;
+each_product!(digests_count_every_execution_of_this_database);
+async fn digests_count_every_execution_of_this_database(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let store = place.store();
     for id in 1..=5 {
@@ -45,11 +44,10 @@ async fn digests_count_every_execution_of_this_database() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn emptying_the_table_begins_a_new_epoch() {
-    let lab = Lab::private(&["maria1"]);
-    let mut place = Place::on(&lab, 1).await;
+each_product!(emptying_the_table_begins_a_new_epoch);
+async fn emptying_the_table_begins_a_new_epoch(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let mut place = Place::on(product, &lab, 1).await;
     place.with_orders().await;
     let store = place.store();
     let first = read(&store).await;
@@ -61,16 +59,15 @@ async fn emptying_the_table_begins_a_new_epoch() {
     .await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn the_slow_log_stands_in_and_says_so() {
-    let lab = Lab::private(&["maria2"]);
-    let mut place = Place::on(&lab, 2).await;
+each_product!(the_slow_log_stands_in_and_says_so);
+async fn the_slow_log_stands_in_and_says_so(product: Product) {
+    let lab = Lab::private(&[product.server(2)]);
+    let mut place = Place::on(product, &lab, 2).await;
     let store = place.store();
     let none = store.statements().await.unwrap();
     assert!(none.value.is_none());
     let ids: Vec<&str> = none.missing.iter().map(|missing| missing.id.as_str()).collect();
-    assert_eq!(ids, ["mariadb.statements.performance_schema", "mariadb.statements.slow_log"]);
+    assert_eq!(ids, product.ids(&["mariadb.statements.performance_schema", "mariadb.statements.slow_log"]));
     place.sql.run("SET GLOBAL log_output = 'TABLE', GLOBAL slow_query_log = ON, GLOBAL long_query_time = 0.05").await;
     let mut client = place.client().await;
     for secret in ["'hush one'", "'hush two'"] {
