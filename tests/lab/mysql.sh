@@ -70,7 +70,8 @@ launch_mysql() {
     mysql_of "$(mysql_cache)"
     # Its own session: a server outlives the script that started it.
     as_server setsid -f "${program[@]}" --defaults-file="$lab/$1/my.cnf" >>"$lab/log/$1.out" 2>&1 </dev/null
-    within 60 listens "$(sed -n 's/^port = //p' "$lab/$1/my.cnf")" ||
+    # A server that was killed takes its time to let the port go: only one with a pid file of its own is the one that listens.
+    { within 60 server_pid "$1" >/dev/null && within 60 listens "$(sed -n 's/^port = //p' "$lab/$1/my.cnf")"; } ||
         { tail -n 5 "$lab/log/$1.log" >&2; die "$1 did not start"; }
 }
 

@@ -51,6 +51,13 @@ pub fn from_sqlx(store: &StoreId, operation: Operation, error: &sqlx::Error) -> 
             ErrorKind::Unreachable,
             format!("TLS: {tls}; the certificate is verified unless the URL has `ssl-mode=required` or less"),
         ),
+        // The driver's only such error once a URL was read: the server asks for the password itself, and the connection is plain.
+        sqlx::Error::Configuration(_) => (
+            ErrorKind::Denied,
+            "the account's password is kept by caching_sha2_password or sha256_password, and the server takes it over TLS only: \
+             let the server offer TLS, and leave `ssl-mode=disabled` out of the URL"
+                .to_owned(),
+        ),
         sqlx::Error::RowNotFound => (ErrorKind::NotFound, "the server returned no row".to_owned()),
         other => (ErrorKind::Protocol, other.to_string()),
     };

@@ -1,10 +1,11 @@
 //! Digests, and the slow log in their place.
 
-use super::lab::{Place, Product, each_product};
+use super::lab::{Client, Place, Product, each_product};
 use crate::lab::Lab;
+use godwit::model::monitor::MonitorRole;
 use godwit::model::statement::{StatementSource, Statements};
 use godwit::stores::mysql::store::MysqlStore;
-use godwit::stores::observe::StatementStats;
+use godwit::stores::observe::{IndexStats, Monitoring, Replicas, Sessions, StatementStats};
 
 async fn read(store: &MysqlStore) -> Statements {
     store.statements().await.unwrap().value.expect("statistics are kept")
@@ -82,4 +83,43 @@ async fn the_slow_log_stands_in_and_says_so(product: Product) {
     );
     assert!(counter.total_us > 150_000.0, "{}", counter.total_us);
     assert!(seen.coverage.note.unwrap().contains("longer than 0.05"));
+}
+
+each_product!(own_questions_are_no_hot_spots);
+async fn own_questions_are_no_hot_spots(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let mut place = Place::on(product, &lab, 1).await;
+    place.with_orders().await;
+    let mut admin = Client::connect(&place.url, "").await;
+    let grants = place.store().grants(MonitorRole::Watch);
+    let (own, rights): (Vec<_>, Vec<_>) =
+        grants.into_iter().partition(|grant| grant.statement.contains("setup_actors"));
+    for grant in rights {
+        admin.run(&grant.statement.replace("'PASSWORD'", "'hush'")).await;
+    }
+    let rounds = async || {
+        // A new session each time: what is counted of one is settled when it begins.
+        let store = place.store_as(MonitorRole::Watch.account(), "hush");
+        for _ in 0..5 {
+            store.activity().await.unwrap();
+            store.replication().await.unwrap();
+            store.statements().await.unwrap();
+            store.indexes().await.unwrap();
+        }
+        let read = read(&store).await;
+        let of_ours = |text: &str| {
+            ["INNODB_TRX", "MAX_CONNECTIONS", "SHOW GLOBAL STATUS"]
+                .iter()
+                .any(|word| text.to_uppercase().contains(word))
+        };
+        read.counters.iter().filter(|c| of_ours(&c.text)).map(|c| c.calls).sum::<u64>()
+    };
+    let counted = rounds().await;
+    assert!(counted >= 5, "without the statement they are counted: {counted}");
+    let [own] = &own[..] else { panic!("{own:?}") };
+    assert!(!own.required);
+    admin.run(&own.statement).await;
+    assert_eq!(rounds().await, counted, "no question more");
+    admin.run(&own.undo).await;
+    assert!(rounds().await > counted);
 }
