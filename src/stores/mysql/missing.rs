@@ -250,7 +250,7 @@ pub fn code_texts(flavour: Flavour) -> Missing {
         flavour,
         "access.code_text",
         "which tables views, routines, triggers and events work on",
-        "the view godwit_audit.code_text is not there, or the monitoring account may not read it",
+        "godwit_audit.code_text is not there, or the monitoring account may not read it",
         Some("the optional statements of `godwit grants STORE --role audit`, run by an administrator"),
         "none for the server; the account can then read the texts of all programs, with whatever stands in them; Godwit keeps the names of tables only",
     )

@@ -105,13 +105,28 @@ fn view(account: &mut Account, name: &str, why: &str, select: &str) {
     account.grant("reads the view, and nothing that is under it", &format!("SELECT ON godwit_audit.{name}"));
 }
 
+/// A procedure that runs with the rights of whoever makes it, and the right to call it. MySQL's `information_schema` shows what the session's
+/// own account may see even through somebody else's view; in a procedure it shows what the definer may see.
+fn procedure(account: &mut Account, name: &str, why: &str, select: &str) {
+    account.add(
+        why,
+        format!("CREATE PROCEDURE godwit_audit.{name}() READS SQL DATA SQL SECURITY DEFINER {select}"),
+        format!("DROP PROCEDURE godwit_audit.{name}"),
+    );
+    account.grant("calls it, and nothing that is under it", &format!("EXECUTE ON PROCEDURE godwit_audit.{name}"));
+}
+
 fn audit(account: &mut Account, flavour: Flavour) {
     account.add(
-        "a place for views that run with the rights of whoever makes them: an administrator does",
+        "a place for views and procedures that run with the rights of whoever makes them: an administrator does",
         "CREATE DATABASE godwit_audit".to_owned(),
         "DROP DATABASE godwit_audit".to_owned(),
     );
-    view(account, "code", "definers of views, routines, triggers and events; not their texts", CODE);
+    let program = match flavour {
+        Flavour::Mariadb => view,
+        Flavour::Mysql => procedure,
+    };
+    program(account, "code", "definers of views, routines, triggers and events; not their texts", CODE);
     view(account, "servers", "servers elsewhere that tables are on; of a password only whether there is one", SERVERS);
     match flavour {
         Flavour::Mariadb => {
@@ -153,7 +168,7 @@ fn audit(account: &mut Account, flavour: Flavour) {
             }
         }
     }
-    view(
+    program(
         account,
         "code_text",
         "OWN-09, OWN-15 and OWN-21 look at what programs work on; exposes their texts, of which Godwit keeps the names of tables",
@@ -183,7 +198,15 @@ impl Monitoring for MysqlStore {
                 audit(&mut account, flavour);
             }
             MonitorRole::Act => account.grant(
-                "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody",
+                match flavour {
+                    Flavour::Mariadb => {
+                        "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody"
+                    }
+                    Flavour::Mysql => {
+                        "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody but \
+                         accounts with SYSTEM_USER, as administrators are"
+                    }
+                },
                 match flavour {
                     Flavour::Mariadb => "PROCESS, CONNECTION ADMIN ON *.*",
                     Flavour::Mysql => "PROCESS, CONNECTION_ADMIN ON *.*",

@@ -275,7 +275,8 @@ async fn what_a_plain_login_may_not_see_is_not_checkable(product: Product) {
 each_product!(without_the_view_of_their_texts_programs_are_listed_and_not_read);
 async fn without_the_view_of_their_texts_programs_are_listed_and_not_read(product: Product) {
     let mut shop = Shop::open(product).await;
-    shop.run("CREATE VIEW billing.peek AS SELECT 1 AS one; DROP VIEW godwit_audit.code_text").await;
+    shop.run("CREATE VIEW billing.peek AS SELECT 1 AS one").await;
+    shop.run(product.either("DROP VIEW godwit_audit.code_text", "DROP PROCEDURE godwit_audit.code_text")).await;
     let read = shop.look().await;
     let missing: Vec<&str> = read.missing.iter().map(|missing| missing.id.as_str()).collect();
     assert_eq!(missing, product.ids(&["mariadb.access.code_text"]));

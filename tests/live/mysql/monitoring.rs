@@ -86,16 +86,24 @@ async fn the_watch_role_sees_everything_and_no_row(product: Product) {
         let orders = tables.iter().find(|table| table.name.name == "orders").expect("it is listed");
         assert_eq!(store.has_rows(&orders.name).await.unwrap_err().kind, ErrorKind::Denied, "no row is readable");
         // It sees other logins' statements and cannot stop them.
-        let busy = place.client().await.runs("SELECT SLEEP(60)");
+        place.sql.run("CREATE USER 'app'@'%' IDENTIFIED BY 'x'").await;
+        let (_, rest) = place.url.split_once('@').unwrap();
+        let busy = Client::connect(&format!("mysql://app:x@{rest}"), "").await.runs("SELECT SLEEP(60)");
         let seen = look_until(&store, "the statement", |activity| {
             activity.sessions.iter().any(|s| s.key.id == busy.id && s.statement.contains("SLEEP"))
         })
         .await;
         let key = session(&seen, &busy.id).key.clone();
         assert_eq!(store.end(&key, Ending::Kill).await.unwrap_err().kind, ErrorKind::Denied);
-        // The acting role can.
+        // The acting role can; on MySQL not those of an administrator.
         make(&place, &place.store().grants(MonitorRole::Act)).await;
         let acting = login(&place, MonitorRole::Act);
+        if product == Product::Mysql {
+            let administrators =
+                look_until(&store, "it", |a| a.sessions.iter().any(|s| s.key.id == place.sql.id)).await;
+            let refused = acting.end(&session(&administrators, &place.sql.id).key, Ending::Kill).await.unwrap_err();
+            assert!(refused.kind == ErrorKind::Denied && refused.to_string().contains("SYSTEM_USER"), "{refused}");
+        }
         acting.end(&key, Ending::Cancel).await.unwrap();
         let _ = busy.ended().await;
         // What was made goes by the printed way back, in reverse order.
