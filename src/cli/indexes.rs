@@ -12,7 +12,6 @@ use crate::model::command::Action;
 use crate::model::fold::Migration;
 use crate::model::ids::PhaseId;
 use crate::model::index_order::FindingName;
-use crate::model::phase::PhaseKind;
 use crate::model::view::{View, ViewKind};
 use crate::report::finding::FindingFilter;
 use crate::report::indexes::{IndexesReport, indexes};
@@ -50,7 +49,8 @@ async fn decide(args: &IndexesArgs, finding: &str, out: Output) -> Outcome {
     if let (None, [store]) = (&finding.store, args.stores.as_slice()) {
         finding.store = Some(store.as_str().into());
     }
-    let phase = phase(args, migration)?;
+    // What is taken out is where it was taken in.
+    let phase = phase(args, migration, args.leave.is_some().then_some(&finding))?;
     let action = match args.take {
         Some(_) => Action::TakeIndex { phase, finding },
         None => Action::LeaveIndex { phase, finding },
@@ -59,15 +59,16 @@ async fn decide(args: &IndexesArgs, finding: &str, out: Output) -> Outcome {
     act::send(&mut session, &acting, out, action, None, Goal::Answered).await
 }
 
-/// The named phase, or the next one that builds indexes.
-fn phase(args: &IndexesArgs, migration: &Migration) -> Result<PhaseId, Failure> {
+/// The named phase, or the next one that can build indexes.
+fn phase(args: &IndexesArgs, migration: &Migration, finding: Option<&FindingName>) -> Result<PhaseId, Failure> {
     if let Some(phase) = &args.phase {
         return Ok(PhaseId::from(phase.as_str()));
     }
-    let builds = |kind| matches!(kind, PhaseKind::Tune | PhaseKind::Watch);
-    let next = migration.phases.iter().find(|phase| builds(phase.kind) && !phase.status.is_finished());
-    next.map(|phase| phase.id.clone()).ok_or_else(|| {
-        let why = "every tune and watch phase of this migration is finished; roll one back to build more, or run the statement yourself";
+    if let Some(phase) = finding.and_then(|finding| migration.index_taken(finding)).map(|(phase, _)| phase) {
+        return Ok(phase.id.clone());
+    }
+    migration.phase_for_indexes().map(|phase| phase.id.clone()).ok_or_else(|| {
+        let why = "the plans of all tune and watch phases of this migration are made; roll one back to build more, or run the statement yourself";
         Failure::new(Exit::Rejected, why)
     })
 }

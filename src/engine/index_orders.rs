@@ -16,13 +16,7 @@ use crate::model::fold::PhaseRecord;
 use crate::model::ids::{Operator, Seq, StoreId};
 use crate::model::index_order::{FindingName, IndexEvent, IndexOrder};
 use crate::model::phase::{PhaseEvent, PhaseKind, PhaseStatus};
-use crate::model::step::StepStatus;
 use crate::model::view::ViewKind;
-
-/// True for kinds of phases that build indexes: tuning, and watching the new side.
-pub fn builds_indexes(kind: PhaseKind) -> bool {
-    matches!(kind, PhaseKind::Tune | PhaseKind::Watch)
-}
 
 /// Journals that a phase builds a finding's index.
 ///
@@ -69,8 +63,7 @@ pub async fn leave(core: &CoreRef, by: &Operator, phase: &PhaseRecord, name: &Fi
         let taken = if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
         return Err(Refusal(format!("{} did not take {name}; it took {taken}", phase.id)));
     };
-    let stands = phase.step(&order.step()).filter(|step| step.status != StepStatus::Undone);
-    if stands.is_some() {
+    if phase.has_begun(order) {
         return Err(Refusal(format!(
             "{} has begun to build {}: roll the phase back to remove it (`godwit plan {} --rollback`)",
             phase.id, order.build.name, phase.id
@@ -147,29 +140,25 @@ fn declared<'a>(core: &'a Core, phase: &PhaseRecord) -> Option<&'a Phase> {
 
 /// Decisions are for the next plan: a phase that is being carried out has one already.
 fn open_for_decisions(phase: &PhaseRecord) -> Result<(), Refusal> {
-    if !builds_indexes(phase.kind) {
+    if !phase.kind.builds_indexes() {
         return Err(Refusal(format!(
             "{} is a {} phase: indexes are built by tune and watch phases",
             phase.id, phase.kind
         )));
     }
-    match &phase.status {
-        PhaseStatus::Pending
-        | PhaseStatus::Ready
-        | PhaseStatus::Blocked { .. }
-        | PhaseStatus::AwaitingApproval { .. }
-        | PhaseStatus::RolledBack => Ok(()),
-        status => Err(Refusal(format!(
-            "{} is {}: its plan is made. {}",
-            phase.id,
-            status.word(),
-            match phase.kind {
-                PhaseKind::Watch =>
-                    "Rolling it back changes nothing on the stores but what it built; then take the index and ask for it again",
-                _ => "Take the index into a later tune or watch phase with --phase",
-            }
-        ))),
+    if phase.status.takes_decisions() {
+        return Ok(());
     }
+    Err(Refusal(format!(
+        "{} is {}: its plan is made. {}",
+        phase.id,
+        phase.status.word(),
+        match phase.kind {
+            PhaseKind::Watch =>
+                "Rolling it back changes nothing on the stores but what it built; then take the index and ask for it again",
+            _ => "Take the index into a later tune or watch phase with --phase",
+        }
+    )))
 }
 
 /// Two orders that build one index, or two under one name, would be in each other's way.

@@ -4,7 +4,7 @@ use crate::model::comparison::ComparisonRecord;
 use crate::model::ending::{self, EndingRecord};
 use crate::model::event::{Entry, Event, PhaseDeclared, PipelineDeclared};
 use crate::model::ids::{PhaseId, PipelineId, Seq, StepId};
-use crate::model::index_order::{self, IndexOrder};
+use crate::model::index_order::{self, FindingName, IndexOrder};
 use crate::model::phase::{IllegalTransition, PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::pipeline::{PipelineEvent, PipelineRecord};
 use crate::model::plan::Plan;
@@ -53,6 +53,11 @@ impl PhaseRecord {
     /// Steps whose outcome the journal does not tell.
     pub fn in_doubt(&self) -> impl Iterator<Item = &StepRecord> {
         self.steps.iter().filter(|s| matches!(s.status, StepStatus::Intended | StepStatus::Undoing))
+    }
+
+    /// True once the building of an index that it took has begun, and was not undone.
+    pub fn has_begun(&self, order: &IndexOrder) -> bool {
+        self.step(&order.step()).is_some_and(|step| step.status != StepStatus::Undone)
     }
 
     /// True when the step is recorded as done (and not taken back).
@@ -155,6 +160,19 @@ impl Migration {
     /// The record of a phase.
     pub fn phase(&self, id: &PhaseId) -> Option<&PhaseRecord> {
         self.phases.iter().find(|p| p.id == *id)
+    }
+
+    /// The phase that builds an index of which is decided now: the first that builds any and whose plan is not made.
+    pub fn phase_for_indexes(&self) -> Option<&PhaseRecord> {
+        self.phases.iter().find(|phase| phase.kind.builds_indexes() && phase.status.takes_decisions())
+    }
+
+    /// The phase that took a finding of the index advice, with what it builds.
+    pub fn index_taken(&self, finding: &FindingName) -> Option<(&PhaseRecord, &IndexOrder)> {
+        self.phases.iter().find_map(|phase| {
+            let fits = |order: &&IndexOrder| finding.is_of(&order.rule, &order.store, &order.subject);
+            Some((phase, phase.indexes.iter().find(fits)?))
+        })
     }
 
     /// Checks that `event` may be appended now, without changing anything.

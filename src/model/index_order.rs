@@ -3,6 +3,7 @@
 //! Invariant: an order holds the statement as it was when it was taken. What advice says changes with every reading; a plan that was
 //! approved, and a step that is found again after a crash, must not.
 
+use crate::model::finding::Finding;
 use crate::model::ids::{Operator, StepId, StoreId};
 use crate::model::index::IndexPart;
 use serde::{Deserialize, Serialize};
@@ -73,6 +74,11 @@ pub struct FindingName {
 }
 
 impl FindingName {
+    /// The whole name of a finding.
+    pub fn of(finding: &Finding) -> Self {
+        Self { rule: finding.rule.clone(), store: Some(finding.store.clone()), subject: finding.subject.clone() }
+    }
+
     /// Reads `RULE:STORE:SUBJECT` or `RULE:SUBJECT`; subjects may hold colons, so that `is_store` says whether a word is a store's name.
     ///
     /// # Errors

@@ -47,6 +47,11 @@ impl PhaseKind {
         Self::Retire,
     ];
 
+    /// True for kinds whose phases build indexes of the index advice: tuning, and watching the new side.
+    pub fn builds_indexes(self) -> bool {
+        matches!(self, Self::Tune | Self::Watch)
+    }
+
     /// The word used in profiles, on the command line and on screens.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -285,6 +290,14 @@ impl PhaseStatus {
     /// True when later phases may build on it.
     pub fn is_finished(&self) -> bool {
         matches!(self, Self::Succeeded | Self::Skipped { .. })
+    }
+
+    /// True while it can still be decided what its next plan does.
+    pub fn takes_decisions(&self) -> bool {
+        matches!(
+            self,
+            Self::Pending | Self::Ready | Self::Blocked { .. } | Self::AwaitingApproval { .. } | Self::RolledBack
+        )
     }
 
     /// True while the engine is working on it.

@@ -1,7 +1,7 @@
 //! Looking at stores and ending their sessions, with a store whose sessions are scripted: one that is in trouble delays no other, the
 //! view says what is wrong, and nothing is ended that was not seen and journaled before.
 
-use crate::driver::{Client, Engine, Home, PATIENCE};
+use crate::driver::{Client, Engine, Home, PATIENCE, poll};
 use crate::harness::Shop;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -12,7 +12,7 @@ use godwit::model::command::{Action, Answer, Command};
 use godwit::model::ending::{EndingOutcome, SessionEvent};
 use godwit::model::event::Event;
 use godwit::model::ids::StoreId;
-use godwit::model::observation::{ByStore, Observation};
+use godwit::model::observation::{ByStore, Cost, Observation};
 use godwit::model::session::{Activity, Ending, Session, SessionKey, SessionKind, SessionState};
 use godwit::model::view::{View, ViewKind};
 use godwit::stores::error::{ErrorKind, Operation, StoreError};
@@ -44,6 +44,8 @@ struct Server {
     /// While true, an ending waits.
     holds: watch::Sender<bool>,
     looks: AtomicU64,
+    /// What a look costs the server, in microseconds.
+    price: AtomicU64,
 }
 
 const STATEMENT: &str = "UPDATE accounts SET iban = 'DE02 1203' WHERE id = 4711";
@@ -79,6 +81,7 @@ impl Server {
             ended: Mutex::default(),
             holds: watch::Sender::new(false),
             looks: AtomicU64::new(0),
+            price: AtomicU64::new(0),
         })
     }
 
@@ -99,7 +102,9 @@ impl Sessions for Server {
             Mood::Failing(kind, why) => return Err(self.error(Operation::Connect, kind, why)),
         };
         let activity = Activity { sessions: vec![session(&statement)], ..Activity::default() };
-        Ok(Observation::whole(activity, Utc::now()))
+        let price = self.price.load(Ordering::SeqCst);
+        let cost = Cost { server_us: Some(price), elapsed_us: price, statements: 1 };
+        Ok(Observation { cost, ..Observation::whole(activity, Utc::now()) })
     }
 
     fn ending(&self, session: &SessionKey, how: Ending) -> String {
@@ -285,6 +290,23 @@ async fn a_rejected_password_is_told_and_not_tried_at_every_tick() {
     let before = scene.well.looks.load(Ordering::SeqCst);
     watcher.until("the other goes on", |_| scene.well.looks.load(Ordering::SeqCst) > before + 2).await;
     assert_eq!(scene.sick.looks.load(Ordering::SeqCst), 1, "each refusal is a line in the server's log");
+    engine.down(&mut client).await;
+}
+
+/// A look that costs 40 ms is worth its price every 2 s to somebody who looks (2 % of a core), and every 40 s to nobody (0.1 %).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_somebody_looks_at_is_read_often_and_else_within_its_allowance() {
+    let scene = Scene::new().await;
+    scene.sick.price.store(40_000, Ordering::SeqCst);
+    let engine = scene.engine();
+    let mut client = engine.client().await;
+    let looks = |server: &Server| server.looks.load(Ordering::SeqCst);
+    // The other store goes on every 2 s and is the clock: while nobody looks, the dear one stops after the two readings that tell its price.
+    let clock = async || if looks(&scene.well) >= 6 { Ok(()) } else { Err(looks(&scene.well).to_string()) };
+    poll("the cheap one's pace", clock).await;
+    assert_eq!(looks(&scene.sick), 2, "the third would be due 40 s after the second");
+    let mut watcher = Watcher::new(&scene).await;
+    watcher.until("it is read again and again", |_| looks(&scene.sick) >= 5).await;
     engine.down(&mut client).await;
 }
 

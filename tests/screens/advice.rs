@@ -6,6 +6,8 @@ use chrono::NaiveDate;
 use godwit::model::finding::*;
 use godwit::model::hotspot::*;
 use godwit::model::ids::StoreId;
+use godwit::model::index::IndexPart;
+use godwit::model::index_order::{IndexBuild, IndexEvent, IndexOrder};
 use godwit::model::observation::{ByStore, Missing, Observation, Window};
 use godwit::model::statement::{Coverage, Percentiles, StatementSource};
 use godwit::model::view::View;
@@ -245,6 +247,14 @@ pub fn missing_key() -> Finding {
     found.statement =
         Some("CREATE INDEX CONCURRENTLY order_lines_order_id_idx ON public.order_lines (order_id)".into());
     found.undo = Some("DROP INDEX CONCURRENTLY public.order_lines_order_id_idx".into());
+    found.makes = Some(IndexBuild {
+        table: "public.order_lines".into(),
+        name: "order_lines_order_id_idx".into(),
+        parts: vec![IndexPart { term: "order_id".into(), ..IndexPart::default() }],
+        unique: false,
+        statement: found.statement.clone().unwrap_or_default(),
+        undo: found.undo.clone().unwrap_or_default(),
+    });
     found.why_not = vec!["the table is written 300 times a second".into()];
     found.confidence = Confidence::Planned;
     found.effect = Some(IndexEffect {
@@ -255,6 +265,13 @@ pub fn missing_key() -> Finding {
         locking: "SHARE UPDATE EXCLUSIVE while it is built; one session would be waited for, open for 14 min".into(),
     });
     found
+}
+
+/// What taking [`missing_key`] leaves in the journal.
+pub fn taken() -> IndexEvent {
+    let Finding { rule, store, subject, sentence, makes, .. } = missing_key();
+    let order = IndexOrder { store, rule, subject, sentence, build: makes.unwrap() };
+    IndexEvent::Taken { order, by: "mina".into() }
 }
 
 fn audited(findings: Vec<Finding>, seconds_ago: i64) -> Audit {

@@ -1,14 +1,19 @@
 //! Index advice and access audit: what they list, what they say of a store that was not wholly looked at, and their keys.
 
-use crate::advice::{advice, audits, finding};
+use crate::advice::{advice, audits, finding, missing_key, taken};
 use crate::fixture::*;
 use crate::stores::{cockpit_with, read, show};
 use chrono::TimeDelta;
 use godwit::model::access::drift::GrantChange;
+use godwit::model::command::Action;
+use godwit::model::event::Event;
 use godwit::model::finding::{Audit, Severity, Verdict};
+use godwit::model::index_order::FindingName;
 use godwit::model::observation::{ByStore, Missing, Observation};
 use godwit::model::role::Role;
+use godwit::model::step::StepEvent;
 use godwit::model::view::{View, ViewKind};
+use godwit::tui::CockpitOptions;
 use godwit::tui::effect::Effect;
 use godwit::tui::state::cockpit::Cockpit;
 
@@ -56,6 +61,55 @@ fn a_waiver_and_a_rule_that_was_not_looked_at_explain_themselves() {
         assert!(shown.contains(words), "{words}\n{shown}");
         press(&mut cockpit, "Esc");
     }
+}
+
+/// T decides that a phase builds an advice's index, and takes the decision back; nothing is built by either.
+#[test]
+fn an_advice_is_taken_into_a_plan_and_left_out_again() {
+    let mut story = Story::begin(Some("production"));
+    story.up_to("backfill");
+    let cockpit = |story: &Story| {
+        let mut cockpit = cockpit_of(story, healthy(), "mina", Role::Operator, CockpitOptions::default());
+        show(&mut cockpit, vec![advice()]);
+        press(&mut cockpit, "0 /");
+        type_in(&mut cockpit, "rule:ix-fk");
+        press(&mut cockpit, "Enter");
+        cockpit
+    };
+    let sent = |effects: Vec<Effect>| {
+        let [Effect::Send(command)] = effects.as_slice() else { panic!("{effects:?}") };
+        command.clone()
+    };
+    let finding = FindingName::of(&missing_key());
+    let mut before = cockpit(&story);
+    assert!(press(&mut before, "T").is_empty(), "nothing is sent before it is confirmed");
+    insta::assert_snapshot!("take_prompting", shown(&mut before, 80, 24));
+    let command = sent(press(&mut before, "y"));
+    assert_eq!(command.action, Action::TakeIndex { phase: "tune".into(), finding: finding.clone() });
+    assert_eq!(command.expected_seq, before.live().phase(&"tune".into()).map(|phase| phase.changed_seq));
+
+    story.tell(Event::Index { phase: "tune".into(), event: taken() });
+    let mut after = cockpit(&story);
+    insta::assert_snapshot!("indexes_taken", shown(&mut after, 140, 24));
+    press(&mut after, "Enter");
+    assert!(
+        shown(&mut after, 80, 24)
+            .contains("in plan of  phase tune (pending) builds order_lines_order_id_idx: not begun")
+    );
+    assert_eq!(sent(press(&mut after, "T y")).action, Action::LeaveIndex { phase: "tune".into(), finding });
+
+    // Dropping an index is nobody's step, and a plan that is made takes no more decisions.
+    let mut other = cockpit(&story);
+    press(&mut other, "/ ^U");
+    type_in(&mut other, "rule:ix-unused");
+    press(&mut other, "Enter g T");
+    let shown_now = shown(&mut other, 80, 24);
+    assert!(shown_now.contains("it builds no index beside the traffic"), "{shown_now}");
+    story.step("tune", "legacy/index public.order_lines.order_lines_order_id_idx", StepEvent::Intended { attempt: 1 });
+    let mut begun = cockpit(&story);
+    press(&mut begun, "T");
+    let shown_now = shown(&mut begun, 140, 24);
+    assert!(shown_now.contains("tune has begun to build it: roll tune back to remove it"), "{shown_now}");
 }
 
 #[test]
@@ -259,7 +313,7 @@ fn rights_that_changed_are_told_of() {
 #[test]
 fn server_text_in_findings_cannot_steer_the_terminal() {
     let evil = "\u{1b}[2J\u{1b}]52;c;ZXZpbA==\u{7}\u{202e}evil\r\nline";
-    let mut found = crate::advice::missing_key();
+    let mut found = missing_key();
     let texts = [&mut found.subject, &mut found.sentence, &mut found.evidence[0], &mut found.why_not[0]];
     texts.into_iter().for_each(|text| *text = evil.into());
     (found.statement, found.undo) = (Some(evil.into()), Some(evil.into()));

@@ -4,7 +4,9 @@ use crate::fixture::*;
 use crate::{advice, stores};
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use godwit::model::command::{Action, Answer, Command};
+use godwit::model::event::Event;
 use godwit::model::ids::{Operator, Seq};
+use godwit::model::index_order::FindingName;
 use godwit::model::phase::{PhaseEvent, PhaseStatus};
 use godwit::model::pipeline::{PipelineEvent, PipelineState};
 use godwit::model::plan::Direction;
@@ -59,6 +61,9 @@ fn every_status(env: Option<&str>) -> Vec<(Story, Samples)> {
     with(&|s| {
         started(s);
         s.phase("cutover", PhaseEvent::Succeeded);
+    });
+    with(&|s| {
+        s.tell(Event::Index { phase: "watch".into(), event: advice::taken() });
     });
     with(&|s| {
         started(s);
@@ -147,7 +152,7 @@ fn acts_agree_with_the_model_about_role_and_danger() {
     let mut seen = Vec::new();
     for (story, samples) in every_status(None) {
         let mut cockpit = cockpit_of(&story, samples, "mina", Role::Approver, CockpitOptions::default());
-        stores::show(&mut cockpit, vec![stores::jammed()]);
+        stores::show(&mut cockpit, vec![stores::jammed(), advice::advice()]);
         let picture = cockpit.live();
         for act in Act::ALL {
             let targets: Vec<Target> = match act.takes() {
@@ -155,6 +160,7 @@ fn acts_agree_with_the_model_about_role_and_danger() {
                 Takes::Pipeline => picture.migration.pipelines.keys().cloned().map(Target::Pipeline).collect(),
                 Takes::Tables => vec![Target::Table("orders".into(), "public.orders".into()), Target::Whole],
                 Takes::Session => vec![Target::Session("legacy".into(), stores::key(18_260))],
+                Takes::Advice => vec![Target::advice(FindingName::of(&advice::missing_key()), picture)],
                 Takes::Nothing => vec![Target::Whole],
             };
             for target in targets.into_iter().filter(|t| act.why_not(t, picture, false).is_none()) {

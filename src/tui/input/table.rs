@@ -30,6 +30,7 @@ const PROOFS: &[Context] = &[On(Verification)];
 const SESSIONS: &[Context] = &[On(Activity), On(Locks)];
 const STATEMENTS: &[Context] = &[On(Activity), On(Locks), On(HotSpots)];
 const ADVICE: &[Context] = &[On(Indexes), On(Access)];
+const INDEXES: &[Context] = &[On(Indexes)];
 const SORTED: &[Context] = &[On(Activity), On(Locks), On(Replication), On(HotSpots), On(Indexes), On(Access)];
 const OPENING: &[Context] = &[
     On(Overview),
@@ -126,6 +127,9 @@ pub static BINDINGS: &[Binding] = &[
     bind(&[Key::char('C')], Intent::Act(Act::Cancel), SESSIONS, "cancel statement").shown(10),
     bind(&[Key::char('K')], Intent::Act(Act::Kill), SESSIONS, "kill session").shown(11),
     bind(&[Key::char('a')], Intent::ListAll, &[On(Activity)], "idle too").shown(23),
+    // Acts on index advice.
+    bind(&[Key::char('T')], Intent::Act(Act::Take), INDEXES, "take").shown(10),
+    bind(&[Key::char('T')], Intent::Act(Act::Leave), INDEXES, "leave out").shown(10),
     // How lists are shown.
     bind(&[Key::char('t')], Intent::NextList, &[On(HotSpots)], "next list").shown(19),
     bind(&[Key::char('>')], Intent::Sort(true), SORTED, "sort").shown(20),

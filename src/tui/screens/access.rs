@@ -12,7 +12,7 @@ use ratatui::layout::Rect;
 const AUDIT: Subject = Subject {
     title: "access audit",
     columns: &[OWN[0], OWN[1], OWN[2], OWN[3], OWN[4], OWN[5], Column::new("CIS", 6, 2)],
-    more: |finding| {
+    more: |finding, _| {
         let number = finding.cis.clone().unwrap_or_default();
         vec![(Tone::Dim, number.into())]
     },

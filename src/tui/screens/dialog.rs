@@ -17,7 +17,7 @@
 
 use crate::model::ending::EndingPlan;
 use crate::model::plan::{Direction, Plan};
-use crate::tui::state::act::Target;
+use crate::tui::state::act::{Target, finding};
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::dialog::{Dialog, Stage};
 use crate::tui::state::field::{Field, Must};
@@ -139,6 +139,7 @@ fn facts(cockpit: &Cockpit, dialog: &Dialog) -> Vec<Text<'static>> {
         Target::Pipeline(id) => format!("pipeline {id} of {migration}"),
         Target::Table(pipeline, table) => format!("table {table} of pipeline {pipeline}"),
         Target::Session(store, key) => format!("session {key} of store {store}"),
+        Target::Advice(phase, finding) => format!("{finding} for phase {phase} of {migration}"),
         Target::Whole => format!("migration {migration}"),
     };
     let mut line = fact("target", Tone::Plain, target);
@@ -149,6 +150,7 @@ fn facts(cockpit: &Cockpit, dialog: &Dialog) -> Vec<Text<'static>> {
     if let Some(ending) = &dialog.ending {
         lines.extend(ending_facts(ending, cockpit));
     }
+    lines.extend(build_facts(dialog, cockpit));
     match &dialog.plan {
         Some(plan) => lines.extend(plan_facts(plan, dialog)),
         None if dialog.act.plan().is_none() => {
@@ -174,6 +176,20 @@ fn plan_facts(plan: &Plan, dialog: &Dialog) -> Vec<Text<'static>> {
     };
     let words = format!("{}, {steps} step{plural}, decided on journal row {}", plan.short_hash(), dialog.seen);
     vec![no_return, fact("way back", Tone::Plain, plan.way_back.clone()), fact("plan", Tone::Strong, words)]
+}
+
+/// What a phase would build, and what that costs.
+fn build_facts(dialog: &Dialog, cockpit: &Cockpit) -> Vec<Text<'static>> {
+    let Target::Advice(_, name) = &dialog.target else { return Vec::new() };
+    let Some(found) = finding(cockpit.live(), name) else { return Vec::new() };
+    let Some(build) = &found.makes else { return Vec::new() };
+    let mut lines = vec![fact("builds", Tone::Strong, build.statement.clone())];
+    let effect = found.effect.iter();
+    let costs = effect.flat_map(|effect| [("writes", &effect.write_cost), ("locks", &effect.locking)]);
+    lines
+        .extend(costs.filter(|(_, text)| !text.is_empty()).map(|(label, text)| fact(label, Tone::Plain, text.clone())));
+    lines.extend(found.why_not.iter().map(|why| fact("! beware", Tone::Warn, why.clone())));
+    lines
 }
 
 /// Whose session it is, what it does, and what speaks against ending it.
@@ -282,7 +298,7 @@ fn observed(cockpit: &Cockpit, dialog: &Dialog) -> Option<Text<'static>> {
     let (name, word) = match &dialog.target {
         Target::Phase(id) => (id.as_str(), picture.phase(id)?.status.word()),
         Target::Pipeline(id) => (id.as_str(), picture.migration.pipelines.get(id)?.state.word()),
-        Target::Table(..) | Target::Session(..) | Target::Whole => return None,
+        Target::Table(..) | Target::Session(..) | Target::Advice(..) | Target::Whole => return None,
     };
     Some(Text::of(Tone::Dim, "  accepted is not done: ").plain(format!("{name} is {word} now")).hang(2))
 }

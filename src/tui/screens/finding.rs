@@ -2,9 +2,11 @@
 
 use crate::model::finding::{Audit, Confidence, Finding, IndexEffect, Verdict};
 use crate::model::ids::StoreId;
+use crate::model::index_order::FindingName;
 use crate::model::observation::{ByStore, Observation};
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::findings::{FindingRow, FindingsState, LineKey};
+use crate::tui::state::picture::Picture;
 use crate::tui::theme::Tone;
 use crate::tui::units::{ago, bytes, lasting, moment, statement_time};
 use crate::tui::widgets::audit::counts;
@@ -95,6 +97,7 @@ fn detail(
         None => lines.push(named("window", Tone::Dim, "what is so now; nothing is counted over a time")),
     }
     lines.extend(statements(finding));
+    lines.extend(taken(finding, picture));
     lines.extend(listed("but", Tone::Warn, &finding.why_not));
     lines.extend(finding.effect.iter().flat_map(effect));
     lines.push(named("confidence", Tone::Plain, confidence(finding.confidence)));
@@ -133,6 +136,14 @@ fn statements(finding: &Finding) -> Vec<Text<'static>> {
         None => lines.push(named("undo", Tone::Warn, "nothing takes it back")),
     }
     lines
+}
+
+/// The phase that builds its index, and how far that is.
+fn taken(finding: &Finding, picture: &Picture) -> Option<Text<'static>> {
+    let (phase, order) = picture.migration.index_taken(&FindingName::of(finding))?;
+    let step = phase.step(&order.step()).map_or("not begun", |step| mark::step_word(step.status));
+    let words = format!("phase {} ({}) builds {}: {step}", phase.id, phase.status.word(), order.build.name);
+    Some(named("in plan of", Tone::Key, words))
 }
 
 fn effect(effect: &IndexEffect) -> Vec<Text<'static>> {

@@ -16,6 +16,7 @@ use crate::tui::screens::finding;
 use crate::tui::state::cockpit::Cockpit;
 use crate::tui::state::findings::{FindingRow, FindingRows, FindingsState};
 use crate::tui::state::list::page;
+use crate::tui::state::picture::Picture;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::canvas::Canvas;
 use crate::tui::widgets::mark::{self, severity_tone};
@@ -31,7 +32,7 @@ pub struct Subject {
     /// The columns; the first six are the finding's own.
     pub columns: &'static [Column],
     /// Cells of the columns behind the sixth.
-    pub more: fn(&Finding) -> Vec<Cell<'static>>,
+    pub more: fn(&Finding, &Picture) -> Vec<Cell<'static>>,
     /// Said when nothing is broken and everything was looked at.
     pub clean: &'static str,
     /// Said when no store's engine has such a thing.
@@ -79,7 +80,7 @@ pub fn draw(
     let shown = page(state.place(selected), rows.len(), usize::from(body.height));
     for (at, index) in shown.enumerate() {
         if let Some(row) = rows.get(index) {
-            table::draw(canvas, body, at, subject.columns, &table_row(row, subject), Some(index) == selected);
+            table::draw(canvas, body, at, subject.columns, &table_row(row, subject, picture), Some(index) == selected);
         }
     }
     if let (Some(place), Some(row)) = (preview, selected.and_then(|index| rows.get(index))) {
@@ -147,7 +148,7 @@ fn empty_words(state: &FindingsState, view: Option<&ByStore<Audit>>, subject: &S
     }
 }
 
-fn table_row<'a>(row: FindingRow<'a>, subject: &Subject) -> Row<'a> {
+fn table_row<'a>(row: FindingRow<'a>, subject: &Subject, picture: &Picture) -> Row<'a> {
     match row {
         FindingRow::Finding(found, _) => {
             let mark = mark::finding(&found.verdict, found.severity);
@@ -160,7 +161,7 @@ fn table_row<'a>(row: FindingRow<'a>, subject: &Subject) -> Row<'a> {
                 (Tone::Strong, found.subject.as_str().into()),
                 (Tone::Plain, found.sentence.as_str().into()),
             ];
-            cells.extend((subject.more)(found));
+            cells.extend((subject.more)(found, picture));
             Row { mark, cells }
         }
         FindingRow::Store(store, reading) => {

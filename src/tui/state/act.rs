@@ -1,7 +1,9 @@
 //! What an operator can do from the cockpit, and the one function that says whether it may be done now.
 
+use crate::model::finding::{Finding, Verdict};
 use crate::model::fold::PhaseRecord;
 use crate::model::ids::{PhaseId, PipelineId, StoreId};
+use crate::model::index_order::FindingName;
 use crate::model::phase::{Approval, PhaseEvent, PhaseKind, PhaseStatus};
 use crate::model::pipeline::{PipelineRecord, PipelineState, Stage};
 use crate::model::plan::Direction;
@@ -44,6 +46,10 @@ pub enum Act {
     Cancel,
     /// End a session.
     Kill,
+    /// Take a finding of the index advice into a phase's plan.
+    Take,
+    /// Take it out again.
+    Leave,
     /// Run the pre-flight checks.
     Check,
     /// Stop the engine.
@@ -61,11 +67,31 @@ pub enum Target {
     Table(PipelineId, String),
     /// A session of a store.
     Session(StoreId, SessionKey),
+    /// A finding of the index advice, with the phase that builds it or may.
+    Advice(PhaseId, FindingName),
     /// The migration as a whole.
     Whole,
 }
 
 impl Target {
+    /// A finding of the index advice. The phase is the one that took it, or else the next that can; if none can, the last that builds any.
+    pub fn advice(finding: FindingName, picture: &Picture) -> Self {
+        let migration = &picture.migration;
+        let taken = migration.index_taken(&finding).map(|(phase, _)| phase);
+        let last = || migration.phases.iter().rfind(|phase| phase.kind.builds_indexes());
+        let phase = taken.or_else(|| migration.phase_for_indexes()).or_else(last);
+        let phase = phase.map_or_else(|| PhaseKind::Tune.as_str().into(), |phase| phase.id.clone());
+        Self::Advice(phase, finding)
+    }
+
+    /// The phase whose plan is decided on.
+    pub fn phase(&self) -> Option<&PhaseId> {
+        match self {
+            Self::Phase(id) | Self::Advice(id, _) => Some(id),
+            Self::Pipeline(_) | Self::Table(..) | Self::Session(..) | Self::Whole => None,
+        }
+    }
+
     /// Its name as an operator types it.
     pub fn name(&self) -> &str {
         match self {
@@ -73,6 +99,7 @@ impl Target {
             Self::Pipeline(id) => id.as_str(),
             Self::Table(_, table) => table,
             Self::Session(_, key) => &key.id,
+            Self::Advice(_, finding) => &finding.subject,
             Self::Whole => "",
         }
     }
@@ -89,13 +116,15 @@ pub enum Takes {
     Tables,
     /// A session of a store.
     Session,
+    /// A finding of the index advice.
+    Advice,
     /// Nothing.
     Nothing,
 }
 
 impl Act {
     /// All acts.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::Run,
         Self::Approve,
         Self::Withdraw,
@@ -111,6 +140,8 @@ impl Act {
         Self::Repair,
         Self::Cancel,
         Self::Kill,
+        Self::Take,
+        Self::Leave,
         Self::Check,
         Self::Down,
     ];
@@ -133,6 +164,8 @@ impl Act {
             Self::Repair => "repair",
             Self::Cancel => "cancel",
             Self::Kill => "kill",
+            Self::Take => "take into plan",
+            Self::Leave => "leave out of plan",
             Self::Check => "check",
             Self::Down => "stop the engine",
         }
@@ -145,6 +178,8 @@ impl Act {
             Self::PausePipeline => "pause-pipeline",
             Self::ResumePipeline => "resume-pipeline",
             Self::Down => "down",
+            Self::Take => "take",
+            Self::Leave => "leave",
             other => other.words(),
         }
     }
@@ -163,6 +198,7 @@ impl Act {
             Self::PausePipeline | Self::ResumePipeline | Self::Throttle => Takes::Pipeline,
             Self::Verify | Self::Repair => Takes::Tables,
             Self::Cancel | Self::Kill => Takes::Session,
+            Self::Take | Self::Leave => Takes::Advice,
             Self::Check | Self::Down => Takes::Nothing,
         }
     }
@@ -200,7 +236,9 @@ impl Act {
             | Self::Throttle
             | Self::Verify
             | Self::Cancel
-            | Self::Kill => Role::Operator,
+            | Self::Kill
+            | Self::Take
+            | Self::Leave => Role::Operator,
         }
     }
 
@@ -243,6 +281,19 @@ impl Act {
             },
             Self::Cancel => "Cancels its present statement; the session stays connected.".to_owned(),
             Self::Kill => "Ends the session; an open transaction is rolled back, its locks are free then.".to_owned(),
+            Self::Take => match target.phase().and_then(|id| picture.phase(id)) {
+                Some(PhaseRecord { id, status: PhaseStatus::AwaitingApproval { .. }, .. }) => format!(
+                    "The next plan of {id} builds its index. Nothing is built now; what {id} was asked for with is void, as its plan is another."
+                ),
+                phase => format!(
+                    "The next plan of {} builds its index. Nothing is built before that plan is approved.",
+                    phase.map_or("the phase", |phase| phase.id.as_str())
+                ),
+            },
+            Self::Leave => format!(
+                "The next plan of {} does not build its index after all.",
+                target.phase().map_or("the phase", |id| id.as_str())
+            ),
             Self::Check => "Runs the pre-flight checks. Changes nothing.".to_owned(),
             Self::Down => "Stops the engine in order: what is in flight is finished, pipelines stop.".to_owned(),
         }
@@ -260,6 +311,8 @@ impl Act {
             Self::Verify | Self::Check => "nothing to take back",
             Self::Cancel => "none: the application gets an error and has to ask again",
             Self::Kill => "none: the application has to connect and begin its transaction again",
+            Self::Take => "leave it out again with the same key, until the phase builds it; then roll the phase back",
+            Self::Leave => "take it again with the same key",
             Self::Repair => "none: the target's differing values are overwritten",
             Self::Down => "start it again with godwit up; it goes on where it stopped",
         }
@@ -297,6 +350,10 @@ impl Act {
                 let all: Vec<&PipelineId> = picture.migration.pipelines.keys().collect();
                 self.why_not_tables(&all, picture)
             }
+            (Takes::Advice, Target::Advice(phase, finding)) => match picture.phase(phase) {
+                Some(phase) => self.why_not_advice(phase, finding, picture),
+                None => Some(format!("this migration has no phase {phase} that would build it")),
+            },
             (Takes::Session, Target::Session(store, key)) => self.why_not_session(store, key, picture),
             (Takes::Nothing, Target::Whole) => None,
             _ => Some(format!("{} needs another kind of target", self.words())),
@@ -364,6 +421,32 @@ impl Act {
             .then(|| format!("{key} is {}: it has no statement to cancel", row.session.state.word()))
     }
 
+    fn why_not_advice(self, phase: &PhaseRecord, name: &FindingName, picture: &Picture) -> Option<String> {
+        let taken = phase.indexes.iter().find(|order| name.is_of(&order.rule, &order.store, &order.subject));
+        match (self, taken) {
+            (Self::Leave, None) => return Some(format!("{} does not build it", phase.id)),
+            (Self::Take | Self::Leave, Some(order)) if phase.has_begun(order) => {
+                return Some(format!("{} has begun to build it: roll {} back to remove it", phase.id, phase.id));
+            }
+            (Self::Take, Some(_)) => return Some(format!("{} builds it already", phase.id)),
+            (Self::Take, None) => match finding(picture, name) {
+                None => return Some("the last reading has no such finding any more".to_owned()),
+                Some(found) if found.makes.is_none() => {
+                    return Some(
+                        "it builds no index beside the traffic: copy what mends it and run it yourself".to_owned(),
+                    );
+                }
+                Some(found) if found.verdict != Verdict::Fail => {
+                    return Some(format!("it is {}: there is nothing to build", found.verdict.word()));
+                }
+                Some(_) => {}
+            },
+            _ => {}
+        }
+        let made = !phase.status.takes_decisions();
+        made.then(|| format!("{} is {}: its plan is made", phase.id, phase.status.word()))
+    }
+
     fn why_not_tables(self, ids: &[&PipelineId], picture: &Picture) -> Option<String> {
         let began = |id: &&&PipelineId| {
             picture.migration.pipelines.get(**id).is_some_and(|p| !matches!(p.stage, Stage::Idle | Stage::Copy))
@@ -376,6 +459,13 @@ impl Act {
             _ => "no copy is complete".to_owned(),
         })
     }
+}
+
+/// A finding of the index advice by its name.
+pub fn finding<'a>(picture: &'a Picture, name: &FindingName) -> Option<&'a Finding> {
+    let read = picture.indexes()?.values().filter_map(|reading| reading.latest.as_ref());
+    let mut findings = read.flat_map(|read| &read.value.findings);
+    findings.find(|finding| name.is_of(&finding.rule, &finding.store, &finding.subject))
 }
 
 fn why_not_approve(phase: &PhaseRecord, picture: &Picture) -> Option<String> {

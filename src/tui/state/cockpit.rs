@@ -1,6 +1,7 @@
 //! All state of the cockpit: what is known, what is shown, and what is being asked.
 
 use crate::model::command::{Answer, Command};
+use crate::model::index_order::FindingName;
 use crate::model::view::ViewKind;
 use crate::tui::effect::Effect;
 use crate::tui::input::{Context, Intent};
@@ -11,7 +12,7 @@ use crate::tui::state::command_line::CommandLine;
 use crate::tui::state::copied::{copied, undo};
 use crate::tui::state::dialog::{Dialog, Stage};
 use crate::tui::state::filter::Filter;
-use crate::tui::state::findings::FindingsState;
+use crate::tui::state::findings::{FindingRow, FindingsState};
 use crate::tui::state::hotspots::HotSpotsState;
 use crate::tui::state::journal::JournalState;
 use crate::tui::state::locks::LocksState;
@@ -203,6 +204,10 @@ impl Cockpit {
             (Takes::Session, _) => {
                 self.selected_session().map(|row| Target::Session(row.store.clone(), row.session.key.clone()))
             }
+            (Takes::Advice, Screen::Indexes) => match self.indexes.target(picture.indexes())? {
+                FindingRow::Finding(finding, _) => Some(Target::advice(FindingName::of(finding), picture)),
+                FindingRow::Store(..) => None,
+            },
             (Takes::Nothing, _) => Some(Target::Whole),
             _ => None,
         }

@@ -1,6 +1,8 @@
 //! The `:` line: every screen and every act by its word, with completion.
 
+use crate::model::finding::Finding;
 use crate::model::ids::PipelineId;
+use crate::model::index_order::FindingName;
 use crate::tui::state::act::{Act, Takes, Target};
 use crate::tui::state::activity::sessions;
 use crate::tui::state::picture::Picture;
@@ -61,6 +63,7 @@ impl CommandLine {
                 .activity()
                 .map(|view| sessions(view).map(|row| format!("{} {}", row.store, row.session.key)).collect())
                 .unwrap_or_default(),
+            Takes::Advice => buildable(picture).map(|finding| FindingName::of(finding).to_string()).collect(),
             Takes::Nothing => Vec::new(),
         };
         let (possible, rest_of): (Vec<String>, Vec<String>) = names
@@ -132,11 +135,22 @@ fn target(act: Act, name: &str, picture: &Picture) -> Result<Target, String> {
             None => Err(format!("there is no pipeline {name}; Tab shows the names")),
         },
         Takes::Session => session(name, picture),
+        Takes::Advice => {
+            let stores = picture.indexes().ok_or("no index was read yet: show the advice first (indexes)")?;
+            let finding = FindingName::parse(name, |word| stores.keys().any(|store| store.as_str() == word))?;
+            Ok(Target::advice(finding, picture))
+        }
         Takes::Tables => match pipeline() {
             Some(id) => Ok(Target::Pipeline(id.clone())),
             None => table(name, picture),
         },
     }
+}
+
+/// Findings of the index advice that a phase can build.
+fn buildable(picture: &Picture) -> impl Iterator<Item = &Finding> {
+    let read = picture.indexes().into_iter().flatten().filter_map(|(_, reading)| reading.latest.as_ref());
+    read.flat_map(|read| &read.value.findings).filter(|finding| finding.makes.is_some())
 }
 
 /// A session by its store and id, as the activity screen shows them.

@@ -81,7 +81,9 @@ impl Dialog {
     /// Opens the dialog of an act that may be done now, and says what to send first, if anything.
     pub fn open(act: Act, target: Target, picture: &Picture) -> (Self, Option<Command>) {
         let seen = match &target {
-            Target::Phase(id) => picture.phase(id).map_or(picture.migration.head, |p| p.changed_seq),
+            Target::Phase(id) | Target::Advice(id, _) => {
+                picture.phase(id).map_or(picture.migration.head, |p| p.changed_seq)
+            }
             Target::Pipeline(_) | Target::Table(..) | Target::Session(..) | Target::Whole => picture.migration.head,
         };
         let fields = fields(act, &target, picture);
@@ -269,7 +271,7 @@ impl Dialog {
 
     /// Looks whether the target moved under the operator's eyes; a decision on an old state is not sent.
     pub fn review(&mut self, picture: &Picture) {
-        let (Stage::Planning | Stage::Prompting, Target::Phase(id)) = (&self.stage, &self.target) else { return };
+        let (Stage::Planning | Stage::Prompting, Some(id)) = (&self.stage, self.target.phase()) else { return };
         if let Some(phase) = picture.phase(id)
             && phase.changed_seq != self.seen
         {
@@ -310,12 +312,22 @@ impl Dialog {
                 self.ending.as_ref()?;
                 Action::EndSession { store: store.clone(), session: session.clone(), how: act.ending()? }
             }
+            (Target::Advice(phase, finding), act) => {
+                let (phase, finding) = (phase.clone(), finding.clone());
+                match act {
+                    Act::Take => Action::TakeIndex { phase, finding },
+                    Act::Leave => Action::LeaveIndex { phase, finding },
+                    _ => return None,
+                }
+            }
             (target, act @ (Act::Verify | Act::Repair)) => {
                 let (pipelines, tables) = match target {
                     Target::Table(pipeline, table) => (vec![pipeline.clone()], vec![table.clone()]),
                     Target::Pipeline(pipeline) => (vec![pipeline.clone()], Vec::new()),
                     // Only pipelines whose copy is complete can be compared; naming none would mean all.
-                    Target::Whole | Target::Phase(_) | Target::Session(..) => (comparable(picture), Vec::new()),
+                    Target::Whole | Target::Phase(_) | Target::Session(..) | Target::Advice(..) => {
+                        (comparable(picture), Vec::new())
+                    }
                 };
                 Action::Verify { pipelines, tables, repair: act == Act::Repair }
             }
@@ -337,7 +349,7 @@ fn fields(act: Act, target: &Target, picture: &Picture) -> Vec<Field> {
     };
     if act.is_dangerous() && picture.is_production() {
         let name = match target {
-            Target::Phase(id) => id.to_string(),
+            Target::Phase(id) | Target::Advice(id, _) => id.to_string(),
             Target::Session(_, key) => key.id.clone(),
             Target::Pipeline(_) | Target::Table(..) | Target::Whole => picture.migration.name.clone(),
         };

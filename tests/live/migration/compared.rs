@@ -1,6 +1,6 @@
 //! The same statement before and after the switch: the source's numbers are kept when traffic goes, and the target's begin then.
 
-use crate::driver::Engine;
+use crate::driver::{Engine, Home, PATIENCE};
 use crate::migration::shop::{Shop, climb};
 use crate::shown::{Watcher, repeat};
 use chrono::Utc;
@@ -30,6 +30,11 @@ fn sides(view: &View) -> Option<&SidesCompared> {
 #[ignore = "needs PostgreSQL: run tests/run"]
 async fn statements_are_compared_across_the_switch() {
     let shop = Shop::new().await;
+    // Nothing is so much slower that the watch may not begin; what is half as slow again keeps the old side from being retired.
+    let text = std::fs::read_to_string(shop.profile()).unwrap();
+    let gated = text.replace("[phases.watch]\n", "[phases.watch]\ngates = { hotspot_regression = 100.0 }\n");
+    std::fs::write(shop.profile(), format!("{gated}\n[phases.retire]\ngates = {{ hotspot_regression = 1.5 }}\n"))
+        .unwrap();
     for side in [Traffic::Source, Traffic::Target] {
         shop.sql(side, "CREATE SCHEMA stats; CREATE EXTENSION pg_stat_statements SCHEMA stats").await;
     }
@@ -57,11 +62,44 @@ async fn statements_are_compared_across_the_switch() {
             (sides.target_interval.0 > begun && pair.target.calls >= 100).then(|| (sides.clone(), pair.clone()))
         })
         .await;
+    let (compared, pair) = told;
+    assert_eq!(pair.source.calls, 150, "the source's numbers are those of before the switch");
+    assert!(compared.source_interval.1 <= compared.target_interval.0, "{compared:#?}");
+    assert!(!matches!(pair.verdict, Comparability::TooFew { .. } | Comparability::NotComparable { .. }), "{pair:#?}");
+    client.run("watch").await;
+
+    // Another engine has not seen the source before the switch, and knows it from the one before.
+    engine.down(&mut client).await;
+    let engine = Engine::start(&shop);
+    let mut client = engine.client().await;
+    let mut watcher = Watcher::open(&shop, ViewKind::HotSpots).await;
+    // The same statement on something slower under the same name.
+    let slowly = "ALTER TABLE customers RENAME TO kept;
+                  CREATE VIEW customers AS SELECT * FROM kept WHERE pg_sleep(0.00002) IS NOT NULL";
+    shop.sql(Traffic::Target, slowly).await;
+    let again = Utc::now();
+    let pair = watcher
+        .until("both sides again", |view| {
+            let sides = sides(view)?;
+            let pair = sides.comparison.both.iter().find(|pair| pair.name.starts_with("select name from shop.cust"))?;
+            (sides.target_interval.1 > again && pair.target.calls >= 100).then(|| pair.clone())
+        })
+        .await;
+    assert_eq!(pair.source.calls, 150, "{pair:#?}");
+
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    let why = loop {
+        let why = client.begin("retire").await.err().unwrap_or_default();
+        if why.contains("times as long, limit 1.5") {
+            break why;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{why}");
+    };
+    assert!(
+        why.contains("hotspot_regression: pipeline shop: ") && why.contains("select name from shop.customers"),
+        "{why}"
+    );
     done.store(true, Ordering::Relaxed);
     application.await.unwrap();
-    let (sides, pair) = told;
-    assert_eq!(pair.source.calls, 150, "the source's numbers are those of before the switch");
-    assert!(sides.source_interval.1 <= sides.target_interval.0, "{sides:#?}");
-    assert!(!matches!(pair.verdict, Comparability::TooFew { .. } | Comparability::NotComparable { .. }), "{pair:#?}");
     engine.down(&mut client).await;
 }

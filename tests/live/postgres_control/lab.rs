@@ -58,6 +58,12 @@ impl Lab {
         PgConnection::connect_with(&options).await.unwrap()
     }
 
+    /// A session of another login without a password.
+    pub async fn client_as(&self, login: &str, application: &str) -> PgConnection {
+        let options = self.server.clone().database(&self.name).username(login).password("");
+        PgConnection::connect_with(&options.application_name(application)).await.unwrap()
+    }
+
     /// The same database as another store object: another engine's view.
     pub fn another_store(&self) -> PostgresStore {
         open(&self.url)
