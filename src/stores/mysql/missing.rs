@@ -91,7 +91,10 @@ fn performance_schema_off(flavour: Flavour, id: &str, what: &str) -> Missing {
         flavour,
         id,
         what,
-        "the Performance Schema is off, which is the default of MariaDB",
+        match flavour {
+            Flavour::Mariadb => "the Performance Schema is off, which is the default of MariaDB",
+            Flavour::Mysql => "the Performance Schema was turned off in the server's configuration",
+        },
         Some("performance_schema = ON in the server's configuration file, then restart the server"),
         "a restart; memory for its tables (tens to hundreds of MB); up to 4 % of throughput with the default instruments, up to 10 % on small servers",
     )

@@ -33,6 +33,7 @@ async fn digests_count_every_execution_of_this_database(product: Product) {
     let [counter] = &of(&first)[..] else { panic!("{:#?}", first.counters) };
     assert_eq!((counter.calls, counter.rows, counter.examined), (5, Some(4), Some(20)));
     assert_eq!(counter.without_index, Some(5), "there is no index on c");
+    assert_eq!(counter.percentiles.and_then(|p| p.p99_us).is_some(), product == Product::Mysql, "{counter:?}");
     assert!(counter.total_us > 0.0 && !counter.text.contains("= 3"), "{}", counter.text);
     let mut sql = place.client().await;
     sql.run("SELECT note FROM orders WHERE c = 9").await;
