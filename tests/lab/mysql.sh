@@ -29,6 +29,7 @@ install_mysql() {
     local cache scratch key=/usr/share/keyrings/debian-archive-keyring.gpg mirror program places
     cache=$(mysql_cache)
     command -v apt-get >/dev/null && [[ -r $key ]] || return
+    # shellcheck disable=SC2016 # for apt
     mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Component: main' \
         "Release: $(. /etc/os-release && echo "${VERSION_CODENAME:-}")" | head -n 1)
     [[ $mirror ]] || return
@@ -42,22 +43,25 @@ install_mysql() {
     # What apt configures for its own cache on some machines may complain that it is not ours: that is not told, unless it is why nothing came.
     if "${apt[@]}" update >"$scratch/log" 2>&1 && "${apt[@]}" -y --download-only install mysql-server-core >>"$scratch/log" 2>&1; then
         # Programs other than the server, and what it needs neither to run nor to start, stay away: half of it is Perl and documentation.
-        (
-            set -e
-            cd "$scratch"
+        if (
+            cd "$scratch" || exit
             for package in archives/*.deb; do
-                case ${package##*/} in perl* | libperl* | libgdbm*) ;; *) dpkg-deb -x "$package" tree ;; esac
+                case ${package##*/} in perl* | libperl* | libgdbm*) ;; *) dpkg-deb -x "$package" tree || exit ;; esac
             done
             rm -rf tree/usr/share/{doc,man,locale,lintian} tree/usr/lib/*/gconv tree/usr/lib/*/perl*
             chmod -R a+rX tree
             mysql_of "$scratch/tree"
             # Made once and copied for each server, as it takes seconds; the logs as small as they can be.
             "${program[@]}" --no-defaults --initialize-insecure --user="$(id -un)" --datadir="$scratch/tree/data" "${places[@]/#/--}" \
-                --innodb-redo-log-capacity=8M --mysqlx=0 --log-error-verbosity=1
+                --innodb-redo-log-capacity=8M --mysqlx=0 --log-error-verbosity=1 || exit
             # Each server is somebody of its own: its identity and its keys are made at its first start.
             rm -f tree/data/auto.cnf tree/data/*.pem
             chmod -R a+rX tree/data
-        ) >>"$scratch/log" 2>&1 && mv "$scratch/tree" "$cache" || tail -n 20 "$scratch/log" >&2
+        ) >>"$scratch/log" 2>&1; then
+            mv "$scratch/tree" "$cache"
+        else
+            tail -n 20 "$scratch/log" >&2
+        fi
     else
         tail -n 20 "$scratch/log" >&2
     fi
@@ -68,6 +72,8 @@ install_mysql() {
 launch_mysql() {
     local program places
     mysql_of "$(mysql_cache)"
+    # Of a server that was killed: the process that nobody has waited for yet would be taken for one that uses the socket.
+    rm -f "$lab/run/$1.sock.lock"
     # Its own session: a server outlives the script that started it.
     as_server setsid -f "${program[@]}" --defaults-file="$lab/$1/my.cnf" >>"$lab/log/$1.out" 2>&1 </dev/null
     # A server that was killed takes its time to let the port go: only one with a pid file of its own is the one that listens.
