@@ -175,6 +175,16 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    #[ignore = "needs MySQL: run tests/run"]
+    async fn one_mysql_shows_more_than_the_other() {
+        for (name, shows) in [("mysql1", 1), ("mysql2", 0)] {
+            let mut session = MySqlConnection::connect(&Lab::shared().url(name)).await.unwrap();
+            let shown: i64 = sqlx::query_scalar("select @@performance_schema").fetch_one(&mut session).await.unwrap();
+            assert_eq!(shown, shows, "{name}");
+        }
+    }
+
     #[test]
     #[should_panic(expected = "only servers of its own")]
     fn a_shared_server_is_not_disturbed() {

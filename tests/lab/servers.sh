@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # Sourced by up, down and server: where the programs are, who runs them, and whether a server is alive.
 #
-# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session, maria1, maria2, mongo1, mongo2, redis1, redis2, valkey1, valkey2, pg13, pg14,
-# pg16, pg17, pg18, pgr1) and lives in a lab directory $lab:
+# Every server has a name (pg1, pg2, pgbouncer, pgbouncer-session, maria1, maria2, mysql1, mysql2, mongo1, mongo2, redis1, redis2, valkey1,
+# valkey2, pg13, pg14, pg16, pg17, pg18, pgr1) and lives in a lab directory $lab:
 #   env                   shell lines that tests and people source, mode 0600
 #   pg1/ pg2/             clusters, owned by the server user        pg1.url pg2.url  their URLs, mode 0600
 #   maria1/ maria2/       data directories with their my.cnf       maria1.url maria2.url
 #   pgbouncer*/           pgbouncer.ini and databases.ini, the latter for tests to rewrite
+#   mysql1/ mysql2/       see mysql.sh
 #   mongo* redis* valkey* see mongodb_redis.sh
 #   pg13/ to pg18/        clusters of other versions, see postgres_versions.sh
 #   pgr1/                 a replica of pg1, which streams from it
@@ -16,7 +17,7 @@
 PATH=$PATH:/usr/sbin
 
 # All servers that a lab can have, in the order in which they start.
-all_servers=(pg1 pg2 pgbouncer pgbouncer-session maria1 maria2 mongo1 mongo2 redis1 redis2 valkey1 valkey2 pg13 pg14 pg16 pg17 pg18 pgr1)
+all_servers=(pg1 pg2 pgbouncer pgbouncer-session maria1 maria2 mysql1 mysql2 mongo1 mongo2 redis1 redis2 valkey1 valkey2 pg13 pg14 pg16 pg17 pg18 pgr1)
 
 die() {
     echo "tests/lab: $*" >&2
@@ -27,6 +28,8 @@ die() {
 . "$here/mongodb_redis.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$here/valkey.sh"
+# shellcheck source-path=SCRIPTDIR
+. "$here/mysql.sh"
 # shellcheck source-path=SCRIPTDIR
 . "$here/postgres_versions.sh"
 
@@ -148,6 +151,7 @@ start_server() {
             ;;
         mongo*) launch_mongo "$1" ;;
         redis* | valkey*) launch_redis "$1" ;;
+        mysql*) launch_mysql "$1" ;;
         maria*)
             # Its own session: a server outlives the script that started it. `setsid` returns at once.
             as_server setsid -f mariadbd --defaults-file="$lab/$1/my.cnf" >>"$lab/log/$1.out" 2>&1 </dev/null

@@ -133,7 +133,7 @@ async fn a_session_of_every_engine_is_ended_and_journaled() {
     kill(&mut client, "legacy", &session).await;
     assert!(query.await.unwrap().is_err());
 
-    let maria = crate::mariadb::lab::Place::shared(1).await;
+    let maria = crate::mysql::lab::Place::shared(crate::mysql::lab::Product::MariaDb, 1).await;
     let busy = maria.client().await.runs("SELECT SLEEP(60), 4711");
     let id = busy.id.clone();
     let session = seen(&scene, "maria", |s| s.key.id == id && s.statement.contains("SLEEP")).await;

@@ -12,11 +12,11 @@ mod endings;
 #[cfg(test)]
 mod estate;
 #[cfg(test)]
-mod mariadb;
-#[cfg(test)]
 mod migration;
 #[cfg(test)]
 mod mongodb;
+#[cfg(test)]
+mod mysql;
 #[cfg(test)]
 mod planted;
 #[cfg(test)]

@@ -33,6 +33,9 @@ pub struct MyAccount {
     pub same_password_as: Option<String>,
     /// Global rights as `GRANT` spells them, sorted; `GRANT OPTION` among them.
     pub global: Vec<String>,
+    /// Databases on which some of the global rights were taken away, and which (MySQL, `partial_revokes`).
+    #[serde(default)]
+    pub restrictions: Vec<(String, Vec<String>)>,
     /// Roles whose rights it has without `SET ROLE`.
     pub default_roles: Vec<String>,
 }
@@ -57,6 +60,11 @@ impl MyAccount {
     pub fn is_built_in(&self) -> bool {
         let servers = ["mariadb.sys", "mysql.sys", "mysql.session", "mysql.infoschema", "mysql"];
         self.is_local() && (self.user == "root" || servers.contains(&self.user.as_str()))
+    }
+
+    /// A global right that was taken away on one database (MySQL, `partial_revokes`).
+    pub fn is_restricted(&self, right: &str, database: &str) -> bool {
+        self.restrictions.iter().any(|(from, rights)| from == database && rights.iter().any(|word| word == right))
     }
 
     /// No right is asked of it, in effect: it can give itself every one.
@@ -195,6 +203,11 @@ pub struct MysqlFacts {
 }
 
 impl MysqlFacts {
+    /// `_` and `%` are no wildcards in grants on a database (MySQL, `partial_revokes`).
+    pub fn are_patterns_literal(&self) -> bool {
+        self.settings.get("partial_revokes").is_some_and(|value| value == "ON")
+    }
+
     /// Accounts that somebody can log in as; roles are left out. Empty where they were not read.
     pub fn logins(&self) -> impl Iterator<Item = &MyAccount> {
         let all: &[MyAccount] = match &self.accounts {

@@ -7,9 +7,10 @@ use std::net::IpAddr;
 /// Whether and how a connection is encrypted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tls {
-    /// Plain. The default on loopback and Unix sockets, where there is no network to listen on.
+    /// Plain.
     Disabled,
-    /// Encrypted when the server offers it, without looking at its certificate; plain otherwise.
+    /// Encrypted when the server offers it, without looking at its certificate; plain otherwise. The default on loopback and Unix sockets:
+    /// there is no network to listen on, but MySQL's `caching_sha2_password` takes a password in no other way.
     Preferred,
     /// Encrypted or refused, without looking at the certificate.
     Required,
@@ -80,7 +81,7 @@ impl Address {
         if [&address.host, &address.user].iter().any(|part| part.contains('\0')) {
             return Err("the URL holds a NUL byte".to_owned());
         }
-        address.tls = tls.unwrap_or(if address.is_local() { Tls::Disabled } else { Tls::VerifyIdentity });
+        address.tls = tls.unwrap_or(if address.is_local() { Tls::Preferred } else { Tls::VerifyIdentity });
         Ok(address)
     }
 
@@ -155,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn only_local_hosts_go_without_tls() {
+    fn only_local_hosts_may_go_without_tls() {
         for url in
             ["mysql://u@127.0.0.1", "mysql://u@localhost/d", "mysql://u@[::1]/d", "mysql://u@/d?socket=/run/m.sock"]
         {
-            assert_eq!(Address::parse(url).unwrap().tls, Tls::Disabled, "{url}");
+            assert_eq!(Address::parse(url).unwrap().tls, Tls::Preferred, "{url}");
         }
         assert_eq!(Address::parse("mysql://u@10.0.0.1/d").unwrap().tls, Tls::VerifyIdentity);
         assert_eq!(Address::parse("mysql://u@10.0.0.1/d?ssl-mode=REQUIRED").unwrap().tls, Tls::Required);

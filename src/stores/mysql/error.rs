@@ -14,8 +14,8 @@ pub fn kind_of(number: u16) -> ErrorKind {
         1205 | 1213 | 3572 => ErrorKind::Contention,
         // Access denied: to a database, by password, to a command, a table, a column, for want of a privilege, as a blocked account.
         1044 | 1045 | 1095 | 1130 | 1142 | 1143 | 1227 | 1370 | 1698 | 1820 | 3118 | 4151 => ErrorKind::Denied,
-        // Unknown database, table, column, I_S table, thread.
-        1049 | 1051 | 1054 | 1109 | 1146 | 1094 => ErrorKind::NotFound,
+        // Unknown database, table, column, I_S table, thread, routine.
+        1305 | 1049 | 1051 | 1054 | 1109 | 1146 | 1094 => ErrorKind::NotFound,
         // A database, a table, the name of an index.
         1007 | 1050 | 1061 => ErrorKind::Exists,
         // Too many connections, of one account, out of memory, disk full.
@@ -43,13 +43,25 @@ pub fn from_sqlx(store: &StoreId, operation: Operation, error: &sqlx::Error) -> 
     let (kind, message) = match error {
         sqlx::Error::Database(database) => {
             let number = number(error).unwrap_or(0);
-            (kind_of(number), format!("{} (error {number})", database.message()))
+            let hint = match number {
+                // MySQL: whoever has CONNECTION_ADMIN ends all sessions but these.
+                1095 => "; sessions of accounts with SYSTEM_USER are ended only by their like",
+                _ => "",
+            };
+            (kind_of(number), format!("{} (error {number}){hint}", database.message()))
         }
         sqlx::Error::Io(io) if io.kind() == std::io::ErrorKind::TimedOut => (ErrorKind::TimedOut, io.to_string()),
         sqlx::Error::Io(io) => (ErrorKind::Unreachable, io.to_string()),
         sqlx::Error::Tls(tls) => (
             ErrorKind::Unreachable,
             format!("TLS: {tls}; the certificate is verified unless the URL has `ssl-mode=required` or less"),
+        ),
+        // The driver's only such error once a URL was read: the server asks for the password itself, and the connection is plain.
+        sqlx::Error::Configuration(_) => (
+            ErrorKind::Denied,
+            "the account's password is kept by caching_sha2_password or sha256_password, and the server takes it over TLS only: \
+             let the server offer TLS, and leave `ssl-mode=disabled` out of the URL"
+                .to_owned(),
         ),
         sqlx::Error::RowNotFound => (ErrorKind::NotFound, "the server returned no row".to_owned()),
         other => (ErrorKind::Protocol, other.to_string()),

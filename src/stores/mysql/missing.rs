@@ -91,7 +91,10 @@ fn performance_schema_off(flavour: Flavour, id: &str, what: &str) -> Missing {
         flavour,
         id,
         what,
-        "the Performance Schema is off, which is the default of MariaDB",
+        match flavour {
+            Flavour::Mariadb => "the Performance Schema is off, which is the default of MariaDB",
+            Flavour::Mysql => "the Performance Schema was turned off in the server's configuration",
+        },
         Some("performance_schema = ON in the server's configuration file, then restart the server"),
         "a restart; memory for its tables (tens to hundreds of MB); up to 4 % of throughput with the default instruments, up to 10 % on small servers",
     )
@@ -250,7 +253,7 @@ pub fn code_texts(flavour: Flavour) -> Missing {
         flavour,
         "access.code_text",
         "which tables views, routines, triggers and events work on",
-        "the view godwit_audit.code_text is not there, or the monitoring account may not read it",
+        "godwit_audit.code_text is not there, or the monitoring account may not read it",
         Some("the optional statements of `godwit grants STORE --role audit`, run by an administrator"),
         "none for the server; the account can then read the texts of all programs, with whatever stands in them; Godwit keeps the names of tables only",
     )

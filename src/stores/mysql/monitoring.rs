@@ -1,23 +1,15 @@
 //! Monitoring roles on MariaDB and MySQL.
 //!
-//! The audit role never sees a password hash. On MariaDB `SHOW GRANTS FOR` and `mysql.global_priv` would show them, so it reads a view that
-//! runs with its definer's rights and leaves them out; on MySQL it has single columns of `mysql.user`.
+//! The audit role never sees a password hash. `mysql.global_priv` and `mysql.user` (and on MariaDB `SHOW GRANTS FOR`) would show them, so it
+//! reads a view that runs with its definer's rights and leaves them out.
 
 use crate::model::monitor::{GrantStatement, MonitorRole};
 use crate::stores::mysql::capability::Flavour;
-use crate::stores::mysql::rights::accounts::MARIADB_COLUMNS;
+use crate::stores::mysql::rights::accounts::{MARIADB_COLUMNS, MYSQL_COLUMNS};
 use crate::stores::mysql::rights::code::{CODE, CODE_TEXT};
 use crate::stores::mysql::rights::surroundings::SERVERS;
 use crate::stores::mysql::store::MysqlStore;
 use crate::stores::observe::Monitoring;
-
-/// Columns of MySQL's `mysql.user` without `authentication_string`, `User_attributes` (which keeps a second password) and their like.
-const MYSQL_USER_COLUMNS: &str = "Host, User, plugin, account_locked, password_expired, password_last_changed, password_lifetime, ssl_type, \
-     max_user_connections, \
-     Select_priv, Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Reload_priv, Shutdown_priv, Process_priv, File_priv, Grant_priv, \
-     References_priv, Index_priv, Alter_priv, Show_db_priv, Super_priv, Create_tmp_table_priv, Lock_tables_priv, Execute_priv, Repl_slave_priv, \
-     Repl_client_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Create_user_priv, Event_priv, Trigger_priv, \
-     Create_tablespace_priv, Create_role_priv, Drop_role_priv";
 
 /// Makes the statements of one account.
 struct Account {
@@ -85,6 +77,24 @@ fn watch(account: &mut Account, flavour: Flavour) {
     );
 }
 
+/// Godwit asks the same questions again and again, and the server would count them among everybody's. Of the rows that match a login the most
+/// specific one holds, whatever the order in which they were written.
+fn uncounted(account: &mut Account, role: MonitorRole) {
+    let user = role.account();
+    account.add(
+        "keeps Godwit's own questions out of the statement statistics, where the Performance Schema is on; gone at the next restart, so repeat \
+         it then or put it into the server's init_file",
+        format!(
+            "INSERT INTO performance_schema.setup_actors (HOST, USER, ROLE, ENABLED, HISTORY) \
+             SELECT '%', '{user}', '%', 'NO', 'NO' FROM DUAL WHERE @@GLOBAL.performance_schema = 1"
+        ),
+        format!("DELETE FROM performance_schema.setup_actors WHERE USER = '{user}'"),
+    );
+    if let Some(last) = account.statements.last_mut() {
+        last.required = false;
+    }
+}
+
 /// A view that runs with the rights of whoever makes it, and the right to read it.
 fn view(account: &mut Account, name: &str, why: &str, select: &str) {
     account.add(
@@ -95,13 +105,28 @@ fn view(account: &mut Account, name: &str, why: &str, select: &str) {
     account.grant("reads the view, and nothing that is under it", &format!("SELECT ON godwit_audit.{name}"));
 }
 
+/// A procedure that runs with the rights of whoever makes it, and the right to call it. MySQL's `information_schema` shows what the session's
+/// own account may see even through somebody else's view; in a procedure it shows what the definer may see.
+fn procedure(account: &mut Account, name: &str, why: &str, select: &str) {
+    account.add(
+        why,
+        format!("CREATE PROCEDURE godwit_audit.{name}() READS SQL DATA SQL SECURITY DEFINER {select}"),
+        format!("DROP PROCEDURE godwit_audit.{name}"),
+    );
+    account.grant("calls it, and nothing that is under it", &format!("EXECUTE ON PROCEDURE godwit_audit.{name}"));
+}
+
 fn audit(account: &mut Account, flavour: Flavour) {
     account.add(
-        "a place for views that run with the rights of whoever makes them: an administrator does",
+        "a place for views and procedures that run with the rights of whoever makes them: an administrator does",
         "CREATE DATABASE godwit_audit".to_owned(),
         "DROP DATABASE godwit_audit".to_owned(),
     );
-    view(account, "code", "definers of views, routines, triggers and events; not their texts", CODE);
+    let program = match flavour {
+        Flavour::Mariadb => view,
+        Flavour::Mysql => procedure,
+    };
+    program(account, "code", "definers of views, routines, triggers and events; not their texts", CODE);
     view(account, "servers", "servers elsewhere that tables are on; of a password only whether there is one", SERVERS);
     match flavour {
         Flavour::Mariadb => {
@@ -119,9 +144,11 @@ fn audit(account: &mut Account, flavour: Flavour) {
             }
         }
         Flavour::Mysql => {
-            account.grant(
-                "reads accounts and global privileges, without authentication_string and User_attributes, which hold hashes",
-                &format!("SELECT ({MYSQL_USER_COLUMNS}) ON mysql.user"),
+            view(
+                account,
+                "accounts",
+                "accounts and global rights without their password hashes, which SELECT on mysql.user itself would show",
+                &format!("SELECT {MYSQL_COLUMNS} FROM mysql.user"),
             );
             let tables = [
                 "db",
@@ -141,7 +168,7 @@ fn audit(account: &mut Account, flavour: Flavour) {
             }
         }
     }
-    view(
+    program(
         account,
         "code_text",
         "OWN-09, OWN-15 and OWN-21 look at what programs work on; exposes their texts, of which Godwit keeps the names of tables",
@@ -161,13 +188,25 @@ impl Monitoring for MysqlStore {
         };
         let mut account = Account::new(role, limits);
         match role {
-            MonitorRole::Watch => watch(&mut account, flavour),
+            MonitorRole::Watch => {
+                watch(&mut account, flavour);
+                uncounted(&mut account, role);
+            }
             MonitorRole::Audit => {
                 watch(&mut account, flavour);
+                uncounted(&mut account, role);
                 audit(&mut account, flavour);
             }
             MonitorRole::Act => account.grant(
-                "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody",
+                match flavour {
+                    Flavour::Mariadb => {
+                        "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody"
+                    }
+                    Flavour::Mysql => {
+                        "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody but \
+                         accounts with SYSTEM_USER, as administrators are"
+                    }
+                },
                 match flavour {
                     Flavour::Mariadb => "PROCESS, CONNECTION ADMIN ON *.*",
                     Flavour::Mysql => "PROCESS, CONNECTION_ADMIN ON *.*",

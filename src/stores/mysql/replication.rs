@@ -36,7 +36,9 @@ fn status_spellings(server: &Capability) -> &'static [&'static str] {
 
 async fn read(reader: &mut Reader<'_>) -> Read<Replication> {
     let server = reader.server().clone();
-    let mut links: Vec<ReplicaLink> = status(reader, &server).await?.iter().map(incoming).collect();
+    let channels = status(reader, &server).await?;
+    let mut links: Vec<ReplicaLink> = channels.iter().map(incoming).collect();
+    workers(reader, &server, &channels, &mut links).await?;
     let follows = !links.is_empty();
     let followers = reader.lines(FOLLOWERS).await?;
     if !followers.is_empty() {
@@ -73,6 +75,33 @@ async fn status(reader: &mut Reader<'_>, server: &Capability) -> Read<Vec<Line>>
         }
     }
     Ok(Vec::new())
+}
+
+/// Workers that failed, with what they say: of several that apply, the coordinator's error only says that one failed.
+const FAILED_WORKERS: &str = "SELECT CHANNEL_NAME AS channel, WORKER_ID AS worker, LAST_ERROR_NUMBER AS number, LAST_ERROR_MESSAGE AS message
+   FROM performance_schema.replication_applier_status_by_worker WHERE LAST_ERROR_NUMBER <> 0 ORDER BY CHANNEL_NAME, WORKER_ID LIMIT 20";
+
+/// Adds what failed workers say to the links that stand still; they are asked only then.
+async fn workers(
+    reader: &mut Reader<'_>,
+    server: &Capability,
+    channels: &[Line],
+    links: &mut [ReplicaLink],
+) -> Read<()> {
+    if server.flavour != Flavour::Mysql || links.iter().all(|link| link.error.is_none()) {
+        return Ok(());
+    }
+    let rows = reader.lines_if("replication.workers", FAILED_WORKERS).await?.unwrap_or_default();
+    for (channel, link) in channels.iter().zip(links) {
+        let of_channel = rows.iter().filter(|row| row.text("channel") == channel.text("channel_name"));
+        if let Some(error) = &mut link.error {
+            for row in of_channel {
+                let (worker, number, message) = (row.text("worker"), row.text("number"), row.text("message"));
+                error.push_str(&format!("; worker {worker}, error {number}: {message}"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A value under its newer or its older name.

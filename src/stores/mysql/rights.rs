@@ -23,14 +23,20 @@ use crate::stores::observe::AccessFacts;
 use async_trait::async_trait;
 
 /// Databases that are the server's or Godwit's own.
-const NOT_OURS: &str = "('mysql', 'sys', 'performance_schema', 'information_schema', 'godwit_audit')";
+const NOT_OURS: [&str; 5] = ["mysql", "sys", "performance_schema", "information_schema", "godwit_audit"];
 
 /// The condition on a column with a database's name: not the server's own, and the store's if its URL names one.
 fn ours(reader: &Reader<'_>, column: &str) -> String {
+    let others = format!("{column} NOT IN ('{}')", NOT_OURS.join("', '"));
     match reader.scope() {
-        Some(database) => format!("{column} NOT IN {NOT_OURS} AND {column} = {}", literal(&database)),
-        None => format!("{column} NOT IN {NOT_OURS}"),
+        Some(database) => format!("{others} AND {column} = {}", literal(&database)),
+        None => others,
     }
+}
+
+/// The same of a name that was read.
+fn is_ours(database: &str, scope: Option<&str>) -> bool {
+    !NOT_OURS.contains(&database) && scope.is_none_or(|scope| scope == database)
 }
 
 /// Notes what could not be read, and says so in the facts as well.

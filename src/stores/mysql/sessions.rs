@@ -68,13 +68,9 @@ async fn read(reader: &mut Reader<'_>) -> Read<Activity> {
     let server = reader.server().clone();
     let rows = reader.lines(sessions_sql(&server)).await?;
     let flavour = server.flavour;
-    let transactions: Vec<Transaction> = reader
-        .lines_or(|| missing::process(flavour), TRANSACTIONS)
-        .await?
-        .unwrap_or_default()
-        .iter()
-        .map(transaction)
-        .collect();
+    let told = reader.lines_or(|| missing::process(flavour), TRANSACTIONS).await?;
+    let transactions_told = told.is_some();
+    let transactions: Vec<Transaction> = told.unwrap_or_default().iter().map(transaction).collect();
     programs(reader, &server, &rows).await?;
     let mut activity =
         Activity { limit: server.variable("max_connections").and_then(|n| n.parse().ok()), ..Activity::default() };
@@ -86,7 +82,9 @@ async fn read(reader: &mut Reader<'_>) -> Read<Activity> {
     activity.sessions.sort_by_key(|s| (s.transaction_since.is_none(), s.transaction_since, s.key.clone()));
     let row_waits = reader.lines(ROW_WAITS).await?.first().and_then(|line| line.number("value")).unwrap_or(0);
     // The gate: what tells of row locks is asked only when somebody waits for one.
-    if row_waits > 0 || transactions.iter().any(|t| t.waits) {
+    if row_waits > 0 && !transactions_told {
+        reader.lacks(missing::row_locks_slow(flavour));
+    } else if row_waits > 0 || transactions.iter().any(|t| t.waits) {
         activity.waits = locks::row_edges(reader, &transactions, &activity.sessions).await?;
     }
     let held = metadata(reader, &server).await?;

@@ -64,6 +64,7 @@ fn a_key_means_two_things_in_one_context_only_when_they_exclude_each_other() {
                 let excluding = [
                     (Intent::Act(Act::Pause), Intent::Act(Act::Resume)),
                     (Intent::Act(Act::PausePipeline), Intent::Act(Act::ResumePipeline)),
+                    (Intent::Act(Act::Take), Intent::Act(Act::Leave)),
                     (Intent::Freeze, Intent::Thaw),
                 ];
                 assert!(excluding.contains(&pair), "{} means {pair:?}", key.name());

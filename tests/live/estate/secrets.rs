@@ -16,7 +16,7 @@ const PASSWORD: &str = "watch-hush-5513";
 const PLANTED: [&str; 3] = ["planted-password-9917", "planted-value-3306", "planted-row-6379"];
 
 /// The servers with logins; the lab's second MongoDB has none.
-const SERVERS: [(&str, &str); 4] = [STORES[0], STORES[1], ("mongodb", "mongo1"), STORES[3]];
+const SERVERS: [(&str, &str); 5] = [STORES[0], STORES[1], STORES[2], ("mongodb", "mongo1"), STORES[4]];
 
 /// The printed statements of a role, required and optional, with the password put in.
 async fn printed(scene: &Scene, store: &str, role: &str) -> Vec<String> {
@@ -39,6 +39,7 @@ async fn printed(scene: &Scene, store: &str, role: &str) -> Vec<String> {
 struct Admin {
     postgres: PgConnection,
     mariadb: MySqlConnection,
+    mysql: MySqlConnection,
     mongodb: mongodb::Client,
     redis: redis::aio::MultiplexedConnection,
 }
@@ -49,6 +50,7 @@ impl Admin {
         Self {
             postgres: PgConnection::connect(&lab.url("pg1")).await.unwrap(),
             mariadb: MySqlConnection::connect(&mariadb).await.unwrap(),
+            mysql: MySqlConnection::connect(&lab.url("mysql1")).await.unwrap(),
             mongodb: admin_of(&lab.url("mongo1")).await,
             redis: redis::Client::open(lab.url("redis1")).unwrap().get_multiplexed_async_connection().await.unwrap(),
         }
@@ -59,11 +61,11 @@ impl Admin {
             "postgres" => {
                 self.postgres.execute(AssertSqlSafe(statement.to_owned())).await.map(|_| ()).map_err(|e| e.to_string())
             }
-            "mariadb" => sqlx::raw_sql(AssertSqlSafe(statement.to_owned()))
-                .execute(&mut self.mariadb)
-                .await
-                .map(|_| ())
-                .map_err(|e| e.to_string()),
+            "mariadb" | "mysql" => {
+                let session = if store == "mysql" { &mut self.mysql } else { &mut self.mariadb };
+                let run = sqlx::raw_sql(AssertSqlSafe(statement.to_owned())).execute(session).await;
+                run.map(|_| ()).map_err(|e| e.to_string())
+            }
             "mongodb" => run_printed(&self.mongodb, statement).await.map(|_| ()).map_err(|e| e.to_string()),
             _ => self.redis(statement).await.map(|_| ()).map_err(|e| e.to_string()),
         };
@@ -99,6 +101,7 @@ impl Admin {
             format!("INSERT INTO shop.cards VALUES ('{row}')"),
         ] {
             self.run("mariadb", &sql).await;
+            self.run("mysql", &sql).await;
         }
         let server = self.mongodb.database("admin");
         server.run_command(doc! { "createUser": "victim", "pwd": password, "roles": [] }).await.unwrap();
@@ -116,8 +119,10 @@ impl Admin {
         secrets.extend(sqlx::query_scalar::<_, String>(hashes).fetch_all(&mut self.postgres).await.unwrap());
         let hashes =
             "SELECT CAST(authentication_string AS CHAR) FROM mysql.user WHERE LENGTH(authentication_string) > 20";
-        let rows = sqlx::raw_sql(hashes).fetch_all(&mut self.mariadb).await.unwrap();
-        secrets.extend(rows.iter().map(|row| row.get::<String, _>(0)));
+        for session in [&mut self.mariadb, &mut self.mysql] {
+            let rows = sqlx::raw_sql(hashes).fetch_all(session).await.unwrap();
+            secrets.extend(rows.iter().map(|row| row.get::<String, _>(0)));
+        }
         let users =
             server.run_command(doc! { "usersInfo": { "forAllDBs": true }, "showCredentials": true }).await.unwrap();
         secrets.extend(keys(&serde_json::to_value(&users).unwrap()));
@@ -190,10 +195,13 @@ async fn with_role(role: &str) {
     let sleeping = tokio::spawn(async move { busy.execute("SELECT SLEEP(600)").await.map(|_| ()) });
     for statement in [format!("SELECT count(*) FROM cards WHERE n = '{value}'")] {
         admin.run("postgres", &statement).await;
-        admin.run("mariadb", &statement.replace("cards", "shop.cards")).await;
+        for store in ["mariadb", "mysql"] {
+            admin.run(store, &statement.replace("cards", "shop.cards")).await;
+        }
     }
     admin.run("postgres", "SELECT 1").await;
     admin.run("mariadb", "SELECT 1").await;
+    admin.run("mysql", "SELECT 1").await;
 
     let mut engine = scene.engine();
     let mut watcher = Watcher::new(&scene).await;
@@ -226,6 +234,7 @@ async fn with_role(role: &str) {
         &["log"],
         &["assess", "postgres"],
         &["assess", "mariadb"],
+        &["assess", "mysql"],
         &["assess", "mongodb"],
         &["assess", "redis"],
     ] {
@@ -256,13 +265,13 @@ async fn with_role(role: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL, MariaDB, MongoDB, Redis: run tests/run"]
+#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis: run tests/run"]
 async fn the_watch_account_reads_everything_and_tells_no_secret() {
     with_role("watch").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL, MariaDB, MongoDB, Redis: run tests/run"]
+#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis: run tests/run"]
 async fn the_audit_account_reads_everything_and_tells_no_secret() {
     with_role("audit").await;
 }

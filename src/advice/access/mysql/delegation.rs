@@ -40,7 +40,11 @@ pub fn roles(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
         let (name, role) = (account(&member.user, &member.host), account(&member.role, &member.role_host));
         failures.push(
             Failure::new(format!("{name} in {role}"), format!("{name} gives the role {role} to others")).mended(
-                format!("REVOKE ADMIN OPTION FOR {role} FROM {name}"),
+                match facts.is_mariadb {
+                    true => format!("REVOKE ADMIN OPTION FOR {role} FROM {name}"),
+                    // MySQL takes the option only with the role.
+                    false => format!("REVOKE {role} FROM {name}; GRANT {role} TO {name}"),
+                },
                 format!("GRANT {role} TO {name} WITH ADMIN OPTION"),
             ),
         );

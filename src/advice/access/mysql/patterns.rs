@@ -15,6 +15,9 @@ pub fn wildcards(case: &Case<'_>, facts: &MysqlFacts) -> Judgement {
         Readable::Read(grants) => grants,
         Readable::Hidden(why) => return Judgement::hidden(why),
     };
+    if facts.are_patterns_literal() {
+        return Judgement::absent("partial_revokes is on: `_` and `%` are letters in grants");
+    }
     let mut failures = Vec::new();
     for grant in grants {
         let MyScope::Database(pattern) = &grant.scope else { continue };

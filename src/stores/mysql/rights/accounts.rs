@@ -7,6 +7,7 @@ use crate::stores::mysql::capability::Flavour;
 use crate::stores::mysql::line::Line;
 use crate::stores::mysql::missing;
 use crate::stores::mysql::watch::Reader;
+use crate::stores::sanitise::clean;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What is read of `mysql.global_priv`, by the audit's view or, with a superuser, directly: of a password whether it is empty or impossible,
@@ -23,6 +24,15 @@ pub const MARIADB_COLUMNS: &str = "Host AS host, User AS user, \
      COALESCE(JSON_VALUE(Priv, '$.account_locked'), 0) AS account_locked, COALESCE(JSON_VALUE(Priv, '$.is_role'), 0) AS is_role, \
      JSON_VALUE(Priv, '$.default_role') AS default_role, JSON_VALUE(Priv, '$.max_user_connections') AS max_user_connections, \
      JSON_VALUE(Priv, '$.password_lifetime') AS password_lifetime, JSON_VALUE(Priv, '$.password_last_changed') AS password_last_changed";
+
+/// What is read of MySQL's `mysql.user`, by the audit's view or, with a superuser, directly: of the hash whether there is one, and of
+/// `User_attributes`, which keeps a second hash, what was taken away of global rights on single databases.
+pub const MYSQL_COLUMNS: &str = "Host AS host, User AS user, plugin, account_locked, password_lifetime, ssl_type, max_user_connections, \
+     COALESCE(authentication_string, '') = '' AS empty_password, JSON_EXTRACT(User_attributes, '$.Restrictions') AS restrictions, \
+     Select_priv, Insert_priv, Update_priv, Delete_priv, Create_priv, Drop_priv, Reload_priv, Shutdown_priv, Process_priv, File_priv, Grant_priv, \
+     References_priv, Index_priv, Alter_priv, Show_db_priv, Super_priv, Create_tmp_table_priv, Lock_tables_priv, Execute_priv, Repl_slave_priv, \
+     Repl_client_priv, Create_view_priv, Show_view_priv, Create_routine_priv, Alter_routine_priv, Create_user_priv, Event_priv, Trigger_priv, \
+     Create_tablespace_priv, Create_role_priv, Drop_role_priv";
 
 /// Global rights of MariaDB by their bit.
 const BITS: [&str; 39] = [
@@ -123,15 +133,37 @@ pub async fn read(reader: &mut Reader<'_>) -> Read<Readable<Vec<MyAccount>>> {
 
 async fn mariadb(reader: &mut Reader<'_>) -> Read<Readable<Vec<MyAccount>>> {
     let direct = format!("SELECT {MARIADB_COLUMNS} FROM mysql.global_priv");
-    let mut rows = reader.lines_if("access.accounts.view", "SELECT * FROM godwit_audit.accounts").await?;
-    if rows.is_none() {
-        rows = reader.lines_if("access.accounts.table", direct).await?;
-    }
-    let Some(rows) = rows else { return Ok(hidden(reader, no_accounts(Flavour::Mariadb))) };
+    let Some(rows) = by_view_or(reader, direct).await? else {
+        return Ok(hidden(reader, no_accounts(Flavour::Mariadb)));
+    };
     let mut accounts: Vec<MyAccount> = rows.iter().map(of_mariadb).collect();
     accounts.sort();
     Ok(Readable::Read(accounts))
 }
+
+/// The audit's view, else what is under it.
+async fn by_view_or(reader: &mut Reader<'_>, direct: String) -> Read<Option<Vec<Line>>> {
+    match reader.lines_if("access.accounts.view", "SELECT * FROM godwit_audit.accounts").await? {
+        Some(rows) => Ok(Some(rows)),
+        None => reader.lines_if("access.accounts.table", direct).await,
+    }
+}
+
+/// Databases with the global rights that were taken away on them, of `[{"Database": "d", "Privileges": ["SELECT"]}]`.
+fn restrictions(row: &Line) -> Vec<(String, Vec<String>)> {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Restriction {
+        database: String,
+        privileges: Vec<String>,
+    }
+    let listed: Vec<Restriction> =
+        row.raw("restrictions").and_then(|list| serde_json::from_str(list).ok()).unwrap_or_default();
+    listed.into_iter().map(|one| (clean(&one.database), one.privileges)).collect()
+}
+
+/// Plugins of MySQL that ask for no password: an empty one lets nobody in.
+const WITHOUT_PASSWORDS: [&str; 3] = ["auth_socket", "mysql_no_login", "auth_pam"];
 
 fn no_accounts(flavour: Flavour) -> crate::model::observation::Missing {
     let what = "accounts and their rights";
@@ -167,19 +199,16 @@ pub fn of_mariadb(row: &Line) -> MyAccount {
         password_lifetime_days: row.number("password_lifetime"),
         max_connections: Some(row.number("max_user_connections").unwrap_or(0)),
         same_password_as: row.some("same_password_as"),
+        restrictions: Vec::new(),
         global,
         default_roles: row.some("default_role").into_iter().collect(),
     }
 }
 
 async fn mysql(reader: &mut Reader<'_>) -> Read<Readable<Vec<MyAccount>>> {
-    let columns: Vec<&str> = COLUMNS.iter().map(|(column, _)| *column).collect();
-    let users = format!(
-        "SELECT Host, User, plugin, account_locked, password_lifetime, ssl_type, max_user_connections, {} FROM mysql.user",
-        columns.join(", ")
-    );
-    let Some(users) = reader.lines_or(|| no_accounts(Flavour::Mysql), users).await? else {
-        return Ok(Readable::Hidden(no_accounts(Flavour::Mysql).why));
+    let direct = format!("SELECT {MYSQL_COLUMNS} FROM mysql.user");
+    let Some(users) = by_view_or(reader, direct).await? else {
+        return Ok(hidden(reader, no_accounts(Flavour::Mysql)));
     };
     let more = [
         ("global_grants", "SELECT USER, HOST, PRIV, WITH_GRANT_OPTION FROM mysql.global_grants"),
@@ -225,7 +254,10 @@ pub fn of_mysql(users: &[Line], dynamic: &[Line], defaults: &[Line], edges: &[Li
             host: key.1,
             plugin: row.text("plugin"),
             alternatives: Vec::new(),
-            lacks_password: None,
+            lacks_password: row
+                .raw("empty_password")
+                .map(|empty| empty == "1" && !WITHOUT_PASSWORDS.contains(&row.text("plugin").as_str())),
+            restrictions: restrictions(row),
             is_locked,
             requires_tls: row.some("ssl_type").is_some(),
             password_lifetime_days: row.number("password_lifetime"),

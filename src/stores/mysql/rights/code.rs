@@ -3,10 +3,11 @@
 //! Invariant: no text of a program leaves this file: it is reduced to the names of tables.
 
 use super::surroundings::Table;
-use super::{Read, hidden, ours};
+use super::{Read, hidden, is_ours, ours};
 use crate::model::access::mysql::{MyCode, MysqlFacts};
 use crate::model::access::object::{Link, LinkKind};
 use crate::model::access::postgres::Readable;
+use crate::stores::mysql::capability::Flavour;
 use crate::stores::mysql::line::Line;
 use crate::stores::mysql::missing;
 use crate::stores::mysql::statement_words::names;
@@ -32,11 +33,16 @@ pub struct Code {
     pub without_text: Option<String>,
 }
 
-/// Reads a view of the audit's; where it is not there and the account may see everything (it reads hashes too), what is under it.
+/// Reads what the audit's view, on MySQL its procedure, shows; where it is not there and the account may see everything (it reads hashes too), what is under it.
 async fn rows(reader: &mut Reader<'_>, view: &str, select: &str) -> Read<Option<Vec<Line>>> {
     let condition = ours(reader, "c.db");
-    let through = format!("SELECT c.* FROM godwit_audit.{view} c WHERE {condition}");
-    if let Some(rows) = reader.lines_if(&format!("access.{view}.view"), through).await? {
+    let through = match reader.server().flavour {
+        Flavour::Mariadb => format!("SELECT c.* FROM godwit_audit.{view} c WHERE {condition}"),
+        Flavour::Mysql => format!("CALL godwit_audit.{view}()"),
+    };
+    if let Some(mut rows) = reader.lines_if(&format!("access.{view}.view"), through).await? {
+        let scope = reader.scope();
+        rows.retain(|row| is_ours(&row.text("db"), scope.as_deref()));
         return Ok(Some(rows));
     }
     // Information_schema shows each account only what it has rights on, without a word: only who reads everything is asked directly.
@@ -55,7 +61,7 @@ async fn rows(reader: &mut Reader<'_>, view: &str, select: &str) -> Read<Option<
 pub async fn read(reader: &mut Reader<'_>, tables: &[Table]) -> Read<Code> {
     let flavour = reader.server().flavour;
     let Some(listed) = rows(reader, "code", CODE).await? else {
-        let why = "the view godwit_audit.code is not there, or the monitoring account may not read it";
+        let why = "godwit_audit.code is not there, or the monitoring account may not read it";
         let lacks = missing::access(flavour, "code", "definers of views, routines, triggers and events", why);
         return Ok(Code { listed: hidden(reader, lacks), without_text: Some(why.to_owned()) });
     };

@@ -6,7 +6,9 @@
 
 use super::surroundings::Table;
 use crate::model::access::login::{Login, Membership};
-use crate::model::access::mysql::{MyAccount, MyGrant, MyScope, MysqlFacts, account, first_wildcard, ident, matches};
+use crate::model::access::mysql::{
+    MyAccount, MyGrant, MyScope, MysqlFacts, account, escaped, first_wildcard, ident, matches,
+};
 use crate::model::access::object::{Object, ObjectKind};
 use crate::model::access::postgres::Readable;
 use crate::model::access::right::{EffectiveRight, EntryEnd, Right, RightPath};
@@ -130,10 +132,14 @@ fn of_holder(
         });
     };
     for group in groups {
-        for word in &holder.global {
+        for word in holder.global.iter().filter(|word| !holder.is_restricted(word, group.database)) {
             add(group, word, "*.*", &[]);
         }
-        let matching = |grant: &&&MyGrant| matches!(&grant.scope, MyScope::Database(p) if matches(p, group.database));
+        let is_of = |pattern: &str| match facts.are_patterns_literal() {
+            true => pattern == group.database || pattern == escaped(group.database),
+            false => matches(pattern, group.database),
+        };
+        let matching = |grant: &&&MyGrant| matches!(&grant.scope, MyScope::Database(p) if is_of(p));
         let rank = |grant: &MyGrant| match &grant.scope {
             MyScope::Database(pattern) => first_wildcard(pattern).unwrap_or(usize::MAX),
             MyScope::Table(..) | MyScope::Columns(..) | MyScope::Routine(..) => 0,

@@ -1,6 +1,6 @@
 //! Making an index: it carries its maker, is refused under a taken name, waits no longer than it may, and is found while it is being built.
 
-use crate::mariadb::lab::Place;
+use crate::mysql::lab::{Place, Product, each_product};
 use godwit::advice::dialect::Dialect;
 use godwit::advice::indexes::definition::{self, Wanted};
 use godwit::advice::indexes::shape::plain;
@@ -18,15 +18,14 @@ fn build(place: &Place, name: &str) -> IndexBuild {
     let table = format!("{}.orders", place.database);
     let parts = [plain("note")];
     let wanted = Wanted { table: &table, name, parts: &parts, include: &[], predicate: "", unique: false };
-    definition::build(Dialect::MariaDb, &wanted).unwrap()
+    definition::build(place.product.either(Dialect::MariaDb, Dialect::MySql), &wanted).unwrap()
 }
 
 const PATIENCE: Option<Duration> = Some(Duration::from_secs(1));
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn an_index_is_made_known_as_its_makers_and_removed() {
-    let mut place = Place::shared(1).await;
+each_product!(an_index_is_made_known_as_its_makers_and_removed);
+async fn an_index_is_made_known_as_its_makers_and_removed(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.sql.run("CREATE TABLE orders(id int PRIMARY KEY, note varchar(40))").await;
     let (store, order, maker) = (place.store(), build(&place, "orders_note_idx"), maker(&place));
     assert_eq!(store.index_standing(&order, &maker).await.unwrap(), None);
@@ -46,10 +45,9 @@ async fn an_index_is_made_known_as_its_makers_and_removed() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_build_behind_an_open_transaction_gives_up_and_lets_the_queue_go() {
-    let mut place = Place::shared(1).await;
+each_product!(a_build_behind_an_open_transaction_gives_up_and_lets_the_queue_go);
+async fn a_build_behind_an_open_transaction_gives_up_and_lets_the_queue_go(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.sql.run("CREATE TABLE orders(id int PRIMARY KEY, note varchar(40))").await;
     let mut open = place.client().await;
     open.run("START TRANSACTION").await;
@@ -63,10 +61,9 @@ async fn a_build_behind_an_open_transaction_gives_up_and_lets_the_queue_go() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_build_under_way_is_found_by_its_maker() {
-    let mut place = Place::shared(1).await;
+each_product!(a_build_under_way_is_found_by_its_maker);
+async fn a_build_under_way_is_found_by_its_maker(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.sql.run("CREATE TABLE orders(id int PRIMARY KEY, note varchar(40))").await;
     let mut open = place.client().await;
     open.run("START TRANSACTION").await;

@@ -1,15 +1,14 @@
 //! Lock trees: row locks, metadata locks with their queue, and the whole server's.
 
-use super::lab::{Place, edge, look_until, pairs, session, sorted};
+use super::lab::{Place, Product, each_product, edge, look_until, pairs, session, sorted};
 use crate::lab::Lab;
 use godwit::model::lock::tree;
 use godwit::model::session::{Blocking, SessionState};
 use sqlx::Connection;
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn row_locks_with_an_idle_blocker_and_a_queue() {
-    let mut place = Place::shared(1).await;
+each_product!(row_locks_with_an_idle_blocker_and_a_queue);
+async fn row_locks_with_an_idle_blocker_and_a_queue(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let store = place.store();
     let mut holder = place.client().await;
@@ -24,7 +23,8 @@ async fn row_locks_with_an_idle_blocker_and_a_queue() {
     assert_eq!(session(&seen, &holder.id).state, SessionState::IdleInTransaction, "the blocker does nothing");
     assert_eq!(session(&seen, &third.id).state, SessionState::Waiting);
     let held = edge(&seen, &third.id, &holder.id);
-    assert_eq!((held.how, held.wanted.as_str(), held.held.as_str()), (Blocking::Holds, "X", "X"));
+    let mode = product.either("X", "X,REC_NOT_GAP");
+    assert_eq!((held.how, held.wanted.as_str(), held.held.as_str()), (Blocking::Holds, mode, mode));
     assert_eq!(held.object, format!("row of {}.orders by PRIMARY", place.database));
     assert_eq!(edge(&seen, &third.id, &second.id).how, Blocking::QueuedAhead);
     let root = tree(&seen.waits).into_iter().find(|node| node.depth == 0 && node.blocks >= 2).expect("one root");
@@ -35,10 +35,9 @@ async fn row_locks_with_an_idle_blocker_and_a_queue() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn another_row_and_a_reader_are_not_accused() {
-    let mut place = Place::shared(1).await;
+each_product!(another_row_and_a_reader_are_not_accused);
+async fn another_row_and_a_reader_are_not_accused(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let store = place.store();
     let (mut holder, mut other, mut reader) = (place.client().await, place.client().await, place.client().await);
@@ -86,10 +85,9 @@ async fn definition_behind_a_reader(place: &mut Place) {
     look_until(&store, "the end", |a| pairs(a, &[]).is_empty()).await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_definition_behind_a_reader_by_the_performance_schema() {
-    let mut place = Place::shared(1).await;
+each_product!(a_definition_behind_a_reader_by_the_performance_schema);
+async fn a_definition_behind_a_reader_by_the_performance_schema(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     definition_behind_a_reader(&mut place).await;
     place.finish().await;
 }
@@ -98,15 +96,14 @@ async fn a_definition_behind_a_reader_by_the_performance_schema() {
 #[ignore = "needs MariaDB: run tests/run"]
 async fn a_definition_behind_a_reader_by_the_plugin() {
     let lab = Lab::private(&["maria2"]);
-    let mut place = Place::on(&lab, 2).await;
+    let mut place = Place::on(Product::MariaDb, &lab, 2).await;
     place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
     definition_behind_a_reader(&mut place).await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn row_locks_and_metadata_locks_are_one_tree() {
-    let mut place = Place::shared(1).await;
+each_product!(row_locks_and_metadata_locks_are_one_tree);
+async fn row_locks_and_metadata_locks_are_one_tree(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let store = place.store();
     let mut holder = place.client().await;
@@ -144,20 +141,22 @@ async fn locks_of_names_and_of_the_server(place: &mut Place) {
     waiter.ended().await.1.unwrap();
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn names_and_the_whole_server_by_both_sources() {
-    let lab = Lab::private(&["maria1", "maria2"]);
-    locks_of_names_and_of_the_server(&mut Place::on(&lab, 1).await).await;
-    let mut place = Place::on(&lab, 2).await;
-    place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
-    locks_of_names_and_of_the_server(&mut place).await;
+each_product!(names_and_the_whole_server_by_every_source);
+async fn names_and_the_whole_server_by_every_source(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    locks_of_names_and_of_the_server(&mut Place::on(product, &lab, 1).await).await;
+    // MySQL has no second source.
+    if product == Product::MariaDb {
+        let lab = Lab::private(&[product.server(2)]);
+        let mut place = Place::on(product, &lab, 2).await;
+        place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
+        locks_of_names_and_of_the_server(&mut place).await;
+    }
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn without_a_source_the_queue_is_seen_and_the_holder_is_unknown() {
-    let mut place = Place::shared(2).await;
+each_product!(without_a_source_the_queue_is_seen_and_the_holder_is_unknown);
+async fn without_a_source_the_queue_is_seen_and_the_holder_is_unknown(product: Product) {
+    let mut place = Place::shared(product, 2).await;
     place.with_orders().await;
     let store = place.store();
     let mut reader = place.client().await;
@@ -173,10 +172,9 @@ async fn without_a_source_the_queue_is_seen_and_the_holder_is_unknown() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_prepared_transaction_blocks_without_a_session() {
-    let mut place = Place::shared(1).await;
+each_product!(a_prepared_transaction_blocks_without_a_session);
+async fn a_prepared_transaction_blocks_without_a_session(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let store = place.store();
     let name = place.database.clone();
@@ -220,12 +218,15 @@ async fn a_table_that_is_locked_by_name(place: &mut Place) {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn tables_locked_by_name_by_both_sources() {
-    let lab = Lab::private(&["maria1", "maria2"]);
-    a_table_that_is_locked_by_name(&mut Place::on(&lab, 1).await).await;
-    let mut place = Place::on(&lab, 2).await;
-    place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
-    a_table_that_is_locked_by_name(&mut place).await;
+each_product!(tables_locked_by_name_by_every_source);
+async fn tables_locked_by_name_by_every_source(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    a_table_that_is_locked_by_name(&mut Place::on(product, &lab, 1).await).await;
+    // MySQL has no second source.
+    if product == Product::MariaDb {
+        let lab = Lab::private(&[product.server(2)]);
+        let mut place = Place::on(product, &lab, 2).await;
+        place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
+        a_table_that_is_locked_by_name(&mut place).await;
+    }
 }

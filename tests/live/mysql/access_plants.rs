@@ -1,11 +1,12 @@
-//! Defects of MariaDB. The accounts of services are `orders_app`, `billing_app` and `stock_app`, all `@'10.1.%'`; `loose` is nobody's.
+//! Defects of MariaDB and MySQL, in MariaDB's words; what MySQL says otherwise is at the end. The accounts of services are `orders_app`, `billing_app` and `stock_app`, all `@'10.1.%'`; `loose` is nobody's.
 
+use super::lab::Product;
 use crate::planted::{Plant, plant};
 
 const NOTHING: &str = "DO 1";
 
-/// All of them.
-pub const PLANTS: &[Plant] = &[
+/// All of MariaDB's.
+const PLANTS: &[Plant] = &[
     plant(
         "MY-01",
         "'loose'@'10.1.%'",
@@ -298,3 +299,63 @@ pub const ELSEWHERE: &[(&str, &str)] = &[
     ("OWN-24", "it needs an administrator's session: judged on altered facts"),
     ("OWN-25", "it compares two stores"),
 ];
+
+/// The same of MySQL alone.
+pub const ELSEWHERE_MYSQL: &[(&str, &str)] = &[
+    ("MY-13", "the server knows no password without salt any more: judged on altered facts"),
+    ("MY-25", "no auditing plugin comes with it: judged on altered facts"),
+    ("OWN-10", "MySQL has no sequences"),
+    ("OWN-19", "hashes have salt, so that nothing tells two alike passwords"),
+];
+
+/// What MySQL plants in the place of MariaDB's of the same rule.
+const MYSQL_PLANTS: &[Plant] = &[
+    plant(
+        "MY-12",
+        "'open'@'10.1.%'",
+        "CREATE USER shut@'10.1.%' ACCOUNT LOCK; CREATE USER closed@'10.1.%' IDENTIFIED BY 'geheim-9942' REQUIRE SSL",
+        "CREATE USER open@'10.1.%' REQUIRE SSL",
+        "DROP USER open@'10.1.%'; DROP USER closed@'10.1.%'; DROP USER shut@'10.1.%'",
+    ),
+    plant(
+        "MY-23",
+        "default_password_lifetime",
+        NOTHING,
+        "SET GLOBAL default_password_lifetime = 0",
+        "SET GLOBAL default_password_lifetime = 365",
+    ),
+];
+
+/// The defects of a product.
+pub fn plants(product: Product) -> Vec<&'static Plant> {
+    let is_own = |plant: &&Plant| {
+        MYSQL_PLANTS.iter().any(|own| own.rule == plant.rule)
+            || ELSEWHERE_MYSQL.iter().any(|(rule, _)| *rule == plant.rule)
+    };
+    match product {
+        Product::MariaDb => PLANTS.iter().collect(),
+        Product::Mysql => PLANTS.iter().filter(|plant| !is_own(plant)).chain(MYSQL_PLANTS).collect(),
+    }
+}
+
+/// What the finding is about: a role of MySQL has a host.
+pub fn subject(product: Product, plant: &Plant) -> &'static str {
+    match (product, plant.rule) {
+        (Product::Mysql, "MY-22") => "'loose'@'10.1.%' in 'idle'@'%'",
+        _ => plant.subject,
+    }
+}
+
+/// A statement of MariaDB's in a product's words.
+pub fn in_words_of(product: Product, statement: &str) -> String {
+    match product {
+        Product::MariaDb => statement.to_owned(),
+        Product::Mysql => {
+            let statement = statement.replace("BINLOG ADMIN", "BINLOG_ADMIN");
+            match statement.split_once("IDENTIFIED VIA ed25519 USING PASSWORD(") {
+                Some((before, rest)) => format!("{before}IDENTIFIED BY {}", rest.replacen(')', "", 1)),
+                None => statement,
+            }
+        }
+    }
+}

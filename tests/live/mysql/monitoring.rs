@@ -1,6 +1,6 @@
 //! The monitoring roles: everything works with the printed statements and nothing more.
 
-use super::lab::{Client, Place, look_until, session};
+use super::lab::{Client, Place, Product, each_product, look_until, session};
 use crate::lab::Lab;
 use godwit::model::monitor::{GrantStatement, MonitorRole};
 use godwit::model::session::Ending;
@@ -11,6 +11,14 @@ use godwit::stores::{Inventory, Probe};
 use sqlx::AssertSqlSafe;
 
 const PASSWORD: &str = "correct horse";
+
+/// What only a restart can turn on, and on MySQL nothing stands in for.
+const WITHOUT_PERFORMANCE_SCHEMA: [&str; 4] = [
+    "mysql.locks.metadata",
+    "mysql.sessions.performance_schema",
+    "mysql.statements.performance_schema",
+    "mysql.indexes.use",
+];
 
 async fn make(place: &Place, grants: &[GrantStatement]) {
     let mut admin = Client::connect(&place.url, "").await;
@@ -36,32 +44,36 @@ async fn everything(store: &MysqlStore) -> (String, Vec<String>) {
     (text, missing)
 }
 
-/// Hashes as the server keeps them: `*` and 40 hex digits, of this password and of any other.
+/// Hashes as the server keeps them, of this password and of any other: `*` and 40 hex digits on MariaDB, `$A$` with salt on MySQL.
 async fn hashes(place: &Place) -> Vec<String> {
     let mut admin = Client::connect(&place.url, "").await;
     let sql = "SELECT authentication_string FROM mysql.user WHERE LENGTH(authentication_string) > 20";
     let found: Vec<String> = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_all(&mut admin.session).await.unwrap();
-    assert!(found.iter().any(|hash| hash.starts_with('*')), "{found:?}");
+    let begins = place.product.either("*", "$A$");
+    assert!(found.iter().any(|hash| hash.starts_with(begins)), "{found:?}");
     found
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn the_watch_role_sees_everything_and_no_row() {
+each_product!(the_watch_role_sees_everything_and_no_row);
+async fn the_watch_role_sees_everything_and_no_row(product: Product) {
     for number in [1, 2] {
-        let lab = Lab::private(&[if number == 1 { "maria1" } else { "maria2" }]);
-        let mut place = Place::on(&lab, number).await;
+        let lab = Lab::private(&[product.server(number)]);
+        let mut place = Place::on(product, &lab, number).await;
         place.with_orders().await;
         let grants = place.store().grants(MonitorRole::Watch);
         make(&place, &grants).await;
         let store = login(&place, MonitorRole::Watch);
         if number == 2 {
-            place.sql.run("SET GLOBAL userstat = ON, GLOBAL slow_query_log = ON, GLOBAL log_output = 'TABLE'").await;
-            place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
+            place.sql.run("SET GLOBAL slow_query_log = ON, GLOBAL log_output = 'TABLE'").await;
+            if product == Product::MariaDb {
+                place.sql.run("SET GLOBAL userstat = ON").await;
+                place.sql.run("INSTALL SONAME 'metadata_lock_info'").await;
+            }
         }
         let (text, missing) = everything(&store).await;
         match number {
             1 => assert_eq!(missing, [""; 0]),
+            2 if product == Product::Mysql => assert_eq!(missing, WITHOUT_PERFORMANCE_SCHEMA),
             // What only a restart can turn on.
             _ => assert_eq!(missing, ["mariadb.sessions.performance_schema", "mariadb.statements.performance_schema"]),
         }
@@ -74,16 +86,24 @@ async fn the_watch_role_sees_everything_and_no_row() {
         let orders = tables.iter().find(|table| table.name.name == "orders").expect("it is listed");
         assert_eq!(store.has_rows(&orders.name).await.unwrap_err().kind, ErrorKind::Denied, "no row is readable");
         // It sees other logins' statements and cannot stop them.
-        let busy = place.client().await.runs("SELECT SLEEP(60)");
+        place.sql.run("CREATE USER 'app'@'%' IDENTIFIED BY 'x'").await;
+        let (_, rest) = place.url.split_once('@').unwrap();
+        let busy = Client::connect(&format!("mysql://app:x@{rest}"), "").await.runs("SELECT SLEEP(60)");
         let seen = look_until(&store, "the statement", |activity| {
             activity.sessions.iter().any(|s| s.key.id == busy.id && s.statement.contains("SLEEP"))
         })
         .await;
         let key = session(&seen, &busy.id).key.clone();
         assert_eq!(store.end(&key, Ending::Kill).await.unwrap_err().kind, ErrorKind::Denied);
-        // The acting role can.
+        // The acting role can; on MySQL not those of an administrator.
         make(&place, &place.store().grants(MonitorRole::Act)).await;
         let acting = login(&place, MonitorRole::Act);
+        if product == Product::Mysql {
+            let administrators =
+                look_until(&store, "it", |a| a.sessions.iter().any(|s| s.key.id == place.sql.id)).await;
+            let refused = acting.end(&session(&administrators, &place.sql.id).key, Ending::Kill).await.unwrap_err();
+            assert!(refused.kind == ErrorKind::Denied && refused.to_string().contains("SYSTEM_USER"), "{refused}");
+        }
         acting.end(&key, Ending::Cancel).await.unwrap();
         let _ = busy.ended().await;
         // What was made goes by the printed way back, in reverse order.
@@ -94,17 +114,16 @@ async fn the_watch_role_sees_everything_and_no_row() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn the_optional_rights_are_optional() {
-    let lab = Lab::private(&["maria1"]);
-    let mut place = Place::on(&lab, 1).await;
+each_product!(the_optional_rights_are_optional);
+async fn the_optional_rights_are_optional(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let mut place = Place::on(product, &lab, 1).await;
     place.with_orders().await;
     let required: Vec<_> =
         place.store().grants(MonitorRole::Watch).into_iter().filter(|grant| grant.required).collect();
     make(&place, &required).await;
     let (text, missing) = everything(&login(&place, MonitorRole::Watch)).await;
-    assert_eq!(missing, ["mariadb.indexes.sizes"]);
+    assert_eq!(missing, product.ids(&["mariadb.indexes.sizes"]));
     assert!(text.contains("orders"));
 }
 
@@ -121,7 +140,7 @@ struct Seen {
 #[ignore = "needs MariaDB: run tests/run"]
 async fn the_audit_role_reads_grants_and_no_hash() {
     let lab = Lab::private(&["maria1"]);
-    let mut place = Place::on(&lab, 1).await;
+    let mut place = Place::on(Product::MariaDb, &lab, 1).await;
     place.sql.run("CREATE USER 'empty'@'%'").await;
     place
         .sql
@@ -163,6 +182,52 @@ async fn the_audit_role_reads_grants_and_no_hash() {
         "SELECT Priv FROM mysql.global_priv",
         "SELECT authentication_string FROM mysql.user",
         "SHOW GRANTS FOR 'empty'@'%'",
+    ] {
+        assert!(audit.attempt(sql).await.is_err(), "{sql} must be refused");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs MySQL: run tests/run"]
+async fn the_audit_role_reads_grants_and_no_hash_of_mysql() {
+    let lab = Lab::private(&["mysql1"]);
+    let mut place = Place::on(Product::Mysql, &lab, 1).await;
+    place.sql.run("CREATE USER 'second'@'%' IDENTIFIED BY 'one'").await;
+    // It keeps two hashes, the older one in User_attributes.
+    place.sql.run("ALTER USER 'second'@'%' IDENTIFIED BY 'two' RETAIN CURRENT PASSWORD").await;
+    make(&place, &place.store().grants(MonitorRole::Audit)).await;
+    let (_, rest) = place.url.split_once('@').unwrap();
+    let url = format!("mysql://godwit_audit:{}@{rest}", PASSWORD.replace(' ', "%20"));
+    let mut audit = Client::connect(&url, "").await;
+    let secrets = hashes(&place).await;
+    for table in [
+        "mysql.db",
+        "mysql.tables_priv",
+        "mysql.columns_priv",
+        "mysql.procs_priv",
+        "mysql.role_edges",
+        "mysql.default_roles",
+        "mysql.global_grants",
+        "mysql.proxies_priv",
+    ] {
+        let rows =
+            sqlx::raw_sql(AssertSqlSafe(format!("SELECT * FROM {table}"))).fetch_all(&mut audit.session).await.unwrap();
+        let text = format!("{rows:?}");
+        assert!(secrets.iter().all(|hash| !text.contains(hash)), "{table} shows a hash");
+    }
+    let text = format!(
+        "{:?}",
+        sqlx::raw_sql("SELECT * FROM godwit_audit.accounts").fetch_all(&mut audit.session).await.unwrap()
+    );
+    assert!(secrets.iter().all(|hash| !text.contains(hash)), "the view shows a hash");
+    for sql in [
+        "SELECT Host FROM mysql.user",
+        "SELECT authentication_string FROM mysql.user",
+        "SELECT User_attributes FROM mysql.user",
+        "SELECT * FROM mysql.user",
+        "SELECT * FROM mysql.password_history",
+        "SHOW CREATE USER 'second'@'%'",
+        "SHOW GRANTS FOR 'second'@'%'",
     ] {
         assert!(audit.attempt(sql).await.is_err(), "{sql} must be refused");
     }

@@ -1,6 +1,6 @@
 //! Hot spots of digests: an interval, with what was examined for nothing.
 
-use super::lab::Place;
+use super::lab::{Place, Product, each_product};
 use godwit::advice::dialect::Dialect;
 use godwit::advice::hotspots::fingerprint::Operations;
 use godwit::advice::ownership::Ownership;
@@ -15,16 +15,16 @@ fn find(told: &StoreHotSpots) -> Option<&HotSpot> {
     told.spots.spots.iter().find(|spot| spot.canonical == "select note from orders.orders where c = ?")
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn digests_of_the_interval_are_told_under_the_logical_name() {
-    let mut place = Place::shared(1).await;
+each_product!(digests_of_the_interval_are_told_under_the_logical_name);
+async fn digests_of_the_interval_are_told_under_the_logical_name(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let store = place.store();
     let service = ServiceId::from("orders");
     let map = Ownership::default().table(&format!("{}.orders", place.database), "orders.orders", Some(&service));
     let operations = Operations::default();
-    let (mut tally, sampling) = (Tally::new(Dialect::MariaDb, &map, &operations), Sampling::default());
+    let (mut tally, sampling) =
+        (Tally::new(product.either(Dialect::MariaDb, Dialect::MySql), &map, &operations), Sampling::default());
     for id in 0..5 {
         place.sql.run(&format!("SELECT note FROM orders WHERE c = {id}")).await;
     }

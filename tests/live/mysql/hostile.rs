@@ -1,16 +1,15 @@
 //! What a server may do to whoever looks: huge texts, escape sequences in names, refusals.
 
-use super::lab::{Client, Place, look_until, session};
+use super::lab::{Client, Place, Product, each_product, look_until, session};
 use crate::lab::Lab;
 use godwit::model::session::Ending;
 use godwit::stores::error::ErrorKind;
 use godwit::stores::observe::{IndexStats, Sessions, StatementStats};
 use std::time::Instant;
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_statement_of_ten_megabytes_is_cut_by_the_server() {
-    let place = Place::shared(1).await;
+each_product!(a_statement_of_ten_megabytes_is_cut_by_the_server);
+async fn a_statement_of_ten_megabytes_is_cut_by_the_server(product: Product) {
+    let place = Place::shared(product, 1).await;
     let store = place.store();
     let huge = format!("SELECT SLEEP(60), LENGTH('{}')", "x".repeat(10 << 20));
     let busy = place.client().await.runs(&huge);
@@ -28,10 +27,9 @@ async fn a_statement_of_ten_megabytes_is_cut_by_the_server() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn names_with_escape_sequences_are_cleaned_everywhere() {
-    let mut place = Place::shared(1).await;
+each_product!(names_with_escape_sequences_are_cleaned_everywhere);
+async fn names_with_escape_sequences_are_cleaned_everywhere(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.sql.run("CREATE TABLE `a\u{1b}[2Jb\u{202e}` (`c\u{1b}]0;x\u{7}` int PRIMARY KEY, KEY `i\u{9b}31m` (`c\u{1b}]0;x\u{7}`))").await;
     place.sql.run("SELECT * FROM `a\u{1b}[2Jb\u{202e}`").await;
     let store = place.store();
@@ -48,11 +46,10 @@ async fn names_with_escape_sequences_are_cleaned_everywhere() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_wrong_password_and_a_full_server_are_told_apart() {
-    let lab = Lab::private(&["maria2"]);
-    let mut place = Place::on(&lab, 2).await;
+each_product!(a_wrong_password_and_a_full_server_are_told_apart);
+async fn a_wrong_password_and_a_full_server_are_told_apart(product: Product) {
+    let lab = Lab::private(&[product.server(2)]);
+    let mut place = Place::on(product, &lab, 2).await;
     place.sql.run("CREATE USER 'plain'@'%' IDENTIFIED BY 'right'").await;
     let error = place.store_as("plain", "wrong-and-secret").activity().await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Denied, "{error}");
@@ -61,7 +58,7 @@ async fn a_wrong_password_and_a_full_server_are_told_apart() {
     let (_, rest) = place.url.split_once('@').unwrap();
     let mut held = Vec::new();
     for _ in 0..8 {
-        held.push(Client::connect(&format!("mariadb://plain:right@{rest}"), "").await);
+        held.push(Client::connect(&format!("mysql://plain:right@{rest}"), "").await);
     }
     let store = place.store_as("plain", "right");
     held.push(place.client().await);

@@ -1,6 +1,6 @@
 //! Sessions and how they are stopped.
 
-use super::lab::{Place, look_until, session};
+use super::lab::{Place, Product, each_product, look_until, session};
 use crate::lab::Lab;
 use godwit::model::session::{Activity, Ending, SessionKey, SessionKind, SessionState};
 use godwit::stores::error::ErrorKind;
@@ -9,10 +9,9 @@ use godwit::stores::observe::Sessions;
 use godwit::stores::{OpenOptions, Probe, Store};
 use std::time::Duration;
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn sessions_are_seen_in_their_states() {
-    let mut place = Place::shared(1).await;
+each_product!(sessions_are_seen_in_their_states);
+async fn sessions_are_seen_in_their_states(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let (idle, mut open) = (place.client().await, place.client().await);
     open.run("BEGIN").await;
@@ -43,10 +42,9 @@ async fn sessions_are_seen_in_their_states() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn cancelling_ends_the_statement_and_killing_the_session() {
-    let place = Place::shared(1).await;
+each_product!(cancelling_ends_the_statement_and_killing_the_session);
+async fn cancelling_ends_the_statement_and_killing_the_session(product: Product) {
+    let place = Place::shared(product, 1).await;
     let store = place.store();
     let runs = |activity: &Activity, id: &str| {
         activity.sessions.iter().any(|s| s.key.id == id && s.statement.contains("SLEEP"))
@@ -70,10 +68,9 @@ async fn cancelling_ends_the_statement_and_killing_the_session() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn another_bearer_of_the_number_is_left_alone() {
-    let place = Place::shared(1).await;
+each_product!(another_bearer_of_the_number_is_left_alone);
+async fn another_bearer_of_the_number_is_left_alone(product: Product) {
+    let place = Place::shared(product, 1).await;
     let store = place.store();
     let mut client = place.client().await;
     let seen = look_until(&store, "it", |activity| activity.sessions.iter().any(|s| s.key.id == client.id)).await;
@@ -92,14 +89,13 @@ async fn another_bearer_of_the_number_is_left_alone() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn facts_and_tables_are_read() {
-    let mut place = Place::shared(1).await;
+each_product!(facts_and_tables_are_read);
+async fn facts_and_tables_are_read(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     place.with_orders().await;
     let store = place.store();
     let facts = store.facts().await.unwrap();
-    assert!(facts.version.contains("MariaDB"), "{}", facts.version);
+    assert_eq!(facts.version.contains("MariaDB"), product == Product::MariaDb, "{}", facts.version);
     assert!(facts.identity.ends_with(&format!("database {}", place.database)), "{}", facts.identity);
     assert!(facts.clock_difference_ms.abs() < 2_000, "{}", facts.clock_difference_ms);
     let tables = store.inventory().tables().await.unwrap();
@@ -110,29 +106,28 @@ async fn facts_and_tables_are_read() {
     place.finish().await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_server_that_is_frozen_killed_or_restarted() {
-    let lab = Lab::private(&["maria1"]);
-    let place = Place::on(&lab, 1).await;
+each_product!(a_server_that_is_frozen_killed_or_restarted);
+async fn a_server_that_is_frozen_killed_or_restarted(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let place = Place::on(product, &lab, 1).await;
     let (_, rest) = place.url.split_once("://").unwrap();
     let options = OpenOptions {
         id: "lab".into(),
         statement_timeout: Duration::from_millis(500),
         connect_timeout: Duration::from_secs(2),
     };
-    let url = format!("mariadb://{rest}");
-    let store = MysqlStore::open(options, "mariadb", &url).unwrap();
+    let url = format!("{}://{rest}", product.word());
+    let store = MysqlStore::open(options, product.word(), &url).unwrap();
     let before = Sessions::activity(&store).await.unwrap();
-    lab.server("pause", "maria1");
+    lab.server("pause", product.server(1));
     let error = Sessions::activity(&store).await.unwrap_err();
     assert!(matches!(error.kind, ErrorKind::TimedOut | ErrorKind::Unreachable), "{error}");
-    lab.server("continue", "maria1");
+    lab.server("continue", product.server(1));
     Sessions::activity(&store).await.unwrap();
-    lab.server("kill", "maria1");
+    lab.server("kill", product.server(1));
     let error = Sessions::activity(&store).await.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unreachable, "{error}");
-    lab.server("start", "maria1");
+    lab.server("start", product.server(1));
     let after = Sessions::activity(&store).await.unwrap();
     assert!(after.cost.statements > 0 && after.at > before.at);
 }

@@ -1,6 +1,6 @@
 //! What looking costs.
 
-use super::lab::Place;
+use super::lab::{Place, Product, each_product};
 use crate::lab::Lab;
 use godwit::stores::observe::Sessions;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use std::time::Duration;
 async fn one_look_at_two_hundred_sessions() {
     let lab = Lab::private(&["maria1", "maria2"]);
     for number in [1, 2] {
-        let mut place = Place::on(&lab, number).await;
+        let mut place = Place::on(Product::MariaDb, &lab, number).await;
         place.sql.run("SET GLOBAL max_connections = 400").await;
         let mut clients = Vec::new();
         for _ in 0..200 {
@@ -30,10 +30,9 @@ async fn one_look_at_two_hundred_sessions() {
     }
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_look_is_a_handful_of_statements() {
-    let place = Place::shared(1).await;
+each_product!(a_look_is_a_handful_of_statements);
+async fn a_look_is_a_handful_of_statements(product: Product) {
+    let place = Place::shared(product, 1).await;
     let store = place.store();
     store.activity().await.unwrap();
     let steady = store.activity().await.unwrap();

@@ -1,6 +1,6 @@
 //! The catalogue of indexes with their use.
 
-use super::lab::Place;
+use super::lab::{Place, Product, each_product};
 use crate::lab::Lab;
 use godwit::model::index::{Index, Indexes};
 use godwit::model::lag::Reading;
@@ -8,9 +8,10 @@ use godwit::model::what_if::Parameters;
 use godwit::stores::error::ErrorKind;
 use godwit::stores::observe::IndexStats;
 
+/// `HIDDEN` is the product's word for an index that the planner does not see.
 const TABLES: [&str; 2] = [
     "CREATE TABLE parent (id int PRIMARY KEY, number int, mail varchar(200) NOT NULL, note text, UNIQUE uq_number (number),
-        KEY by_mail (mail(10), number), KEY hidden (number, mail) IGNORED, FULLTEXT words (note)) ENGINE = InnoDB",
+        KEY by_mail (mail(10), number), KEY hidden (number, mail) HIDDEN, FULLTEXT words (note)) ENGINE = InnoDB",
     "CREATE TABLE child (id int PRIMARY KEY, parent int, CONSTRAINT of_parent FOREIGN KEY (parent) REFERENCES parent (id) ON DELETE CASCADE)",
 ];
 
@@ -20,15 +21,15 @@ fn named<'a>(read: &'a Indexes, name: &str) -> &'a Index {
 
 async fn filled(place: &mut Place) {
     for sql in TABLES {
-        place.sql.run(sql).await;
+        place.sql.run(&sql.replace("HIDDEN", place.product.either("IGNORED", "INVISIBLE"))).await;
     }
-    place.sql.run("INSERT INTO parent SELECT seq, seq, CONCAT('m', seq), 'note' FROM seq_1_to_200").await;
+    let rows = "WITH RECURSIVE seq AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM seq WHERE n < 200) SELECT n, n, CONCAT('m', n), 'note' FROM seq";
+    place.sql.run(&format!("INSERT INTO parent {rows}")).await;
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn definitions_and_counters_of_the_performance_schema() {
-    let mut place = Place::shared(1).await;
+each_product!(definitions_and_counters_of_the_performance_schema);
+async fn definitions_and_counters_of_the_performance_schema(product: Product) {
+    let mut place = Place::shared(product, 1).await;
     filled(&mut place).await;
     place.sql.run("SELECT COUNT(note) FROM parent").await;
     place.sql.run("SELECT note FROM parent WHERE number = 7").await;
@@ -75,7 +76,7 @@ async fn definitions_and_counters_of_the_performance_schema() {
 #[ignore = "needs MariaDB: run tests/run"]
 async fn userstat_counts_where_the_performance_schema_is_off() {
     let lab = Lab::private(&["maria2"]);
-    let mut place = Place::on(&lab, 2).await;
+    let mut place = Place::on(Product::MariaDb, &lab, 2).await;
     filled(&mut place).await;
     let store = place.store();
     let none = store.indexes().await.unwrap();

@@ -1,4 +1,4 @@
-//! Looking at a real MariaDB.
+//! Looking at a real MariaDB and a real MySQL: one source, what differs is told by `lab::Product`.
 
 mod access;
 mod access_plants;

@@ -17,8 +17,72 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 static COUNTER: AtomicU32 = AtomicU32::new(0);
 
+/// Which of the two products a test runs on. What differs between them stands in the tests as a match on it, in one place each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Product {
+    /// MariaDB: maria1 has the Performance Schema, maria2 is as it comes.
+    MariaDb,
+    /// MySQL: mysql1 is as it comes, mysql2 has no Performance Schema.
+    Mysql,
+}
+
+impl Product {
+    /// The lab's name of server 1 or 2.
+    pub fn server(self, number: u8) -> &'static str {
+        match (self, number) {
+            (Self::MariaDb, 1) => "maria1",
+            (Self::MariaDb, _) => "maria2",
+            (Self::Mysql, 1) => "mysql1",
+            (Self::Mysql, _) => "mysql2",
+        }
+    }
+
+    /// The engine's word in a profile and in front of ids.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::MariaDb => "mariadb",
+            Self::Mysql => "mysql",
+        }
+    }
+
+    /// Ids of what is missing, which are written with MariaDB's word, with this product's.
+    pub fn ids(self, ids: &[&str]) -> Vec<String> {
+        ids.iter().map(|id| id.replacen("mariadb.", &format!("{}.", self.word()), 1)).collect()
+    }
+
+    /// What is written differently.
+    pub fn either<T>(self, mariadb: T, mysql: T) -> T {
+        match self {
+            Self::MariaDb => mariadb,
+            Self::Mysql => mysql,
+        }
+    }
+}
+
+/// Two tests of one function: on MariaDB and on MySQL.
+macro_rules! each_product {
+    ($name:ident) => {
+        mod $name {
+            #[tokio::test]
+            #[ignore = "needs MariaDB: run tests/run"]
+            async fn on_mariadb() {
+                super::$name($crate::mysql::lab::Product::MariaDb).await;
+            }
+
+            #[tokio::test]
+            #[ignore = "needs MySQL: run tests/run"]
+            async fn on_mysql() {
+                super::$name($crate::mysql::lab::Product::Mysql).await;
+            }
+        }
+    };
+}
+pub(crate) use each_product;
+
 /// A server with an empty database.
 pub struct Place {
+    /// Whose server it is.
+    pub product: Product,
     /// URL of the superuser, without a database.
     pub url: String,
     /// The database.
@@ -36,18 +100,18 @@ pub struct Client {
 
 impl Place {
     /// On the shared server 1 or 2.
-    pub async fn shared(number: u8) -> Self {
-        Self::on(&Lab::shared(), number).await
+    pub async fn shared(product: Product, number: u8) -> Self {
+        Self::on(product, &Lab::shared(), number).await
     }
 
     /// On a server of some lab.
-    pub async fn on(lab: &Lab, number: u8) -> Self {
-        let url = lab.mariadb(number);
+    pub async fn on(product: Product, lab: &Lab, number: u8) -> Self {
+        let url = lab.url(product.server(number));
         let database = format!("godwit_{}_{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
         let mut admin = Client::connect(&url, "").await;
         admin.run(&format!("CREATE DATABASE {database}")).await;
         let sql = Client::connect(&url, &database).await;
-        Self { url, database, sql }
+        Self { product, url, database, sql }
     }
 
     /// Another session in the database.
@@ -63,7 +127,7 @@ impl Place {
     /// The store of the whole server, as `login` sees it.
     pub fn store_as(&self, login: &str, password: &str) -> MysqlStore {
         let (_, place) = self.url.split_once('@').unwrap();
-        open(&format!("mariadb://{login}:{password}@{place}"))
+        open(&format!("{}://{login}:{password}@{place}", self.product.word()))
     }
 
     /// Orders with four rows.
@@ -127,14 +191,15 @@ impl Waiting {
     }
 }
 
-/// Opens a store.
+/// Opens a store of the engine that the URL names.
 pub fn open(url: &str) -> MysqlStore {
     let options = OpenOptions {
         id: "lab".into(),
         statement_timeout: Duration::from_secs(20),
         connect_timeout: Duration::from_secs(5),
     };
-    MysqlStore::open(options, "mariadb", url).unwrap()
+    let engine = if url.starts_with("mysql://") { "mysql" } else { "mariadb" };
+    MysqlStore::open(options, engine, url).unwrap()
 }
 
 /// Looks until it shows what is waited for.

@@ -1,6 +1,6 @@
 //! Every state in which something cannot be seen has its sentence, and its statement helps.
 
-use super::lab::{Client, Place, look_until, pairs};
+use super::lab::{Client, Place, Product, each_product, look_until, pairs};
 use crate::lab::Lab;
 use godwit::model::observation::Missing;
 use godwit::stores::mysql::store::MysqlStore;
@@ -18,29 +18,26 @@ fn ids(missing: &[Missing]) -> Vec<&str> {
     missing.iter().map(|missing| missing.id.as_str()).collect()
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn an_account_without_any_right_is_told_what_each_right_shows() {
-    let lab = Lab::private(&["maria1"]);
-    let mut place = Place::on(&lab, 1).await;
+each_product!(an_account_without_any_right_is_told_what_each_right_shows);
+async fn an_account_without_any_right_is_told_what_each_right_shows(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let mut place = Place::on(product, &lab, 1).await;
     place.with_orders().await;
     place.sql.run("CREATE USER 'godwit_watch'@'%' IDENTIFIED BY 'x'").await;
     let lacking = missing(&place.store_as("godwit_watch", "x")).await;
-    assert_eq!(
-        ids(&lacking),
-        [
-            "mariadb.locks.metadata",
-            "mariadb.sessions.process",
-            "mariadb.sessions.right",
-            "mariadb.replication.binary_logs",
-            "mariadb.replication.status",
-            "mariadb.statements.right",
-            "mariadb.statements.slow_log",
-            "mariadb.indexes.catalogue",
-            "mariadb.indexes.sizes",
-            "mariadb.indexes.use",
-        ]
-    );
+    let expected = [
+        "mariadb.locks.metadata",
+        "mariadb.sessions.process",
+        "mariadb.sessions.right",
+        "mariadb.replication.binary_logs",
+        "mariadb.replication.status",
+        "mariadb.statements.right",
+        "mariadb.statements.slow_log",
+        "mariadb.indexes.catalogue",
+        "mariadb.indexes.sizes",
+        "mariadb.indexes.use",
+    ];
+    assert_eq!(ids(&lacking), product.ids(&expected));
     for missing in &lacking {
         assert!(!missing.what.is_empty() && !missing.why.is_empty() && !missing.price.is_empty(), "{missing:?}");
     }
@@ -54,23 +51,22 @@ async fn an_account_without_any_right_is_told_what_each_right_shows() {
     assert_eq!(missing(&place.store_as("godwit_watch", "x")).await, []);
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn a_server_as_it_comes_lacks_what_is_off() {
-    let lab = Lab::private(&["maria2"]);
-    let mut place = Place::on(&lab, 2).await;
+each_product!(a_server_as_it_comes_lacks_what_is_off);
+async fn a_server_as_it_comes_lacks_what_is_off(product: Product) {
+    let lab = Lab::private(&[product.server(2)]);
+    let mut place = Place::on(product, &lab, 2).await;
     place.with_orders().await;
     let store = place.store();
     let lacking = missing(&store).await;
     assert_eq!(
         ids(&lacking),
-        [
+        product.ids(&[
             "mariadb.locks.metadata",
             "mariadb.sessions.performance_schema",
             "mariadb.statements.performance_schema",
             "mariadb.statements.slow_log",
             "mariadb.indexes.use",
-        ]
+        ])
     );
     for statement in lacking.iter().filter_map(|missing| missing.enable.as_deref()).filter(|s| !s.contains("restart")) {
         let mut admin = Client::connect(&place.url, "").await;
@@ -79,37 +75,38 @@ async fn a_server_as_it_comes_lacks_what_is_off() {
         }
     }
     let left = missing(&place.store()).await;
-    assert_eq!(ids(&left), ["mariadb.sessions.performance_schema", "mariadb.statements.performance_schema"]);
+    // What only a restart can turn on.
+    let restart = ["mariadb.sessions.performance_schema", "mariadb.statements.performance_schema"];
+    let of_mysql = [&["mariadb.locks.metadata"], &restart[..], &["mariadb.indexes.use"]].concat();
+    assert_eq!(ids(&left), product.ids(&product.either(restart.to_vec(), of_mysql)));
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn the_consumer_of_digests_can_be_off() {
-    let lab = Lab::private(&["maria1"]);
-    let mut place = Place::on(&lab, 1).await;
+each_product!(the_consumer_of_digests_can_be_off);
+async fn the_consumer_of_digests_can_be_off(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let mut place = Place::on(product, &lab, 1).await;
     place
         .sql
         .run("UPDATE performance_schema.setup_consumers SET ENABLED = 'NO' WHERE NAME = 'statements_digest'")
         .await;
     let store = place.store();
     let lacking = store.statements().await.unwrap();
-    assert_eq!(ids(&lacking.missing), ["mariadb.statements.consumer", "mariadb.statements.slow_log"]);
+    assert_eq!(ids(&lacking.missing), product.ids(&["mariadb.statements.consumer", "mariadb.statements.slow_log"]));
     place.sql.run(lacking.missing[0].enable.as_deref().unwrap()).await;
     assert!(store.statements().await.unwrap().value.is_some());
 }
 
-#[tokio::test]
-#[ignore = "needs MariaDB: run tests/run"]
-async fn waits_without_the_right_are_not_hidden() {
-    let lab = Lab::private(&["maria1"]);
-    let mut place = Place::on(&lab, 1).await;
+each_product!(waits_without_the_right_are_not_hidden);
+async fn waits_without_the_right_are_not_hidden(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let mut place = Place::on(product, &lab, 1).await;
     place.with_orders().await;
     place.sql.run("CREATE USER 'app'@'%' IDENTIFIED BY 'x'").await;
     let grant = format!("GRANT SELECT ON {}.* TO 'app'@'%'", place.database);
     place.sql.run(&grant).await;
     let store = place.store_as("app", "x");
     let (_, rest) = place.url.split_once('@').unwrap();
-    let url = format!("mariadb://app:x@{rest}");
+    let url = format!("{}://app:x@{rest}", product.word());
     let mut holder = place.client().await;
     holder.run("LOCK TABLES orders WRITE").await;
     let waiter = Client::connect(&url, &place.database).await.runs("SELECT * FROM orders");
@@ -125,7 +122,7 @@ async fn waits_without_the_right_are_not_hidden() {
     let waiter = Client::connect(&url, &place.database).await.runs("UPDATE orders SET c = 8 WHERE id = 1");
     crate::lab::wait_until(super::lab::PATIENCE, || async {
         let read = place.store_as("app", "x").activity().await.unwrap();
-        ids(&read.missing).contains(&"mariadb.locks.row_waits")
+        read.missing.iter().any(|missing| missing.id == product.ids(&["mariadb.locks.row_waits"])[0])
     })
     .await;
     holder.run("ROLLBACK").await;
