@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Longest wait for anything; only a hang reaches it.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Asks again until it holds; the last sentence is the failure's.
 pub async fn poll(what: &str, mut holds: impl AsyncFnMut() -> Result<(), String>) {

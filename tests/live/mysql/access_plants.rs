@@ -320,7 +320,7 @@ const MYSQL_PLANTS: &[Plant] = &[
     plant(
         "MY-23",
         "default_password_lifetime",
-        NOTHING,
+        "SET GLOBAL default_password_lifetime = 1",
         "SET GLOBAL default_password_lifetime = 0",
         "SET GLOBAL default_password_lifetime = 365",
     ),
