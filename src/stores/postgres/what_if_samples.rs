@@ -175,9 +175,8 @@ fn block(statement: &str, types: &[String], parameters: &Parameters) -> String {
     let names: Vec<String> = (1..=types.len()).map(|number| format!("p{number}")).collect();
     let explain = literal(&format!("EXPLAIN (FORMAT JSON) {statement}"));
     // Names of the statement are looked up in public, ours never: somebody else may make functions there.
-    format!(
-        "DO $godwit_what_if$
-         DECLARE
+    let body = format!(
+        "DECLARE
              {declared}
              told jsonb; answers jsonb := '[]'; common text[]; freqs float8[]; bounds text[]; nulls float8; kind text; kinds float8;
              commons int; parts int; place int; share float8; part float8;
@@ -201,10 +200,12 @@ fn block(statement: &str, types: &[String], parameters: &Parameters) -> String {
              END LOOP;
              PERFORM set_config('godwit.what_if', answers::text, true);
              PERFORM pg_catalog.set_config('search_path', 'public, pg_catalog', true);
-         END $godwit_what_if$",
+         END",
         assigned = assignments(parameters),
         names = names.join(", "),
-    )
+    );
+    // A quoted body: names in somebody's statement may hold any dollar tag.
+    format!("DO {}", literal(&body))
 }
 
 #[cfg(test)]
@@ -233,6 +234,21 @@ mod tests {
         assert!(of(vec![place(1, "a", ParameterRole::High)]).contains("p1 := bounds[1 + round((ARRAY[0.9, 0.5, 0.25]"));
         let two = of(vec![place(1, "a", ParameterRole::High), place(2, "b", ParameterRole::High)]);
         assert_eq!(two.matches("0.5]::float8[])[sample] *").count(), 2, "each column leaves its part: {two}");
+    }
+
+    #[test]
+    fn a_statement_cannot_end_the_block_that_asks_about_it() {
+        let statement = r#"SELECT 1 AS "$godwit$; $$ it's \'; DROP TABLE t; --""#;
+        let sent = block(statement, &[], &Parameters::default());
+        // The string after DO ends where the text ends, and not before: inside, quotes and backslashes come in pairs.
+        let mut inside = sent.strip_prefix("DO  E'").unwrap().chars();
+        while let Some(c) = inside.next() {
+            if c == '\'' || c == '\\' {
+                let next = inside.next();
+                assert!(next == Some(c) || (c == '\'' && next.is_none()), "{sent}");
+            }
+        }
+        assert!(sent.ends_with("END'"), "{sent}");
     }
 
     #[test]
