@@ -344,7 +344,7 @@ pub struct IndexesArgs {
     /// Take such a decision back, as long as nothing was built.
     #[arg(long, value_name = "FINDING", conflicts_with = "watch")]
     pub leave: Option<String>,
-    /// The phase that builds it. Default: the first tune or watch phase that is not finished.
+    /// The phase that builds it. Default: the first tune or watch phase whose plan is not made; to leave, the one that took it.
     #[arg(long, value_name = "PHASE")]
     pub phase: Option<String>,
     /// How.

@@ -55,6 +55,11 @@ impl PhaseRecord {
         self.steps.iter().filter(|s| matches!(s.status, StepStatus::Intended | StepStatus::Undoing))
     }
 
+    /// What it builds of a finding of the index advice.
+    pub fn index_taken(&self, finding: &FindingName) -> Option<&IndexOrder> {
+        self.indexes.iter().find(|order| finding.is_of(&order.rule, &order.store, &order.subject))
+    }
+
     /// True once the building of an index that it took has begun, and was not undone.
     pub fn has_begun(&self, order: &IndexOrder) -> bool {
         self.step(&order.step()).is_some_and(|step| step.status != StepStatus::Undone)
@@ -169,10 +174,7 @@ impl Migration {
 
     /// The phase that took a finding of the index advice, with what it builds.
     pub fn index_taken(&self, finding: &FindingName) -> Option<(&PhaseRecord, &IndexOrder)> {
-        self.phases.iter().find_map(|phase| {
-            let fits = |order: &&IndexOrder| finding.is_of(&order.rule, &order.store, &order.subject);
-            Some((phase, phase.indexes.iter().find(fits)?))
-        })
+        self.phases.iter().find_map(|phase| Some((phase, phase.index_taken(finding)?)))
     }
 
     /// Checks that `event` may be appended now, without changing anything.

@@ -1,13 +1,22 @@
 //! Lag and runway: never a bare number.
 
 use crate::model::change::Position;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Whole milliseconds, the unit of readings.
 pub fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A time as people say it.
+pub fn spoken(time: TimeDelta) -> String {
+    match time.num_seconds().max(0) {
+        seconds @ 0..=119 => format!("{seconds} s"),
+        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
+        seconds => format!("{} h", seconds / 3_600),
+    }
 }
 
 /// How a lag was found out.

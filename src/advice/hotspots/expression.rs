@@ -81,24 +81,19 @@ pub fn is_aggregate(item: &SelectItem) -> bool {
     let (SelectItem::UnnamedExpr(expr) | SelectItem::ExprWithAlias { expr, .. }) = item else { return false };
     let mut named = Functions::default();
     let _: ControlFlow<()> = expr.visit(&mut named);
-    named.0.iter().any(|name| AGGREGATES.contains(&name.as_str()) || name.ends_with("_agg"))
+    let is_one = |name: &String| {
+        AGGREGATES.contains(&name.as_str())
+            || FAMILIES.iter().any(|family| name.starts_with(family))
+            || name.ends_with("agg")
+    };
+    named.0.iter().any(is_one)
 }
 
-const AGGREGATES: [&str; 13] = [
-    "count",
-    "sum",
-    "avg",
-    "min",
-    "max",
-    "bool_and",
-    "bool_or",
-    "every",
-    "stddev",
-    "variance",
-    "percentile_cont",
-    "percentile_disc",
-    "mode",
-];
+/// Aggregates of statistics and bits: `stddev_pop`, `var_samp`, `regr_slope`.
+const FAMILIES: [&str; 6] = ["stddev", "var_", "covar_", "regr_", "bit_", "percentile_"];
+
+const AGGREGATES: [&str; 12] =
+    ["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "variance", "mode", "corr", "any_value"];
 
 /// Names of functions in an expression.
 #[derive(Default)]

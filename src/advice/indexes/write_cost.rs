@@ -12,7 +12,8 @@ use crate::advice::indexes::rates::Rates;
 use crate::advice::indexes::workload::{Asked, Workload};
 use crate::model::hotspot::StatementKind;
 use crate::model::index::{IndexPart, TableUse};
-use crate::model::lag::Reading;
+use crate::model::lag::{Reading, spoken};
+use chrono::TimeDelta;
 
 /// Microseconds for one entry in one index, and for each byte of its key.
 const US_AN_ENTRY: f64 = 2.5;
@@ -73,7 +74,9 @@ pub fn of(
     let entries = (rates.inserted.unwrap_or(0.0) + moved) * share + rates.deleted.unwrap_or(0.0) * 0.1;
     let lost = if ends_in_place { updated * in_place * (others + 1.0) } else { 0.0 };
     let log = (entries + lost) * (LOG_BYTES_AN_ENTRY + width);
-    let mut sentence = format!("{:.2} index entries and {:.0} bytes of log a second", entries + lost, log);
+    let time = spoken(TimeDelta::seconds(rates.seconds as i64));
+    let mut sentence =
+        format!("{:.2} index entries and {log:.0} bytes of log a second, counted over {time}", entries + lost);
     let mut notes = Vec::new();
     if ends_in_place {
         let columns: Vec<&str> = touched.iter().map(|column| column.as_str()).collect();

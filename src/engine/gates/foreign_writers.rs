@@ -3,12 +3,13 @@
 //! Looks are not statements: what is shorter than the time between two looks can be missed. That is why the time has to be long, and proved: the
 //! engine looked all the while, without a gap.
 
-use crate::engine::gates::tally::{Tally, spoken};
+use crate::engine::gates::tally::Tally;
 use crate::model::access::declared::{DeclaredTable, StoreMap};
 use crate::model::access::object::plain;
 use crate::model::access::observed::ObservedAccess;
 use crate::model::gate::GateReading;
 use crate::model::ids::{PipelineId, StoreId};
+use crate::model::lag::spoken;
 use crate::model::observation::StoreReading;
 use crate::model::session::Activity;
 use chrono::{DateTime, TimeDelta, Utc};

@@ -1,9 +1,10 @@
 //! `hotspot_regression = 1.5`: no statement takes more than that many times as long on the target as it took on the source.
 
-use crate::engine::gates::tally::{Tally, spoken};
+use crate::engine::gates::tally::Tally;
 use crate::model::gate::GateReading;
 use crate::model::hotspot::{Comparability, Compared, SidesCompared};
 use crate::model::ids::PipelineId;
+use crate::model::lag::spoken;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// A comparison whose target interval ended longer ago says nothing about now.

@@ -4,6 +4,7 @@ use crate::model::access::declared::Waiver;
 use crate::model::finding::Finding;
 use crate::model::gate::{GateReading, GateState};
 use crate::model::ids::StoreId;
+use crate::model::lag::spoken;
 use crate::model::observation::{Observation, StoreReading};
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
@@ -78,15 +79,6 @@ fn listed(sentences: &[String]) -> String {
         text.push_str(&format!("; and {} more", sentences.len() - SHOWN));
     }
     text
-}
-
-/// A time as people say it.
-pub fn spoken(time: TimeDelta) -> String {
-    match time.num_seconds().max(0) {
-        seconds @ 0..=119 => format!("{seconds} s"),
-        seconds @ 120..=7_199 => format!("{} min", seconds / 60),
-        seconds => format!("{} h", seconds / 3_600),
-    }
 }
 
 /// True when somebody answers for a finding today, whether it fails or cannot be looked at.

@@ -422,8 +422,7 @@ impl Act {
     }
 
     fn why_not_advice(self, phase: &PhaseRecord, name: &FindingName, picture: &Picture) -> Option<String> {
-        let taken = phase.indexes.iter().find(|order| name.is_of(&order.rule, &order.store, &order.subject));
-        match (self, taken) {
+        match (self, phase.index_taken(name)) {
             (Self::Leave, None) => return Some(format!("{} does not build it", phase.id)),
             (Self::Take | Self::Leave, Some(order)) if phase.has_begun(order) => {
                 return Some(format!("{} has begun to build it: roll {} back to remove it", phase.id, phase.id));
@@ -463,7 +462,9 @@ impl Act {
 
 /// A finding of the index advice by its name.
 pub fn finding<'a>(picture: &'a Picture, name: &FindingName) -> Option<&'a Finding> {
-    let read = picture.indexes()?.values().filter_map(|reading| reading.latest.as_ref());
+    // Asked for each frame: of tens of thousands of findings only those of its store are looked at.
+    let stores = picture.indexes()?.iter().filter(|(store, _)| name.store.as_ref().is_none_or(|own| own == *store));
+    let read = stores.filter_map(|(_, reading)| reading.latest.as_ref());
     let mut findings = read.flat_map(|read| &read.value.findings);
     findings.find(|finding| name.is_of(&finding.rule, &finding.store, &finding.subject))
 }

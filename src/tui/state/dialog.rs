@@ -80,12 +80,8 @@ pub struct Dialog {
 impl Dialog {
     /// Opens the dialog of an act that may be done now, and says what to send first, if anything.
     pub fn open(act: Act, target: Target, picture: &Picture) -> (Self, Option<Command>) {
-        let seen = match &target {
-            Target::Phase(id) | Target::Advice(id, _) => {
-                picture.phase(id).map_or(picture.migration.head, |p| p.changed_seq)
-            }
-            Target::Pipeline(_) | Target::Table(..) | Target::Session(..) | Target::Whole => picture.migration.head,
-        };
+        let phase = target.phase().and_then(|id| picture.phase(id));
+        let seen = phase.map_or(picture.migration.head, |phase| phase.changed_seq);
         let fields = fields(act, &target, picture);
         let (stage, action) = match (act, act.plan(), &target) {
             (_, _, Target::Session(store, session)) => {
