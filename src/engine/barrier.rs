@@ -59,8 +59,11 @@ impl PipelineBarrier {
             biased;
             () = status.wait_for(|s| s.marker(token).is_some()) => Ok(()),
             state = standing => {
-                let word = state.ok().and_then(|m| m.pipelines.get(&self.pipeline).map(|p| p.state.word()));
-                Err(format!("the pipeline {} is {}", self.pipeline, word.unwrap_or("gone")))
+                let state = state.ok().and_then(|m| m.pipelines.get(&self.pipeline).map(|p| p.state.clone()));
+                Err(match state {
+                    Some(PipelineState::Failed { reason }) => format!("the pipeline {} is failed: {}", self.pipeline, reason.what),
+                    state => format!("the pipeline {} is {}", self.pipeline, state.map_or("gone", |state| state.word())),
+                })
             }
             () = tokio::time::sleep(self.patience) => {
                 Err(format!("the marker did not come out of the log within {} ms", self.patience.as_millis()))

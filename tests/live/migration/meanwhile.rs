@@ -5,9 +5,9 @@ use crate::migration::shop::{Shop, climb};
 use crate::migration::ways::take_back;
 use crate::migration::writer::{Writer, assert_sound};
 use godwit::model::command::{Action, Answer};
-use godwit::model::ids::{PhaseId, Seq};
+use godwit::model::ids::{PhaseId, PipelineId, Seq};
 use godwit::model::phase::PhaseStatus;
-use godwit::model::pipeline::{Stage, Traffic};
+use godwit::model::pipeline::{PipelineState, Stage, Traffic};
 use godwit::model::plan::{Direction, Plan};
 
 const RETURNS: &str = "
@@ -61,10 +61,16 @@ async fn r04_tables_made_meanwhile_come_back_and_go_forward_again() {
     assert!(refused.contains("public.keyless was made on target") && refused.contains("no primary key"), "{refused}");
     // The application would stumble over a missing table, too.
     let held = writer.hold().await;
+    // A pipeline that looks while its table is gone fails; a paused one does not look.
+    let pipeline = PipelineId::from("shop");
+    client.act(Action::PausePipeline { pipeline: pipeline.clone() }).await.unwrap();
+    client.until("the pause", |m| m.pipelines[&pipeline].state == PipelineState::Paused).await;
     shop.sql(Traffic::Target, "DROP TABLE keyless; ALTER TABLE order_lines RENAME TO lines").await;
     let refused = plan(&mut client).await.unwrap_err();
     assert!(refused.contains("public.lines has its columns: if it was renamed, rename it back"), "{refused}");
     shop.sql(Traffic::Target, "ALTER TABLE lines RENAME TO order_lines").await;
+    client.act(Action::ResumePipeline { pipeline: pipeline.clone() }).await.unwrap();
+    client.until("the pipeline runs", |m| m.pipelines[&pipeline].state == PipelineState::Running).await;
     drop(held);
     shop.sql(Traffic::Target, RETURNS).await;
     writer.acknowledges(20).await;

@@ -4,7 +4,8 @@ use crate::engine::route;
 use crate::engine::steps::step::{Outcome, Step, StepContext, StepError};
 use crate::engine::steps::switch::party::PartyRef;
 use crate::engine::steps::switch::session::SwitchSession;
-use crate::model::pipeline::{PipelineEvent, Traffic};
+use crate::model::ids::PipelineId;
+use crate::model::pipeline::{PipelineEvent, PipelineState, Traffic};
 use crate::model::plan::PlannedStep;
 use async_trait::async_trait;
 
@@ -40,6 +41,7 @@ impl Step for WayBackStep {
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         for turning in &self.0.turning {
+            moves(&turning.pipeline, &context.core.record(&turning.pipeline).state)?;
             if let Some(column) = context.core.record(&turning.pipeline).pending.first() {
                 return Err(StepError::retry(
                     format!(
@@ -74,6 +76,23 @@ impl Step for WayBackStep {
             turning.opposite.target.target().forget(&turning.opposite.apply).await?;
         }
         Ok("captures removed".to_owned())
+    }
+}
+
+/// Refuses to hold anybody for a pipeline that stands still: it would not drain, and only a person gets it going.
+fn moves(pipeline: &PipelineId, state: &PipelineState) -> Result<(), StepError> {
+    let again = format!("`godwit resume --pipeline {pipeline}`, then try again");
+    match state {
+        PipelineState::Failed { reason } => Err(StepError::retry(
+            format!("pipeline {pipeline} is failed, so it would not drain: {}", reason.what),
+            format!("mend that, {again}"),
+        )),
+        PipelineState::Paused | PipelineState::Pausing => {
+            Err(StepError::retry(format!("pipeline {pipeline} is {}, so it would not drain", state.word()), again))
+        }
+        PipelineState::Stopped | PipelineState::Starting | PipelineState::Running | PipelineState::Retrying { .. } => {
+            Ok(())
+        }
     }
 }
 
