@@ -18,7 +18,7 @@ use chrono::TimeDelta;
 /// Microseconds for one entry in one index, and for each byte of its key.
 const US_AN_ENTRY: f64 = 2.5;
 const US_A_BYTE: f64 = 0.06;
-/// An insert that takes so much longer is told of.
+/// A write that takes so much longer is told of.
 const FELT: f64 = 0.1;
 /// Log bytes of an entry beside its key.
 const LOG_BYTES_AN_ENTRY: f64 = 71.0;
@@ -70,7 +70,14 @@ pub fn of(
     let in_place = rates.in_place_share();
     let ends_in_place = inspection.dialect == Dialect::Postgres && in_place >= WORTH_KEEPING && !touched.is_empty();
     let updated = rates.updated.unwrap_or(0.0);
-    let moved = updated * (1.0 - in_place);
+    // PostgreSQL writes a row that does not stay in its page into every index; elsewhere only what an index covers is written to it.
+    // Without statements nobody knows what is set, and the price is the highest that it can be.
+    let moves = match inspection.dialect {
+        Dialect::Postgres => 1.0 - in_place,
+        _ if touched.is_empty() && !workload.asked.is_empty() => 0.0,
+        _ => 1.0,
+    };
+    let moved = updated * moves;
     let entries = (rates.inserted.unwrap_or(0.0) + moved) * share + rates.deleted.unwrap_or(0.0) * 0.1;
     let lost = if ends_in_place { updated * in_place * (others + 1.0) } else { 0.0 };
     let log = (entries + lost) * (LOG_BYTES_AN_ENTRY + width);
@@ -89,7 +96,35 @@ pub fn of(
         ));
     }
     let entry_us = US_AN_ENTRY + US_A_BYTE * width;
-    notes.extend(felt_by_inserts(workload, &used.table, entry_us * share));
+    // Entries for one row that a statement writes.
+    let entries_of = |asked: &Asked<'_>| match asked.spot.kind {
+        // The table that is written is the first that an INSERT names.
+        StatementKind::Insert if asked.facts.first().is_some_and(|facts| facts.table == used.table) => share,
+        StatementKind::Update => {
+            let set = || asked.facts.iter().filter(|facts| facts.table == used.table).flat_map(|facts| &facts.set);
+            match (set().next().is_some(), set().any(touches), inspection.dialect) {
+                (false, ..) => 0.0,
+                (true, true, Dialect::Postgres) if ends_in_place => share * moves + in_place * (others + 1.0),
+                // Of a table whose updates nobody counted the share that moves is not known.
+                (true, _, Dialect::Postgres) => {
+                    if updated > 0.0 {
+                        share * moves
+                    } else {
+                        0.0
+                    }
+                }
+                (true, touches, _) => {
+                    if touches {
+                        share
+                    } else {
+                        0.0
+                    }
+                }
+            }
+        }
+        _ => 0.0,
+    };
+    notes.extend(felt(workload, entry_us, entries_of));
     notes.extend(write_heavy(used, &rates));
     WriteCost { us_per_second: Some((entries + lost) * entry_us), bytes, sentence, notes, ends_in_place }
 }
@@ -111,20 +146,18 @@ fn width(table: &TableUse, parts: &[IndexPart], include: &[String]) -> f64 {
     names.map(|name| Catalogue::column(table, name).and_then(|column| column.width).unwrap_or(8.0)).sum()
 }
 
-/// The inserts of the window that would feel an entry more, in words.
-fn felt_by_inserts(workload: &Workload<'_>, table: &str, entry_us: f64) -> Option<String> {
-    let into = |asked: &&Asked<'_>| {
-        // The table that is written is the first that an INSERT names.
-        asked.spot.kind == StatementKind::Insert && asked.facts.first().is_some_and(|facts| facts.table == table)
-    };
-    let felt = workload.asked.iter().filter(into).filter_map(|asked| {
+/// The write of the window that would feel the index most, in words. `entries`: how many it writes for a row.
+fn felt(workload: &Workload<'_>, entry_us: f64, entries: impl Fn(&Asked<'_>) -> f64) -> Option<String> {
+    let felt = workload.asked.iter().filter_map(|asked| {
         let rows = asked.spot.rows.unwrap_or(asked.spot.calls).max(1);
-        let share = entry_us / (asked.spot.total_us / rows as f64);
-        (share.is_finite() && share >= FELT).then_some((share, asked.spot))
+        let added = entry_us * entries(asked);
+        let share = added / (asked.spot.total_us / rows as f64);
+        (share.is_finite() && share >= FELT).then_some((share, added, asked.spot))
     });
-    let (share, spot) = felt.max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    let (share, added, spot) = felt.max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
+    let does = if spot.kind == StatementKind::Insert { "inserts" } else { "updates" };
     Some(format!(
-        "it adds about {entry_us:.1} µs to each row that {} inserts: {:.0} % of its time",
+        "it adds about {added:.1} µs to each row that {} {does}: {:.0} % of its time",
         spot.fingerprint,
         share * 100.0
     ))

@@ -233,6 +233,40 @@ fn an_index_that_the_plan_does_not_use_is_not_advised() {
     assert!(found[0].why_not.iter().any(|why| why.contains("permission denied")));
 }
 
+/// Why-not notes about writes that would feel an index on `status, customer_id`, with updates of the last 40 days of which a share stayed in place.
+fn felt(dialect: Dialect, update: &str, in_place: Option<u64>) -> Vec<String> {
+    let store = Store { dialect, ..orders() }
+        .with(|store| {
+            store.read.tables[0].updated = Reading::Known(3_456_000);
+            store.read.tables[0].updated_in_place =
+                in_place.map_or_else(|| Reading::Unknown("not counted".to_owned()), Reading::Known);
+        })
+        .statement(update, 3_600, 20.0)
+        .statement("select * from orders where status = $1 and customer_id = $2", 100_000, 5_000.0);
+    let found = judged(&store, |_| Some((20_000.0, 8.0)));
+    found.into_iter().flat_map(|finding| finding.why_not).filter(|why| why.contains("of its time")).collect()
+}
+
+#[test]
+fn a_write_that_would_feel_the_index_is_named() {
+    let insert = "insert into orders (id, customer_id, status) values ($1, $2, $3)";
+    let elsewhere = "update orders set total = $1 where id = $2";
+    let covered = "update orders set status = $1 where id = $2";
+    for (dialect, statement, in_place, expected) in [
+        (Dialect::Postgres, insert, Some(0), Some("inserts: 15 %")),
+        // On PostgreSQL a row that moves is written to every index, one that stays to none.
+        (Dialect::Postgres, elsewhere, Some(0), Some("updates: 15 %")),
+        (Dialect::Postgres, elsewhere, Some(3_456_000), None),
+        (Dialect::Postgres, covered, Some(3_456_000), Some("updates: 15 %")),
+        (Dialect::MariaDb, elsewhere, None, None),
+        (Dialect::MariaDb, covered, None, Some("updates: 15 %")),
+    ] {
+        let notes = felt(dialect, statement, in_place);
+        let fits = expected.map_or(notes.is_empty(), |words| notes.iter().any(|note| note.contains(words)));
+        assert!(fits, "{dialect:?} {statement} {in_place:?}: {notes:?}");
+    }
+}
+
 #[test]
 fn an_index_that_ends_in_place_updates_has_to_pay_for_them() {
     let store = |calls: u64| {
