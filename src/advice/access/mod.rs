@@ -15,4 +15,4 @@ pub mod ownership;
 pub mod postgres;
 pub mod redis;
 mod remedy;
-mod wording;
+pub(super) mod wording;

@@ -1,5 +1,6 @@
 //! `IX-ESR`: MongoDB. Fields of equality first, then those of the sort, then ranges.
 
+use crate::advice::access::wording::counted;
 use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::document::Document;
 use crate::advice::hotspots::mongo_command::{self, Command};
@@ -202,7 +203,8 @@ fn report(inspection: &Inspection<'_>, proposal: Proposal<'_>) -> Option<Finding
     if cost.us_per_second.is_some_and(|cost| cost >= saved) {
         return None;
     }
-    let sentence = format!("an index on {} ({keys}) would serve {} statements", table.table, asked.len());
+    let statements = counted(asked.len(), "statement");
+    let sentence = format!("an index on {} ({keys}) would serve {statements}", table.table);
     let mut finding = inspection.finding(RULE, Severity::Medium, &format!("{} ({keys})", table.table), sentence);
     finding.confidence = Confidence::Estimated;
     for spot in &asked {

@@ -1,5 +1,6 @@
 //! `IX-NEW`: which candidates are worth their price. The second of two steps: planners have answered, where there are any.
 
+use crate::advice::access::wording::counted;
 use crate::advice::catalogue::Catalogue;
 use crate::advice::dialect::Dialect;
 use crate::advice::indexes::candidates::{Candidate, Served};
@@ -15,6 +16,7 @@ use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::write_cost::{self, WriteCost};
 use crate::model::finding::{Confidence, Finding, IndexEffect, Severity};
 use crate::model::hotspot::Fingerprint;
+use crate::model::lag::spoken;
 use crate::model::observation::Window;
 use crate::model::what_if::WhatIf;
 use std::collections::BTreeMap;
@@ -108,7 +110,7 @@ pub fn judge(
         b.net_us().total_cmp(&a.net_us()).then_with(|| subject(a.candidate).cmp(&subject(b.candidate)))
     });
     judged.truncate(MOST);
-    judged.iter().map(|one| report(inspection, workload, one)).collect()
+    judged.iter().map(|one| report(inspection, one)).collect()
 }
 
 /// What a candidate does for a statement; `None`: not enough.
@@ -231,11 +233,12 @@ fn subject(candidate: &Candidate) -> String {
     format!("{} ({}){carried}{only}", candidate.table, shape::keys(&candidate.parts))
 }
 
-fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<'_>) -> Finding {
+fn report(inspection: &Inspection<'_>, judged: &Judged<'_>) -> Finding {
     let Judged { candidate, gains, cost, .. } = judged;
     let is_conditional = gains.iter().all(|gain| gain.is_conditional);
     let only = if is_conditional { ", for rare values only" } else { "" };
-    let sentence = format!("an index on {} would serve {} statements{only}", subject(candidate), gains.len());
+    let statements = counted(gains.len(), "statement");
+    let sentence = format!("an index on {} would serve {statements}{only}", subject(candidate));
     let severity = if is_conditional { Severity::Low } else { Severity::Medium };
     let name = definition::free_name(inspection.indexes, &candidate.table, &candidate.parts, &candidate.predicate);
     let mut finding = inspection.finding(RULE, severity, &subject(candidate), sentence);
@@ -250,9 +253,18 @@ fn report(inspection: &Inspection<'_>, workload: &Workload<'_>, judged: &Judged<
             gain.served.canonical
         ));
     }
+    for key in &inspection.indexes.foreign_keys {
+        let columns: Vec<_> = key.columns.iter().map(|column| shape::plain(column)).collect();
+        if key.table == candidate.table && candidate.predicate.is_empty() && shape::begins(&columns, &candidate.parts) {
+            finding.evidence.push(format!(
+                "it serves the foreign key {} as well: with it, that needs no index of its own",
+                key.name
+            ));
+        }
+    }
     finding.window = inspection.spots.map(|spots| Window {
         since: spots.from,
-        proof: format!("statements of {:.0} seconds until {}", workload.seconds, spots.to.to_rfc3339()),
+        proof: format!("statements of the {} until {}", spoken(spots.to - spots.from), spots.to.format("%F %T UTC")),
     });
     // Only what is new is built by Godwit: an index that it replaces is somebody's, and dropping it is another decision.
     finding.makes = definition::build(inspection.dialect, &candidate.wanted(&name));

@@ -233,6 +233,28 @@ fn an_index_that_the_plan_does_not_use_is_not_advised() {
     assert!(found[0].why_not.iter().any(|why| why.contains("permission denied")));
 }
 
+#[test]
+fn an_index_that_serves_a_foreign_key_as_well_says_so() {
+    let store = orders().key("orders_customer", "public.orders", &["customer_id"], "public.customers").statement(
+        "select * from orders where customer_id = $1 order by created_at desc limit 10",
+        100_000,
+        5_000.0,
+    );
+    let found = judged(&store, |_| Some((20_000.0, 8.0)));
+    assert_eq!(failing(&found), ["IX-NEW public.orders (customer_id, created_at)"]);
+    assert!(found[0].evidence.iter().any(|line| line.contains("serves the foreign key orders_customer as well")));
+    assert!(found[0].sentence.contains("would serve 1 statement"), "{}", found[0].sentence);
+    let window = found[0].window.as_ref().unwrap();
+    assert_eq!(window.proof, "statements of the 60 min until 1970-02-10 00:00:00 UTC");
+    let other = orders().key("orders_status", "public.orders", &["status"], "public.states").statement(
+        "select * from orders where customer_id = $1",
+        100_000,
+        5_000.0,
+    );
+    let found = judged(&other, |_| Some((20_000.0, 8.0)));
+    assert!(!found[0].evidence.iter().any(|line| line.contains("foreign key")));
+}
+
 /// Why-not notes about writes that would feel an index on `status, customer_id`, with updates of the last 40 days of which a share stayed in place.
 fn felt(dialect: Dialect, update: &str, in_place: Option<u64>) -> Vec<String> {
     let store = Store { dialect, ..orders() }
