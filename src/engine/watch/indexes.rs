@@ -85,6 +85,7 @@ impl Inspector {
         let Observation { value: indexes, at, mut missing, mut cost } = stats.indexes().await?;
         let reading = Arc::new(IndexReading { dialect: self.dialect, indexes, at });
         self.past.learn_ages(&reading);
+        self.own_work.note(core, store.id(), at);
         let spots = tally.since_begin(STATEMENTS).await;
         let replicas = replicas::of(core, store.id(), &reading);
         let counters =

@@ -9,13 +9,15 @@ use crate::advice::indexes::inspection::OwnScans;
 use crate::config::profile::Pipeline;
 use crate::engine::core::CoreRef;
 use crate::model::ids::StoreId;
+use crate::model::phase::PhaseKind;
 use crate::model::pipeline::Stage;
 use crate::model::progress::CopyProgress;
+use crate::model::step::StepStatus;
 use crate::model::verification::TableVerification;
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// When each table of a store was last seen being copied or compared, by its name in the profile.
+/// When each table of a store was last read by the migration, by its name in the profile or as the store prints it.
 #[derive(Debug, Default)]
 pub struct OwnWork {
     last: BTreeMap<String, DateTime<Utc>>,
@@ -23,7 +25,8 @@ pub struct OwnWork {
     busy: BTreeSet<String>,
 }
 
-/// What a pipeline does now.
+/// What a pipeline does on one side, now and until now.
+#[derive(Default)]
 struct Work<'a> {
     /// It copies, and so far.
     copied: Option<CopyProgress>,
@@ -31,14 +34,21 @@ struct Work<'a> {
     is_compared: bool,
     /// What comparisons found, those that have ended included.
     verified: &'a [TableVerification],
+    /// A phase is in work whose steps read this side's tables: a copy is read back, keys are checked.
+    is_stepping: bool,
+    /// When the last of such steps ended, as the journal says.
+    stepped: Option<DateTime<Utc>>,
 }
 
 impl OwnWork {
-    /// Notes what is in work now. To be called often: of a copy that begins and ends between two calls nothing is seen.
+    /// Notes what is in work now, and what ended since this was last called.
     pub fn note(&mut self, core: &CoreRef, store: &StoreId, now: DateTime<Utc>) {
         let state = core.dispatcher.state();
         let mut busy = BTreeSet::new();
         for pipeline in core.profile.pipelines.iter().filter(|p| p.from == *store || p.to == *store) {
+            let is_source = pipeline.from == *store;
+            let phases = || state.phases.iter().filter(|phase| phase.pipelines.contains(&pipeline.id));
+            let reading = || phases().filter(|phase| reads(phase.kind, is_source));
             let copies = state.pipelines.get(&pipeline.id).is_some_and(|record| record.stage == Stage::Copy);
             let samples = core.samples.borrow();
             let progress = || samples.pipelines.get(&pipeline.id).map(|sample| sample.copy.clone()).unwrap_or_default();
@@ -46,20 +56,42 @@ impl OwnWork {
                 copied: copies.then(progress),
                 is_compared: samples.verifying.contains_key(&pipeline.id),
                 verified: state.verification.get(&pipeline.id).map_or(&[], Vec::as_slice),
+                is_stepping: reading().any(|phase| phase.status.is_active()),
+                // Between two looks a small copy begins and ends.
+                stepped: reading()
+                    .chain(phases().filter(|phase| phase.kind == PhaseKind::Backfill))
+                    .flat_map(|phase| &phase.steps)
+                    .map(|step| step.at)
+                    .max(),
             };
-            self.take(pipeline, pipeline.from == *store, &work, &mut busy);
+            self.take(pipeline, is_source, &work, &mut busy);
+        }
+        // Building an index is a scan as well.
+        for phase in &state.phases {
+            let orders = phase.indexes.iter().filter(|order| order.store == *store);
+            for (order, step) in orders.filter_map(|order| Some((order, phase.step(&order.step())?))) {
+                if step.status == StepStatus::Intended {
+                    busy.insert(order.build.table.clone());
+                }
+                self.ended(&order.build.table, step.at);
+            }
         }
         self.end(busy, now);
+    }
+
+    fn ended(&mut self, table: &str, at: DateTime<Utc>) {
+        let last = self.last.entry(table.to_owned()).or_insert(at);
+        *last = at.max(*last);
     }
 
     /// Takes one pipeline in: the tables that it reads now, and when it last ended comparing each.
     fn take(&mut self, pipeline: &Pipeline, is_source: bool, work: &Work<'_>, busy: &mut BTreeSet<String>) {
         for rule in &pipeline.tables {
             let name = if is_source { &rule.from } else { &rule.to };
-            let ended = work.verified.iter().find(|found| found.table.to_string() == rule.from);
-            if let Some(at) = ended.and_then(|found| found.full_pass_at) {
-                let last = self.last.entry(name.clone()).or_insert(at);
-                *last = at.max(*last);
+            let compared = work.verified.iter().find(|found| found.table.to_string() == rule.from);
+            let compared = compared.and_then(|found| found.full_pass_at);
+            if let Some(at) = compared.max(work.stepped) {
+                self.ended(name, at);
             }
             // The source has no more to do with a table whose chunks are all there; the target is read back at the end.
             let is_copied = |copy: &CopyProgress| {
@@ -68,7 +100,7 @@ impl OwnWork {
             };
             let is_read = work.copied.as_ref().is_some_and(|copy| !is_copied(copy));
             // Which table a comparison is at is told when a part of it is done: the next one may be in work by then.
-            if is_read || work.is_compared {
+            if is_read || work.is_compared || work.is_stepping {
                 busy.insert(name.clone());
             }
         }
@@ -86,6 +118,16 @@ impl OwnWork {
         let all = OwnScans { scans: u64::MAX, rows: u64::MAX };
         let busy = self.last.iter().filter(|(_, last)| **last >= begin);
         busy.filter_map(|(name, _)| Some((catalogue.table(name)?.table.clone(), all))).collect()
+    }
+}
+
+/// Whether a phase's steps read tables of a side beyond the copy's own reading of the source, of which more is known. A target is nobody else's to
+/// read for as long as it is filled.
+fn reads(kind: PhaseKind, is_source: bool) -> bool {
+    match kind {
+        PhaseKind::Cutover => true,
+        PhaseKind::Backfill | PhaseKind::Sync => !is_source,
+        _ => false,
     }
 }
 
@@ -135,11 +177,11 @@ mod tests {
             estimated_rows: None,
         };
         let copied = Some(CopyProgress { tables: vec![table("orders", orders), table("lines", lines)] });
-        Work { copied, is_compared: false, verified: &[] }
+        Work { copied, ..Work::default() }
     }
 
     fn idle(verified: &[TableVerification]) -> Work<'_> {
-        Work { copied: None, is_compared: false, verified }
+        Work { verified, ..Work::default() }
     }
 
     fn look(own: &mut OwnWork, is_source: bool, work: &Work<'_>, second: i64) {
@@ -175,6 +217,18 @@ mod tests {
             look(&mut own, false, &copying(3, 1), second);
         }
         assert_eq!(read_since(&own, 25), ["sales.lines", "sales.orders"]);
+    }
+
+    #[test]
+    fn steps_count_while_they_are_in_work_and_even_where_nobody_saw_them() {
+        let mut own = OwnWork::default();
+        look(&mut own, false, &Work { is_stepping: true, ..Work::default() }, 10);
+        assert_eq!(read_since(&own, 10), ["sales.lines", "sales.orders"]);
+        look(&mut own, false, &Work { stepped: Some(at(12)), ..Work::default() }, 20);
+        look(&mut own, false, &Work { stepped: Some(at(33)), ..Work::default() }, 40);
+        assert_eq!(read_since(&own, 33).len(), 2, "they began and ended between two looks");
+        look(&mut own, false, &Work { stepped: Some(at(33)), ..Work::default() }, 50);
+        assert!(read_since(&own, 34).is_empty());
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod ledger;
 mod meanwhile;
 mod network;
 mod outages;
+mod own_scans;
 mod schema;
 mod shop;
 mod ways;
