@@ -8,6 +8,8 @@ mod driver;
 mod lab;
 
 #[cfg(test)]
+mod certificate;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod estate;

@@ -197,8 +197,19 @@ pub fn today() -> chrono::NaiveDate {
 
 /// Subjects of one rule that fail.
 pub fn of_rule(map: &StoreMap, reading: &AccessReading, rule: &str) -> Vec<String> {
-    let findings = failing(map, &ObservedAccess::default(), reading);
-    findings.into_iter().filter(|f| f.rule == rule).map(|f| f.subject).collect()
+    subjects(&judged(map, &ObservedAccess::default(), reading), rule)
+}
+
+/// Verdict and subject of each finding of one rule.
+pub fn of_findings(findings: &[Finding], rule: &str) -> Vec<String> {
+    let of_rule = findings.iter().filter(|f| f.rule == rule);
+    of_rule.map(|f| format!("{} {}", f.verdict.word(), f.subject)).collect()
+}
+
+/// Subjects of one rule that fail.
+pub fn subjects(findings: &[Finding], rule: &str) -> Vec<String> {
+    let of_rule = findings.iter().filter(|f| f.rule == rule && f.verdict == Verdict::Fail);
+    of_rule.map(|f| f.subject.clone()).collect()
 }
 
 /// All that `godwit access` prints of an audit: JSON and text, with every finding.

@@ -1,5 +1,6 @@
 //! MY-15 to MY-17, MY-23, MY-25 and MY-27: settings of the server.
 
+use crate::advice::access::address::is_loopback;
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
 use crate::model::access::mysql::MysqlFacts;
@@ -20,10 +21,7 @@ fn is_off(value: &str) -> bool {
 
 /// MY-15. A server that listens on this machine only needs no encryption.
 pub fn transport(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
-    let is_local = facts
-        .settings
-        .get("bind_address")
-        .is_some_and(|address| matches!(address.as_str(), "127.0.0.1" | "::1" | "localhost"));
+    let is_local = facts.settings.get("bind_address").is_some_and(|addresses| addresses.split(',').all(is_loopback));
     if is_local || facts.settings.get("skip_networking").is_some_and(|value| value == "ON") {
         return Judgement::absent("the server listens on this machine only");
     }
