@@ -32,4 +32,6 @@ mod postgres_watch;
 #[cfg(test)]
 mod redis;
 #[cfg(test)]
+mod secluded;
+#[cfg(test)]
 mod shown;

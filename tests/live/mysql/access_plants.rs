@@ -287,16 +287,16 @@ const PLANTS: &[Plant] = &[
 
 /// Rules that no defect is planted for here, and why.
 pub const ELSEWHERE: &[(&str, &str)] = &[
-    ("MY-15", "the lab listens on loopback: judged on altered facts"),
-    ("MY-17", "secure_file_priv needs a restart: judged on altered facts"),
-    ("OWN-03", "it is about the profile: judged on an altered map"),
-    ("OWN-06", "it needs a table that moved: judged on an altered map"),
+    ("MY-15", "the lab listens on loopback: a test of its own"),
+    ("MY-17", "it is set at the start only: a test of its own"),
+    ("OWN-03", "it is about the profile: a test of its own"),
+    ("OWN-06", "it needs a table that moved: a test of its own"),
     ("OWN-07", "it needs sessions: a test of its own"),
-    ("OWN-13", "it needs the last day to be over and a reader of the log: judged on altered facts"),
+    ("OWN-13", "it needs the last day to be over and a reader of the log: a test of its own"),
     ("OWN-20", "it needs the last day to be over: a test of its own"),
     ("OWN-21", "it needs the last day to be over: a test of its own"),
-    ("OWN-22", "it needs thirty days: judged on altered observations"),
-    ("OWN-24", "it needs an administrator's session: judged on altered facts"),
+    ("OWN-22", "it needs thirty days: a test of its own"),
+    ("OWN-24", "it needs an administrator's session: a test of its own"),
     ("OWN-25", "it compares two stores"),
 ];
 

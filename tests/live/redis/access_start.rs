@@ -1,9 +1,10 @@
 //! The access audit on servers that were started so that a rule fails, and on others that look like them and are sound.
 
-use super::bare::{Bare, free_port};
+use super::bare::Bare;
 use super::lab::{Server, on_redis_and_valkey, send};
 use crate::certificate::Certificate;
 use crate::planted::{of_findings, subjects};
+use crate::secluded::free_port;
 use godwit::model::finding::Finding;
 
 /// Beside loopback an address of nobody, kept for examples: the `-` lets the server start without it. So nothing outside is listened on.

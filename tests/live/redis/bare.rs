@@ -3,6 +3,7 @@
 use super::lab::{Server, send};
 use crate::lab::wait_until;
 use crate::planted::judged;
+use crate::secluded::free_port;
 use godwit::model::access::declared::StoreMap;
 use godwit::model::access::observed::ObservedAccess;
 use godwit::model::finding::Finding;
@@ -48,9 +49,4 @@ impl Bare {
         let reading = self.store.access_facts().unwrap().access_facts(&[], &[]).await.unwrap().value;
         judged(&StoreMap::default(), &ObservedAccess::default(), &reading)
     }
-}
-
-/// A port that nobody listens on.
-pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
