@@ -1,5 +1,7 @@
 //! Certificates for servers that a test starts with encryption.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,6 +32,16 @@ impl Certificate {
         let [key, certificate] = [&made.key, &made.certificate].map(|file| std::fs::read_to_string(file).unwrap());
         std::fs::write(&made.both, key + &certificate).unwrap();
         made
+    }
+
+    /// Copies both into the data directory of a server, whose user alone may read the key.
+    pub fn install(&self, data: &Path, certificate: &str, key: &str) {
+        let owner = std::fs::metadata(data).unwrap().uid();
+        for (from, to) in [(&self.certificate, data.join(certificate)), (&self.key, data.join(key))] {
+            std::fs::copy(from, &to).unwrap();
+            std::fs::set_permissions(&to, Permissions::from_mode(0o600)).unwrap();
+            std::os::unix::fs::chown(&to, Some(owner), None).unwrap();
+        }
     }
 }
 

@@ -46,13 +46,14 @@ impl Secluded {
     pub async fn ready(&mut self, mut answers: impl AsyncFnMut() -> bool) {
         let end = Instant::now() + PATIENCE;
         while !answers().await {
-            let state = self.child.try_wait().unwrap();
-            assert!(
-                state.is_none() && Instant::now() < end,
-                "a server in a network of its own did not start ({state:?}): {}\nSuch a network takes root, or user namespaces that others may \
-                 make",
-                std::fs::read_to_string(&self.told).unwrap()
-            );
+            let said = || std::fs::read_to_string(&self.told).unwrap();
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!(
+                    "a server in a network of its own ended ({status}): {}\nSuch a network takes root, or user namespaces that everybody may make",
+                    said()
+                );
+            }
+            assert!(Instant::now() < end, "a server in a network of its own gives no answer: {}", said());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
@@ -74,7 +75,7 @@ impl Secluded {
         let door = listener.local_addr().unwrap().port();
         let script = format!("exec 3<>/dev/tcp/127.0.0.1/{port}; cat <&3 & exec cat >&3");
         let mut command = self.inside("bash");
-        command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
         tokio::spawn(async move {
             while let Ok((mut outside, _)) = listener.accept().await {
                 let Ok(mut carrier) = command.spawn() else { continue };
