@@ -197,7 +197,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("OWN-20", "it needs the last day to be over: a test of its own"),
     ("OWN-22", "it needs thirty days: a test of its own"),
     ("OWN-24", "it needs an administrator's session: a test of its own"),
-    ("OWN-25", "it compares two stores"),
+    ("OWN-25", "it compares two stores: a test of its own"),
 ];
 
 /// Three services on the set, and what looks at it.
@@ -296,7 +296,7 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
     }
 
     /// Runs a statement as a finding prints it: `db.getSiblingDB("x").verb("name", [..])`.
-    async fn printed(&self, statement: &str) {
+    pub async fn printed(&self, statement: &str) {
         let (database, call) = statement.strip_prefix("db.getSiblingDB(\"").unwrap().split_once("\").").unwrap();
         let (verb, arguments) = call.strip_suffix(')').unwrap().split_once('(').unwrap();
         let mut command = Document::new();

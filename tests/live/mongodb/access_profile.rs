@@ -4,7 +4,7 @@
 use super::access::{PASSWORD, Shop};
 use super::lab::{client, url_as};
 use crate::lab::wait_until;
-use crate::planted::{judged, of_findings, of_rule, today};
+use crate::planted::{compared, judged, of_findings, of_rule, today};
 use chrono::DateTime;
 use godwit::model::access::observed::ObservedAccess;
 use godwit::model::access::reading::AccessReading;
@@ -191,5 +191,27 @@ admin {"grantRolesToUser": "@_app_billing", "roles": ["@_peek"]}"#).await;
     observed.take(&touches, at + chrono::Duration::days(31));
     assert_eq!(unused(&observed).await, NOBODY, "it has used both");
     shop.run(r#"admin {"dropRole": "@_peek"}"#).await;
+    shop.close().await;
+}
+
+#[tokio::test]
+#[ignore = "needs MongoDB: run tests/run"]
+async fn rights_that_the_target_lacks_are_told_and_given() {
+    let shop = Shop::open().await;
+    let source = shop.look().await.value;
+    let told = async || of_findings(&compared(&shop.map, &source, &shop.look().await.value), "OWN-25");
+    // More than there is no lack, nor is what comes by another way.
+    shop.run(r#"admin {"grantRolesToUser": "@_app_orders", "roles": [{"role": "readWrite", "db": "@_orders"}]}
+admin {"revokePrivilegesFromRole": "@_own_orders", "privileges": [{"resource": {"db": "@_orders", "collection": "orders"}, "actions": ["update", "remove"]}]}"#).await;
+    assert_eq!(told().await, ["pass lab"]);
+    shop.run(r#"admin {"revokeRolesFromUser": "@_app_orders", "roles": [{"role": "readWrite", "db": "@_orders"}]}"#)
+        .await;
+    let lacks = [shop.own("fail @_app_orders on @_orders.orders")];
+    let lacking = compared(&shop.map, &source, &shop.look().await.value);
+    assert_eq!(of_findings(&lacking, "OWN-25"), lacks);
+    shop.printed(lacking[0].statement.as_deref().unwrap()).await;
+    assert_eq!(told().await, ["pass lab"]);
+    shop.printed(lacking[0].undo.as_deref().unwrap()).await;
+    assert_eq!(told().await, lacks);
     shop.close().await;
 }

@@ -5,7 +5,7 @@ use super::access::Shop;
 use super::lab::{Client, PATIENCE, Product, each_product};
 use super::replication::words;
 use crate::lab::wait_until;
-use crate::planted::{of_findings, of_rule, today};
+use crate::planted::{compared, of_findings, of_rule, today};
 use chrono::{DateTime, Duration};
 use godwit::model::access::observed::ObservedAccess;
 use godwit::stores::observe::Sessions;
@@ -114,4 +114,25 @@ async fn a_right_that_was_seen_in_use_is_not_told_as_unused(product: Product) {
     let again = shop.audit.activity().await.unwrap();
     observed.take(&again.value.touches, again.at + Duration::days(31));
     assert_eq!(unused(&shop, &observed).await, ["pass lab"], "it has used both");
+}
+
+each_product!(rights_that_the_target_lacks_are_told_and_given);
+async fn rights_that_the_target_lacks_are_told_and_given(product: Product) {
+    let mut shop = Shop::open(product).await;
+    let source = shop.look().await.value;
+    // More than there is no lack, nor is it who has the right by another way.
+    shop.run("GRANT DROP ON orders.* TO orders_app@'10.1.%'; REVOKE DELETE ON billing.* FROM billing_app@'10.1.%'; GRANT DELETE ON billing.invoices TO billing_app@'10.1.%'").await;
+    assert_eq!(of_findings(&compared(&shop.map, &source, &shop.look().await.value), "OWN-25"), ["pass lab"]);
+    shop.run("REVOKE DELETE ON orders.* FROM orders_app@'10.1.%'").await;
+    let lacking = compared(&shop.map, &source, &shop.look().await.value);
+    let told = ["fail orders_app on orders.lines", "fail orders_app on orders.orders"];
+    assert_eq!(of_findings(&lacking, "OWN-25"), told);
+    for finding in &lacking {
+        shop.run(finding.statement.as_deref().unwrap()).await;
+    }
+    assert_eq!(of_findings(&compared(&shop.map, &source, &shop.look().await.value), "OWN-25"), ["pass lab"]);
+    for finding in &lacking {
+        shop.run(finding.undo.as_deref().unwrap()).await;
+    }
+    assert_eq!(of_findings(&compared(&shop.map, &source, &shop.look().await.value), "OWN-25"), told);
 }

@@ -156,7 +156,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("OWN-20", "it needs the last day to be over: a test of its own"),
     ("OWN-22", "never checkable: Redis does not tell which keys a client uses"),
     ("OWN-24", "it needs an unlimited session: a test of its own"),
-    ("OWN-25", "it compares two stores"),
+    ("OWN-25", "it compares two stores: a test of its own"),
 ];
 
 /// A private server with two services on it, and what looks at it.

@@ -4,7 +4,7 @@
 use super::access::Shop;
 use super::lab::{Server, on_redis_and_valkey, send};
 use crate::lab::wait_until;
-use crate::planted::{of_findings, of_rule, today};
+use crate::planted::{compared, of_findings, of_rule, today};
 use chrono::DateTime;
 use std::time::Duration;
 
@@ -93,7 +93,22 @@ async fn after_the_last_day_leftovers_of_the_migration_are_told(server: Server) 
     }
 }
 
+async fn rights_that_the_target_lacks_are_told_and_given(server: Server) {
+    let mut shop = Shop::open(server, &[server.name(1)]).await;
+    let source = shop.look().await.value;
+    // More than there is no lack, nor is what an administrator has.
+    shop.run("ACL SETUSER orders ~more:*; ACL SETUSER boss on >boss ~* &* +@all").await;
+    shop.map.services[0].accounts.push("boss".to_owned());
+    assert_eq!(of_findings(&compared(&shop.map, &source, &shop.look().await.value), "OWN-25"), ["pass lab"]);
+    shop.run("ACL SETUSER orders resetkeys %R~orders:* ~lines:*").await;
+    let lacking = compared(&shop.map, &source, &shop.look().await.value);
+    assert_eq!(of_findings(&lacking, "OWN-25"), ["fail orders on orders:*"]);
+    shop.run(lacking[0].statement.as_deref().unwrap()).await;
+    assert_eq!(of_findings(&compared(&shop.map, &source, &shop.look().await.value), "OWN-25"), ["pass lab"]);
+}
+
 on_redis_and_valkey!(
+    rights_that_the_target_lacks_are_told_and_given,
     a_shared_login_and_keys_that_moved_are_told_by_the_profile,
     an_administrator_whom_nobody_named_is_told_while_it_works,
     after_the_last_day_leftovers_of_the_migration_are_told
