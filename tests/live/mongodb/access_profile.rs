@@ -73,7 +73,7 @@ admin {"grantRolesToUser": "@_loose", "roles": [{"role": "dbOwner", "db": "@_ord
     let boss_name = shop.own("@_boss");
     let boss = ping(boss_name.clone(), "geheim-9942").await;
     let reading = shop.look().await.value;
-    assert_eq!(own(&shop, &reading, "OWN-24"), [boss_name.clone()]);
+    assert_eq!(own(&shop, &reading, "OWN-24"), std::slice::from_ref(&boss_name));
     shop.map.break_glass.push(boss_name);
     assert_eq!(own(&shop, &reading, "OWN-24"), NOBODY);
     shop.map.break_glass.pop();

@@ -17,13 +17,21 @@ async fn what_is_set_at_the_start_only_is_found_on_servers_that_were_started_so(
     bare.run(finding.undo.as_deref().unwrap()).await;
     assert_eq!(of_findings(&bare.judged().await, "MY-15"), ["fail require_secure_transport"]);
 
-    // Both of this machine's addresses are no network; a place for files that is named is no other one.
+    // This machine's addresses are no network, nor are they for MySQL's second protocol; a place for files that is named is no other one.
     let files = format!("--secure-file-priv={}", bare.files().display());
-    for addresses in ["--bind-address=127.0.0.1,::1", "--bind-address=127.0.0.2"] {
-        bare.start(&[addresses, &files]).await;
-        let local = bare.judged().await;
-        assert_eq!(subjects(&local, "MY-15"), [""; 0], "{addresses}");
-        assert_eq!(of_findings(&local, "MY-17"), ["pass lab"]);
+    let local = ["--bind-address=127.0.0.1,127.0.0.2,::1", &files];
+    let second = product.either(&[][..], &["--mysqlx=ON", "--mysqlx-bind-address=127.0.0.1"]);
+    bare.start(&[&local[..], second].concat()).await;
+    let sound = bare.judged().await;
+    assert_eq!(subjects(&sound, "MY-15"), [""; 0]);
+    assert_eq!(of_findings(&sound, "MY-17"), ["pass lab"]);
+    if product == Product::Mysql {
+        // The second protocol has a port and an address of its own.
+        bare.start(&[&local[..], &["--mysqlx=ON"]].concat()).await;
+        let open = bare.judged().await;
+        assert_eq!(of_findings(&open, "MY-15"), ["fail require_secure_transport"]);
+        let evidence = &open.iter().find(|f| f.rule == "MY-15").unwrap().evidence;
+        assert!(evidence.contains(&"mysqlx_bind_address = *".to_owned()), "{evidence:?}");
     }
     // It would listen on every address, if it listened.
     bare.start(&["--bind-address=*", "--skip-networking", &files]).await;

@@ -61,6 +61,9 @@ impl Bare {
             ]
             .map(OsString::from),
         );
+        if self.product == Product::Mysql {
+            command.push(in_dir("mysqlx-socket", "x").into());
+        }
         command.extend(options.iter().map(OsString::from));
         let mut server = Secluded::start(&command, Signal::SIGTERM, self.dir.path());
         let store = open(&self.url());
