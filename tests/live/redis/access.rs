@@ -2,7 +2,9 @@
 
 use super::lab::{Server, ids, on_redis_and_valkey};
 use crate::lab::{Lab, wait_until};
-use crate::planted::{Log, Plant, Score, failing, judged, of_rule, plant, printed, service, table, today, told};
+use crate::planted::{
+    Log, Plant, Score, failing, judged, of_findings, of_rule, plant, printed, service, table, today, told,
+};
 use godwit::model::access::declared::StoreMap;
 use godwit::model::access::observed::ObservedAccess;
 use godwit::model::access::postgres::Readable;
@@ -151,7 +153,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("RD-18", "it needs a replica: a test of its own"),
     ("OWN-03", "it is about the profile: a test of its own"),
     ("OWN-06", "it needs a key pattern that moved: a test of its own"),
-    ("OWN-07", "a test of its own, with RD-15"),
+    ("OWN-07", "it needs somebody who was refused: a test of its own"),
     ("OWN-13", "it needs the last day to be over: a test of its own"),
     ("OWN-20", "it needs the last day to be over: a test of its own"),
     ("OWN-22", "never checkable: Redis does not tell which keys a client uses"),
@@ -394,6 +396,8 @@ async fn who_was_refused_is_told_and_a_replica_that_is_everybody(server: Server)
     let findings = judged(&shop.map, &ObservedAccess::default(), &reading);
     assert!(!findings.iter().any(|f| f.rule == "OWN-07" && f.verdict == Verdict::Pass));
     shop.run("ACL LOG RESET").await;
+    let findings = judged(&shop.map, &ObservedAccess::default(), &shop.look().await.value);
+    assert_eq!(of_findings(&findings, "RD-15"), ["pass lab"], "nobody was refused since");
 }
 
 async fn what_is_worked_out_is_what_the_server_answers(server: Server) {
@@ -414,6 +418,7 @@ async fn what_is_worked_out_is_what_the_server_answers(server: Server) {
         "only what the optional grants show"
     );
     let findings = judged(&shop.map, &ObservedAccess::default(), &worked_out.value);
+    assert_eq!(of_findings(&findings, "RD-17"), ["pass lab"], "without them it can erase and read nothing");
     for rule in ["RD-09", "RD-11", "RD-15", "RD-16", "OWN-07", "OWN-18"] {
         let of_rule: Vec<&Verdict> = findings.iter().filter(|f| f.rule == rule).map(|f| &f.verdict).collect();
         assert!(matches!(of_rule[..], [Verdict::NotCheckable { .. }]), "{rule}: {of_rule:?}");

@@ -87,6 +87,7 @@ async fn after_the_last_day_leftovers_of_the_migration_are_told(server: Server) 
     .await;
     let reading = shop.look().await.value;
     assert_eq!(of_rule(&shop.map, &reading, "OWN-13"), ["mover from 127.0.0.1"]);
+    assert_eq!(of_findings(&shop.judged().await, "RD-18"), ["pass lab"], "it may follow and nothing else");
     shop.map.until = last_day;
     for rule in ["OWN-13", "OWN-20"] {
         assert_eq!(of_rule(&shop.map, &reading, rule), NOBODY, "{rule} before the last day is over");
