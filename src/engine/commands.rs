@@ -12,6 +12,7 @@ use crate::engine::knobs;
 use crate::engine::planner;
 use crate::engine::recovery;
 use crate::engine::steps::step::StepError;
+use crate::engine::steps::switch::before::moves;
 use crate::model::command::{Action, Answer, Command};
 use crate::model::event::Event;
 use crate::model::fold::PhaseRecord;
@@ -345,6 +346,13 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
             plan.short_hash(),
             phase.id
         )));
+    }
+    let targets = planner::rollback_targets(core, &phase.id);
+    // Before tables are carried and later phases taken back for a switch that would not drain.
+    for target in targets.iter().filter(|target| planner::begins_switch_back(core, target)) {
+        for pipeline in &target.pipelines {
+            moves(pipeline, &core.record(pipeline).state)?;
+        }
     }
     core.stop_phase().await;
     let targets = planner::rollback_targets(core, &phase.id);

@@ -91,6 +91,11 @@ fn in_hand(phase: &PhaseRecord) -> bool {
         || phase.steps.iter().any(|s| s.id.as_str().starts_with("back/") && s.status != StepStatus::Undone)
 }
 
+/// True when the roll back of a phase would be a switch of which nothing has happened yet.
+pub fn begins_switch_back(core: &Core, phase: &PhaseRecord) -> bool {
+    phase.kind == PhaseKind::Cutover && is_switched(core, phase) && !in_hand(phase)
+}
+
 /// True when the target serves for the phase's pipelines.
 pub fn is_switched(core: &Core, phase: &PhaseRecord) -> bool {
     // A switch back whose fence stands has turned `traffic` round already but is not complete: its own steps tell.

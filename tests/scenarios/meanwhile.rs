@@ -177,12 +177,6 @@ async fn r04_what_cannot_come_back_is_named_with_a_way_out() {
         assert!(refused.contains(why), "{refused}");
         new.execute(mended).await.unwrap();
     }
-    // It would not drain: that is said before anybody is held, and the new side serves on.
-    let stages_before = stages(&client, "orders");
-    client.roll_back("cutover").await.unwrap();
-    let PhaseStatus::Stuck { reason } = client.status("cutover") else { panic!("{:?}", client.status("cutover")) };
-    assert!(reason.what.contains("pipeline orders is paused, so it would not drain"), "{reason}");
-    assert_eq!(stages(&client, "orders"), stages_before, "writers were held for nothing");
     client.act(Action::ResumePipeline { pipeline: orders.clone() }).await.unwrap();
     client.until("the pipeline runs", |m| m.pipelines[&orders].state == PipelineState::Running).await;
     old.execute(
@@ -203,12 +197,39 @@ async fn r04_what_cannot_come_back_is_named_with_a_way_out() {
     let refused = roll_back_plan(&mut client).await.unwrap_err();
     assert!(refused.contains("twin on monolith is a table of that name with rows"), "{refused}");
     old.execute("DELETE FROM twin").await.unwrap();
+    assert_eq!(client.status("cutover"), PhaseStatus::Succeeded);
 
     // A table of that name and shape that is empty is used as it is.
     client.roll_back("cutover").await.unwrap();
     assert_eq!(client.status("cutover"), PhaseStatus::RolledBack);
     assert_eq!(shop.rows("monolith", "twin").await, ["1|'new'"]);
     equal(&shop, "audit_new").await;
+    engine.down(&mut client).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn r02_a_roll_back_that_would_not_drain_is_refused_before_anything_happens() {
+    let shop = Shop::new().await;
+    let engine = Engine::start(&shop);
+    let mut client = engine.client().await;
+    over_the_cutover(&shop, &mut client).await;
+    // It would have to be carried first.
+    shop.open("orders").await.execute("CREATE TABLE audit(id INTEGER PRIMARY KEY, who TEXT)").await.unwrap();
+    let orders = PipelineId::from("orders");
+    client.act(Action::PausePipeline { pipeline: orders.clone() }).await.unwrap();
+    client.until("the pause", |m| m.pipelines[&orders].state == PipelineState::Paused).await;
+    let stages_before = stages(&client, "orders");
+    let refused = client.roll_back("cutover").await.unwrap_err();
+    assert!(refused.contains("pipeline orders is paused, so it would not drain"), "{refused}");
+    assert!(refused.contains("godwit resume --pipeline orders"), "{refused}");
+    assert_eq!(client.status("cutover"), PhaseStatus::Succeeded);
+    assert_eq!(stages(&client, "orders"), stages_before, "writers were held for nothing");
+    assert!(!has_table(&shop, "monolith", "audit").await, "it was carried for nothing");
+    client.act(Action::ResumePipeline { pipeline: orders.clone() }).await.unwrap();
+    client.until("the pipeline runs", |m| m.pipelines[&orders].state == PipelineState::Running).await;
+    client.roll_back("cutover").await.unwrap();
+    assert_eq!(client.status("cutover"), PhaseStatus::RolledBack);
+    equal(&shop, "audit").await;
     engine.down(&mut client).await;
 }
 

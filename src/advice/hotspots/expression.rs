@@ -89,11 +89,27 @@ pub fn is_aggregate(item: &SelectItem) -> bool {
     named.0.iter().any(is_one)
 }
 
-/// Aggregates of statistics and bits: `stddev_pop`, `var_samp`, `regr_slope`.
-const FAMILIES: [&str; 6] = ["stddev", "var_", "covar_", "regr_", "bit_", "percentile_"];
+/// Aggregates of statistics: `stddev_pop`, `var_samp`, `regr_slope`.
+const FAMILIES: [&str; 5] = ["stddev", "var_", "covar_", "regr_", "percentile_"];
 
-const AGGREGATES: [&str; 12] =
-    ["count", "sum", "avg", "min", "max", "bool_and", "bool_or", "every", "variance", "mode", "corr", "any_value"];
+/// Those of bits by their full names: `bit_length` and `bit_count` are of one row.
+const AGGREGATES: [&str; 15] = [
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "bool_and",
+    "bool_or",
+    "bit_and",
+    "bit_or",
+    "bit_xor",
+    "every",
+    "variance",
+    "mode",
+    "corr",
+    "any_value",
+];
 
 /// Names of functions in an expression.
 #[derive(Default)]

@@ -6,12 +6,14 @@
 
 use crate::advice::catalogue::Catalogue;
 use crate::advice::dialect::Dialect;
+use crate::advice::indexes::candidates::Candidate;
 use crate::advice::indexes::definition::{self, Wanted};
 use crate::advice::indexes::inspection::Inspection;
+use crate::advice::indexes::judge;
 use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::{shape, write_cost};
 use crate::model::finding::{Finding, IndexEffect, Severity};
-use crate::model::index::{ForeignKey, Index};
+use crate::model::index::{ForeignKey, Index, IndexPart};
 
 /// The rule's id.
 pub const RULE: &str = "IX-FK";
@@ -39,17 +41,46 @@ pub fn cover(key: &ForeignKey, index: &Index) -> Cover {
     if !is_usable {
         return Cover::None;
     }
+    lead(key, &index.parts)
+}
+
+/// How well an index on `parts` serves one key.
+fn lead(key: &ForeignKey, parts: &[IndexPart]) -> Cover {
     let in_key = |term: &str| key.columns.iter().any(|column| column.eq_ignore_ascii_case(term));
-    let leading = index
-        .parts
-        .iter()
-        .take_while(|part| !part.is_expression && part.prefix.is_none() && in_key(&part.term))
-        .count();
+    let leading =
+        parts.iter().take_while(|part| !part.is_expression && part.prefix.is_none() && in_key(&part.term)).count();
     match leading {
         0 => Cover::None,
         n if n >= key.columns.len() => Cover::Full,
         _ => Cover::Weak,
     }
+}
+
+/// Where an index that is advised for statements would serve a key that has none, both findings say so: one index is enough.
+pub fn pair(inspection: &Inspection<'_>, candidates: &[Candidate], findings: &mut [Finding]) {
+    for key in &inspection.indexes.foreign_keys {
+        let Some(lacking) = findings.iter().position(|f| f.rule == RULE && f.subject == subject(key)) else { continue };
+        let serves = |candidate: &&Candidate| {
+            candidate.table == key.table && candidate.predicate.is_empty() && lead(key, &candidate.parts) == Cover::Full
+        };
+        for advised in candidates.iter().filter(serves).map(judge::subject) {
+            let Some(new) = findings.iter().position(|f| f.rule == judge::RULE && f.subject == advised) else {
+                continue;
+            };
+            findings[new].evidence.push(format!(
+                "it serves the foreign key {} as well: with it, that needs no index of its own",
+                key.name
+            ));
+            findings[lacking].why_not.push(format!(
+                "{} on {advised} would serve the key as well: with that index it needs none of its own",
+                judge::RULE
+            ));
+        }
+    }
+}
+
+fn subject(key: &ForeignKey) -> String {
+    format!("{}.{}", key.table, key.name)
 }
 
 /// The foreign keys that only this index serves: it must not be dropped.
@@ -109,7 +140,7 @@ fn missing(
             key.name, key.table, key.parent, key.table
         ),
     };
-    let mut finding = inspection.finding(RULE, severity, &format!("{}.{}", key.table, key.name), sentence);
+    let mut finding = inspection.finding(RULE, severity, &subject(key), sentence);
     finding.evidence.push(match rows {
         Some(rows) => format!("{} has {rows} rows", key.table),
         None => format!("the number of rows of {} is not known", key.table),

@@ -223,7 +223,7 @@ fn merge(judged: &mut Vec<Judged<'_>>) {
 }
 
 /// Table, keys and predicate: what the finding is known by.
-fn subject(candidate: &Candidate) -> String {
+pub(super) fn subject(candidate: &Candidate) -> String {
     let only = if candidate.predicate.is_empty() { String::new() } else { format!(" where {}", candidate.predicate) };
     let carried = if candidate.include.is_empty() {
         String::new()
@@ -252,15 +252,6 @@ fn report(inspection: &Inspection<'_>, judged: &Judged<'_>) -> Finding {
             gain.served.total_us / gain.served.calls.max(1) as f64,
             gain.served.canonical
         ));
-    }
-    for key in &inspection.indexes.foreign_keys {
-        let columns: Vec<_> = key.columns.iter().map(|column| shape::plain(column)).collect();
-        if key.table == candidate.table && candidate.predicate.is_empty() && shape::begins(&columns, &candidate.parts) {
-            finding.evidence.push(format!(
-                "it serves the foreign key {} as well: with it, that needs no index of its own",
-                key.name
-            ));
-        }
     }
     finding.window = inspection.spots.map(|spots| Window {
         since: spots.from,

@@ -4,7 +4,7 @@ use crate::advice::access::audit::waive;
 use crate::advice::dialect::Dialect;
 use crate::advice::indexes::inspection::{Inspection, Replica};
 use crate::advice::indexes::workload::Workload;
-use crate::advice::indexes::{candidates, catalogue_rules, full_scans, judge, key_commands, unused};
+use crate::advice::indexes::{candidates, catalogue_rules, foreign_key, full_scans, judge, key_commands, unused};
 use crate::engine::core::CoreRef;
 use crate::engine::watch::baseline::Baseline;
 use crate::engine::watch::own_work::OwnWork;
@@ -111,6 +111,7 @@ impl Inspector {
         let mut findings = beside_others(|| {
             let mut findings = catalogue_rules::look(&inspection, &workload);
             findings.extend(judge::judge(&inspection, &workload, &wanted, &answers.given));
+            foreign_key::pair(&inspection, &wanted, &mut findings);
             findings.extend(not_judged(&inspection));
             findings
         });

@@ -145,3 +145,15 @@ fn what_no_plain_index_serves_is_told_apart() {
     assert_eq!(facts("select * from orders where id = 1")[0].mentioned, None);
     assert!(facts("select 1 from orders fetch first 3 rows only")[0].is_limited);
 }
+
+#[test]
+fn an_output_over_several_rows_is_told_from_one_of_a_single_row() {
+    let is_aggregated =
+        |output: &str| facts(&format!("select {output} from orders where customer_id = $1"))[0].is_aggregated;
+    for output in ["count(*)", "sum(id) + 1", "bit_xor(id)", "stddev_pop(id)", "jsonb_agg(email)"] {
+        assert!(is_aggregated(output), "{output}");
+    }
+    for output in ["id", "lower(email)", "bit_length(email)", "bit_count(email)", "greatest(id, 1)"] {
+        assert!(!is_aggregated(output), "{output}");
+    }
+}

@@ -41,8 +41,9 @@ impl Step for WayBackStep {
 
     async fn act(&self, context: &StepContext) -> Result<Outcome, StepError> {
         for turning in &self.0.turning {
-            moves(&turning.pipeline, &context.core.record(&turning.pipeline).state)?;
-            if let Some(column) = context.core.record(&turning.pipeline).pending.first() {
+            let record = context.core.record(&turning.pipeline);
+            moves(&turning.pipeline, &record.state)?;
+            if let Some(column) = record.pending.first() {
                 return Err(StepError::retry(
                     format!(
                         "{}: the values of {}.{} are still being carried over",
@@ -80,7 +81,10 @@ impl Step for WayBackStep {
 }
 
 /// Refuses to hold anybody for a pipeline that stands still: it would not drain, and only a person gets it going.
-fn moves(pipeline: &PipelineId, state: &PipelineState) -> Result<(), StepError> {
+///
+/// # Errors
+/// [`StepError`] with the pipeline's own reason.
+pub fn moves(pipeline: &PipelineId, state: &PipelineState) -> Result<(), StepError> {
     let again = format!("`godwit resume --pipeline {pipeline}`, then try again");
     match state {
         PipelineState::Failed { reason } => Err(StepError::retry(
@@ -129,5 +133,28 @@ impl Step for HoldRouteStep {
         context.core.switch.lock().await.take();
         let released = route::release_all(context).await?;
         Ok(format!("{released} poolers let their clients go on"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::reason::Reason;
+
+    #[test]
+    fn who_stands_still_is_refused_with_its_reason_and_a_way_on() {
+        let pipeline = PipelineId::from("orders");
+        let refused = |state| match moves(&pipeline, &state) {
+            Err(StepError::Failed { reason, .. }) => reason.to_string(),
+            other => panic!("{other:?}"),
+        };
+        let failed = refused(PipelineState::Failed { reason: Reason::new("its table is gone", "bring it back") });
+        assert!(failed.contains("orders is failed, so it would not drain: its table is gone"), "{failed}");
+        for told in [failed, refused(PipelineState::Paused), refused(PipelineState::Pausing)] {
+            assert!(told.contains("`godwit resume --pipeline orders`"), "{told}");
+        }
+        for state in [PipelineState::Stopped, PipelineState::Starting, PipelineState::Running] {
+            assert!(moves(&pipeline, &state).is_ok(), "{state:?}");
+        }
     }
 }
