@@ -4,7 +4,7 @@ use super::profile::Engine;
 use super::url::sqlite_path;
 
 /// Schemes that people write; only these are repeated in a sentence.
-const SCHEMES: [&str; 20] = [
+const SCHEMES: [&str; 22] = [
     "postgres",
     "postgresql",
     "psql",
@@ -17,8 +17,10 @@ const SCHEMES: [&str; 20] = [
     "mongo",
     "redis",
     "rediss",
+    "redis+unix",
     "valkey",
     "valkeys",
+    "valkey+unix",
     "sqlite",
     "sqlite3",
     "jdbc",
@@ -46,7 +48,7 @@ const MYSQL: Form =
 const MONGODB: Form =
     Form { schemes: &["mongodb", "mongodb+srv"], example: "\"mongodb://USER@HOST:PORT/DATABASE\"", needs_user: false };
 const REDIS: Form = Form {
-    schemes: &["redis", "rediss", "valkey", "valkeys"],
+    schemes: &["redis", "rediss", "redis+unix", "valkey", "valkeys", "valkey+unix"],
     example: "\"rediss://USER@HOST:PORT/NUMBER\"",
     needs_user: false,
 };
@@ -137,6 +139,10 @@ mod tests {
             (Engine::Redis, "redis://h:6379/0"),
             (Engine::Valkey, "rediss://a@h"),
             (Engine::Valkey, "valkey://h"),
+            (Engine::Redis, "redis+unix:///run/redis.sock?user=a&db=1"),
+            (Engine::Valkey, "valkey+unix:///run/valkey.sock"),
+            (Engine::Mongodb, "mongodb://a@%2Frun%2Fmongodb-27017.sock/shop"),
+            (Engine::Mysql, "mysql://a@localhost/d?socket=/run/mysqld.sock"),
         ] {
             assert_eq!(check(engine, url), Ok(()), "{url}");
         }

@@ -186,7 +186,7 @@ pub(super) fn place_of(url: &str) -> String {
     let place = authority.rsplit_once('@').map_or(authority, |(_, place)| place).to_lowercase();
     let scheme = url.split(':').next().unwrap_or("");
     let port = if place.is_empty() || place.ends_with(']') || !place.contains(':') { usual_port(scheme) } else { "" };
-    let socket = query.split('&').find(|p| p.starts_with("host=")).unwrap_or("");
+    let socket = query.split('&').find(|p| p.starts_with("host=") || p.starts_with("socket=")).unwrap_or("");
     format!("{place}{port}/{database}?{socket}")
 }
 
@@ -258,6 +258,7 @@ mod tests {
         assert_ne!(place_of("mysql://a@db/x"), place_of("postgres://a@db/x"));
         assert_eq!(place_of("sqlite:///srv/a.db"), place_of("sqlite:/srv/a.db?mode=rw"));
         assert_ne!(place_of("postgres://a@db/x"), place_of("postgres://a@db/y"));
+        assert_ne!(place_of("mysql://a@localhost/x?socket=/a"), place_of("mysql://a@localhost/x?socket=/b"));
         assert_ne!(place_of("postgres://a@db:5433/x"), place_of("postgres://a@db/x"));
     }
 

@@ -8,6 +8,8 @@ mod driver;
 mod lab;
 
 #[cfg(test)]
+mod certificate;
+#[cfg(test)]
 mod endings;
 #[cfg(test)]
 mod estate;
@@ -29,5 +31,7 @@ mod postgres_data;
 mod postgres_watch;
 #[cfg(test)]
 mod redis;
+#[cfg(test)]
+mod secluded;
 #[cfg(test)]
 mod shown;

@@ -3,6 +3,7 @@
 use godwit::advice::access::audit::audit;
 use godwit::advice::access::case::Case;
 use godwit::advice::access::catalogue::rules;
+use godwit::advice::access::ownership::both_sides::compare;
 use godwit::model::access::declared::{DeclaredService, DeclaredTable, StoreMap};
 use godwit::model::access::observed::ObservedAccess;
 use godwit::model::access::reading::{AccessReading, EngineKind};
@@ -197,8 +198,26 @@ pub fn today() -> chrono::NaiveDate {
 
 /// Subjects of one rule that fail.
 pub fn of_rule(map: &StoreMap, reading: &AccessReading, rule: &str) -> Vec<String> {
-    let findings = failing(map, &ObservedAccess::default(), reading);
-    findings.into_iter().filter(|f| f.rule == rule).map(|f| f.subject).collect()
+    subjects(&judged(map, &ObservedAccess::default(), reading), rule)
+}
+
+/// Verdict and subject of each finding of one rule.
+pub fn of_findings(findings: &[Finding], rule: &str) -> Vec<String> {
+    let of_rule = findings.iter().filter(|f| f.rule == rule);
+    of_rule.map(|f| format!("{} {}", f.verdict.word(), f.subject)).collect()
+}
+
+/// Subjects of one rule that fail.
+pub fn subjects(findings: &[Finding], rule: &str) -> Vec<String> {
+    let of_rule = findings.iter().filter(|f| f.rule == rule && f.verdict == Verdict::Fail);
+    of_rule.map(|f| f.subject.clone()).collect()
+}
+
+/// What OWN-25 says of two stores under one map: the source as it showed itself before, and the target as it does now.
+pub fn compared(map: &StoreMap, source: &AccessReading, target: &AccessReading) -> Vec<Finding> {
+    let (names, observed) = (["source".into(), "lab".into()], ObservedAccess::default());
+    let case = |store, reading| Case { store, reading, map, observed: &observed, today: today() };
+    compare(&case(&names[0], source), &case(&names[1], target))
 }
 
 /// All that `godwit access` prints of an audit: JSON and text, with every finding.

@@ -3,6 +3,7 @@
 //! Ids are stable. A rule that could not look is *not checkable* with the reason, never a pass; what belongs to the owner of an object
 //! anyway is no grant; no finding holds a password or a hash.
 
+mod address;
 pub mod audit;
 pub mod case;
 pub mod catalogue;

@@ -100,6 +100,9 @@ pub struct KeySample {
 pub struct RedisFacts {
     /// Accounts by name.
     pub users: Readable<Vec<RedisUser>>,
+    /// It takes connections over its Unix socket only: it has no port, or no address to listen on.
+    #[serde(default)]
+    pub is_socket_only: bool,
     /// Settings that rules judge, by name; one that is not here does not exist in this version.
     pub settings: Readable<BTreeMap<String, String>>,
     /// The server was started with a configuration file.

@@ -36,7 +36,7 @@ impl Connector {
                 &options.id,
                 Operation::Connect,
                 ErrorKind::Rejected,
-                "the url cannot be read: it has the form redis://USER@HOST:PORT/DB (rediss:// with TLS, valkey:// and valkeys:// likewise)",
+                "the url cannot be read: it has the form redis://USER@HOST:PORT/DB (rediss:// with TLS, redis+unix:///PATH for a socket; valkey:// likewise)",
             )
         })?;
         let settings = info.redis_settings().clone().set_skip_set_lib_name();
@@ -129,6 +129,8 @@ mod tests {
             let connector = Connector::new(options(), url).unwrap();
             assert_eq!(connector.address(), "db:7000/3");
         }
+        let socket = Connector::new(options(), "redis+unix:///run/redis.sock?user=u&pass=hunter2&db=3").unwrap();
+        assert_eq!(socket.address(), "/run/redis.sock/3");
     }
 
     #[test]

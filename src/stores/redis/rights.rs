@@ -45,8 +45,10 @@ fn missing(id: &str, what: &str, right: &str, price: &str) -> Missing {
 async fn read(reader: &mut Reader, tables: &[String]) -> Read<AccessReading> {
     let info = reader.info(&["server", "replication"]).await?;
     let users = users::read(reader).await?;
+    let settings = settings::read(reader).await?;
     let facts = RedisFacts {
-        settings: settings::read(reader).await?,
+        is_socket_only: settings::is_socket_only(&settings, info.text("redis_version").unwrap_or_default()),
+        settings,
         has_config_file: info.text("config_file").is_some_and(|file| !file.is_empty()),
         is_replica: info.text("role") == Some("slave"),
         has_replicas: info.number("connected_slaves").is_some_and(|n| n > 0),

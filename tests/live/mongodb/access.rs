@@ -18,7 +18,8 @@ use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
 use std::collections::BTreeMap;
 
-const PASSWORD: &str = "Wachs0mkeit-7781";
+/// The password of every login here.
+pub const PASSWORD: &str = "Wachs0mkeit-7781";
 
 /// Commands as JSON, one a line: database, then command. `@` stands for this test's name.
 const PLANTS: &[Plant] = &[
@@ -184,30 +185,31 @@ admin {"grantRolesToUser": "@_app_billing", "roles": ["@_shared"]}"#,
 const ELSEWHERE: &[(&str, &str)] = &[
     ("MG-01", "mongo2 asks nobody: a test of its own"),
     ("MG-02", "mongo2 has no user: a test of its own"),
-    ("MG-09", "the lab listens on loopback: judged on altered facts"),
-    ("MG-10", "the lab does not encrypt: judged on altered facts"),
+    ("MG-09", "the lab listens on loopback: a test of its own"),
+    ("MG-10", "the lab does not encrypt: a test of its own"),
     ("MG-12", "it is the default, and needs a restart: a test of its own"),
     ("MG-14", "the community server cannot audit: judged on altered facts"),
     ("MG-16", "a set keeps how its members know each other: a test of its own"),
-    ("OWN-03", "it is about the profile: judged on an altered map"),
-    ("OWN-06", "it needs a collection that moved: judged on an altered map"),
+    ("OWN-03", "it is about the profile: a test of its own"),
+    ("OWN-06", "it needs a collection that moved: a test of its own"),
     ("OWN-07", "a test of its own"),
-    ("OWN-13", "it needs the last day to be over: judged on an altered map"),
-    ("OWN-20", "it needs the last day to be over: judged on an altered map"),
-    ("OWN-22", "it needs thirty days: judged on altered observations"),
-    ("OWN-24", "root is the lab's own login: judged on an altered map"),
-    ("OWN-25", "it compares two stores"),
+    ("OWN-13", "it needs the last day to be over: a test of its own"),
+    ("OWN-20", "it needs the last day to be over: a test of its own"),
+    ("OWN-22", "it needs thirty days: a test of its own"),
+    ("OWN-24", "it needs an administrator's session: a test of its own"),
+    ("OWN-25", "it compares two stores: a test of its own"),
 ];
 
-struct Shop {
-    name: String,
-    admin: Client,
-    map: StoreMap,
-    audit: StoreRef,
+/// Three services on the set, and what looks at it.
+pub struct Shop {
+    pub name: String,
+    pub admin: Client,
+    pub map: StoreMap,
+    pub audit: StoreRef,
 }
 
 impl Shop {
-    async fn open() -> Self {
+    pub async fn open() -> Self {
         let admin = admin().await;
         let name = name("acc");
         let account = format!("{name}_audit");
@@ -256,12 +258,14 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
         shop
     }
 
-    fn own(&self, text: &str) -> String {
+    /// The text for this test.
+    pub fn own(&self, text: &str) -> String {
         // Names of this test begin with `@_`; `@admin` is a user's database.
         text.replace("@_", &format!("{}_", self.name))
     }
 
-    async fn run(&self, commands: &str) {
+    /// Runs commands as `root`.
+    pub async fn run(&self, commands: &str) {
         for line in commands.lines().filter(|line| !line.is_empty()) {
             let line = self.own(line);
             let (database, command) = line.split_once(' ').unwrap();
@@ -292,7 +296,7 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
     }
 
     /// Runs a statement as a finding prints it: `db.getSiblingDB("x").verb("name", [..])`.
-    async fn printed(&self, statement: &str) {
+    pub async fn printed(&self, statement: &str) {
         let (database, call) = statement.strip_prefix("db.getSiblingDB(\"").unwrap().split_once("\").").unwrap();
         let (verb, arguments) = call.strip_suffix(')').unwrap().split_once('(').unwrap();
         let mut command = Document::new();
@@ -313,7 +317,8 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
         self.admin.database(database).run_command(command).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 
-    async fn look(&self) -> Observation<AccessReading> {
+    /// What the audit role sees.
+    pub async fn look(&self) -> Observation<AccessReading> {
         self.audit.access_facts().unwrap().access_facts(&[], &[]).await.unwrap()
     }
 
@@ -326,7 +331,8 @@ admin {"createRole": "@_own_orders", "roles": [], "privileges": [{"resource": {"
         failing(&self.map, &ObservedAccess::default(), &reading).into_iter().filter(|f| self.is_own(f)).collect()
     }
 
-    async fn close(self) {
+    /// Takes everything away.
+    pub async fn close(self) {
         for what in ["orders", "billing"] {
             self.admin.database(&format!("{}_{what}", self.name)).drop().await.unwrap();
         }

@@ -18,13 +18,13 @@ use godwit::stores::observe::{AccessFacts, Monitoring, Sessions};
 const PASSWORD: &str = "Wachs0mkeit-7781";
 
 /// A server with three services: `orders` and `billing` at home on it, `stock` elsewhere.
-struct Shop {
+pub struct Shop {
     product: Product,
-    _lab: Lab,
-    url: String,
+    lab: Lab,
+    pub url: String,
     sql: Client,
-    map: StoreMap,
-    audit: MysqlStore,
+    pub map: StoreMap,
+    pub audit: MysqlStore,
 }
 
 /// What makes a server sound, before its services have accounts.
@@ -53,8 +53,14 @@ const SHOP: &[&str] = &[
 ];
 
 impl Shop {
-    async fn open(product: Product) -> Self {
-        let lab = Lab::private(&[product.server(1)]);
+    /// On a private server.
+    pub async fn open(product: Product) -> Self {
+        Self::with_servers(product, &[1]).await
+    }
+
+    /// On the first of these private servers.
+    pub async fn with_servers(product: Product, numbers: &[u8]) -> Self {
+        let lab = Lab::private(&numbers.iter().map(|number| product.server(*number)).collect::<Vec<_>>());
         let url = lab.url(product.server(1));
         let sql = Client::connect(&url, "").await;
         let map = StoreMap {
@@ -75,7 +81,7 @@ impl Shop {
         };
         let (_, place) = url.split_once('@').unwrap();
         let audit = open(&format!("{}://godwit_audit:{PASSWORD}@{place}", product.word()));
-        let mut shop = Self { product, _lab: lab, url, sql, map, audit };
+        let mut shop = Self { product, lab, url, sql, map, audit };
         if product == Product::MariaDb {
             let passwordless = "SELECT CONCAT('DROP USER root@', QUOTE(Host)) FROM mysql.global_priv WHERE User = 'root' AND Host <> '127.0.0.1'";
             let drops: Vec<String> = sqlx::query_scalar(passwordless).fetch_all(&mut shop.sql.session).await.unwrap();
@@ -101,13 +107,31 @@ impl Shop {
         shop
     }
 
-    async fn run(&mut self, statements: &str) {
+    /// Runs statements as `root`.
+    pub async fn run(&mut self, statements: &str) {
         for statement in statements.split("; ") {
             self.sql.run(&in_words_of(self.product, statement)).await;
         }
     }
 
-    async fn look(&self) -> Observation<AccessReading> {
+    /// URL of `root` on the second server.
+    pub fn other_url(&self) -> String {
+        self.lab.url(self.product.server(2))
+    }
+
+    /// A session of a login whose password is `here`.
+    pub async fn client_as(&self, login: &str) -> Client {
+        let (_, place) = self.url.split_once('@').unwrap();
+        Client::connect(&format!("mysql://{login}:here@{place}"), "").await
+    }
+
+    /// All findings.
+    pub async fn judged(&self) -> Vec<Finding> {
+        judged(&self.map, &ObservedAccess::default(), &self.look().await.value)
+    }
+
+    /// What the audit role sees.
+    pub async fn look(&self) -> Observation<AccessReading> {
         self.audit.access_facts(&[], &[]).await.unwrap()
     }
 

@@ -287,22 +287,21 @@ const PLANTS: &[Plant] = &[
 
 /// Rules that no defect is planted for here, and why.
 pub const ELSEWHERE: &[(&str, &str)] = &[
-    ("MY-15", "the lab listens on loopback: judged on altered facts"),
-    ("MY-17", "secure_file_priv needs a restart: judged on altered facts"),
-    ("OWN-03", "it is about the profile: judged on an altered map"),
-    ("OWN-06", "it needs a table that moved: judged on an altered map"),
+    ("MY-15", "the lab listens on loopback: a test of its own"),
+    ("MY-17", "it is set at the start only: a test of its own"),
+    ("OWN-03", "it is about the profile: a test of its own"),
+    ("OWN-06", "it needs a table that moved: a test of its own"),
     ("OWN-07", "it needs sessions: a test of its own"),
-    ("OWN-13", "it needs the last day to be over and a reader of the log: judged on altered facts"),
+    ("OWN-13", "it needs the last day to be over and a reader of the log: a test of its own"),
     ("OWN-20", "it needs the last day to be over: a test of its own"),
     ("OWN-21", "it needs the last day to be over: a test of its own"),
-    ("OWN-22", "it needs thirty days: judged on altered observations"),
-    ("OWN-24", "it needs an administrator's session: judged on altered facts"),
-    ("OWN-25", "it compares two stores"),
+    ("OWN-22", "it needs thirty days: a test of its own"),
+    ("OWN-24", "it needs an administrator's session: a test of its own"),
+    ("OWN-25", "it compares two stores: a test of its own"),
 ];
 
 /// The same of MySQL alone.
 pub const ELSEWHERE_MYSQL: &[(&str, &str)] = &[
-    ("MY-13", "the server knows no password without salt any more: judged on altered facts"),
     ("MY-25", "no auditing plugin comes with it: judged on altered facts"),
     ("OWN-10", "MySQL has no sequences"),
     ("OWN-19", "hashes have salt, so that nothing tells two alike passwords"),
@@ -316,6 +315,14 @@ const MYSQL_PLANTS: &[Plant] = &[
         "CREATE USER shut@'10.1.%' ACCOUNT LOCK; CREATE USER closed@'10.1.%' IDENTIFIED BY 'geheim-9942' REQUIRE SSL",
         "CREATE USER open@'10.1.%' REQUIRE SSL",
         "DROP USER open@'10.1.%'; DROP USER closed@'10.1.%'; DROP USER shut@'10.1.%'",
+    ),
+    // The server has no such plugin any more. What a server that was upgraded keeps is written here as the older one wrote it.
+    plant(
+        "MY-13",
+        "'old'@'10.1.%'",
+        "CREATE USER mysql_native_password@'10.1.%' IDENTIFIED BY 'geheim-9942' REQUIRE SSL",
+        "CREATE USER old@'10.1.%' IDENTIFIED BY 'geheim-9942' REQUIRE SSL; UPDATE mysql.user SET plugin = 'mysql_native_password', authentication_string = '*2470C0C06DEE42FD1618BBB99005ADCA2EC9D1E1' WHERE User = 'old'; FLUSH PRIVILEGES",
+        "DROP USER old@'10.1.%'; DROP USER mysql_native_password@'10.1.%'",
     ),
     plant(
         "MY-23",

@@ -2,6 +2,9 @@
 
 mod access;
 mod access_plants;
+mod access_profile;
+mod access_start;
+mod bare;
 mod cost;
 mod hostile;
 mod hot_spots;

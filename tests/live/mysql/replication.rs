@@ -9,7 +9,7 @@ use godwit::stores::observe::Replicas;
 use url::Url;
 
 /// A statement of MariaDB's in the product's words.
-fn words(product: Product, statement: &str) -> String {
+pub fn words(product: Product, statement: &str) -> String {
     match product {
         Product::MariaDb => statement.to_owned(),
         // Without TLS the password is sent under the server's key, which the replica asks for.

@@ -2,6 +2,8 @@
 
 mod access;
 mod access_plants;
+mod access_profile;
+mod access_start;
 mod hostile;
 mod hot_spots;
 mod index_advice;

@@ -2,6 +2,9 @@
 //! test on both.
 
 mod access;
+mod access_profile;
+mod access_start;
+mod bare;
 mod cost;
 mod hot_spots;
 pub mod lab;

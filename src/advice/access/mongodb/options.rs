@@ -47,7 +47,10 @@ pub fn tls(_: &Case<'_>, facts: &MongoFacts) -> Judgement {
     ])
 }
 
-/// MG-10. Servers since 4.0 disable TLS 1.0 by themselves where the system has 1.1 or newer; 1.1 stays.
+/// What servers since 4.0 disable by themselves where nothing is said and the system has a newer one; 1.1 stays.
+const DISABLED: &str = "TLS1_0";
+
+/// MG-10.
 pub fn old_tls(_: &Case<'_>, facts: &MongoFacts) -> Judgement {
     let options = match options(facts) {
         Ok(options) => options,
@@ -56,7 +59,7 @@ pub fn old_tls(_: &Case<'_>, facts: &MongoFacts) -> Judgement {
     if mode(options) == "disabled" {
         return Judgement::absent("the server does not encrypt at all");
     }
-    let disabled = options.get("net.tls.disabledProtocols").map_or("", String::as_str);
+    let disabled = options.get("net.tls.disabledProtocols").map_or(DISABLED, String::as_str);
     let open: Vec<&str> =
         ["TLS1_0", "TLS1_1"].into_iter().filter(|name| !disabled.split(',').any(|d| d == *name)).collect();
     if open.is_empty() {

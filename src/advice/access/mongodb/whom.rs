@@ -1,5 +1,6 @@
 //! Whom the rules are about.
 
+use crate::advice::access::address::is_loopback;
 use crate::advice::access::case::Case;
 use crate::model::access::mongodb::{MongoFacts, MongoUser};
 use crate::model::access::postgres::Readable;
@@ -32,8 +33,7 @@ pub fn options(facts: &MongoFacts) -> Result<&BTreeMap<String, String>, String> 
 
 /// It listens on this machine only, which is also its default.
 pub fn is_local(options: &BTreeMap<String, String>) -> bool {
-    let is_loopback =
-        |address: &str| matches!(address.trim(), "127.0.0.1" | "::1" | "localhost") || address.trim().starts_with('/');
+    let is_here = |address: &str| is_loopback(address) || address.trim().starts_with('/');
     let all = options.get("net.bindIpAll").is_some_and(|all| all == "true");
-    !all && options.get("net.bindIp").is_none_or(|list| list.split(',').all(is_loopback))
+    !all && options.get("net.bindIp").is_none_or(|list| list.split(',').all(is_here))
 }

@@ -1,5 +1,6 @@
 //! MY-15 to MY-17, MY-23, MY-25 and MY-27: settings of the server.
 
+use crate::advice::access::address::is_loopback;
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
 use crate::model::access::mysql::MysqlFacts;
@@ -18,17 +19,26 @@ fn is_off(value: &str) -> bool {
     matches!(value, "OFF" | "0")
 }
 
+/// Where the server listens. The last two are MySQL's, each with a port of its own and not led by the first: the X protocol listens on every
+/// address unless it is told otherwise.
+const ADDRESSES: [&str; 3] = ["bind_address", "admin_address", "mysqlx_bind_address"];
+
 /// MY-15. A server that listens on this machine only needs no encryption.
 pub fn transport(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
-    let is_local = facts
-        .settings
-        .get("bind_address")
-        .is_some_and(|address| matches!(address.as_str(), "127.0.0.1" | "::1" | "localhost"));
-    if is_local || facts.settings.get("skip_networking").is_some_and(|value| value == "ON") {
+    let setting = |name: &str| facts.settings.get(name).filter(|value| !value.is_empty());
+    let open: Vec<String> = ADDRESSES
+        .into_iter()
+        .filter_map(|name| Some((name, setting(name)?)))
+        .filter(|(_, addresses)| !addresses.split(',').all(is_loopback))
+        .map(|(name, addresses)| format!("{name} = {addresses}"))
+        .collect();
+    let is_local = open.is_empty() && setting("bind_address").is_some();
+    if is_local || setting("skip_networking").is_some_and(|value| value == "ON") {
         return Judgement::absent("the server listens on this machine only");
     }
     let name = "require_secure_transport";
-    of(set(facts, name, is_off, "clients may connect without encryption").map(|failure| {
+    of(set(facts, name, is_off, "clients may connect without encryption").map(|mut failure| {
+        failure.evidence.extend(open);
         failure
             .mended(format!("SET GLOBAL {name} = ON"), format!("SET GLOBAL {name} = OFF"))
             .but("clients that connect without encryption are refused from then on; write it into the configuration file too")

@@ -41,6 +41,12 @@ pub fn compare(source: &Case<'_>, target: &Case<'_>) -> Vec<Finding> {
             if target.reading.login(account).is_none() {
                 lacks.why_not.push(format!("the login {account} has to be made first"));
             }
+            if matches!(target.reading.engine, EngineFacts::Mongo(_)) && given.is_some() {
+                lacks.why_not.push(
+                    "the role is of the whole database: where others have collections in it, a role of one's own with this collection gives less"
+                        .to_owned(),
+                );
+            }
             if let Some((statement, undo)) = given {
                 (lacks.statement, lacks.undo) = (Some(statement), undo);
             }

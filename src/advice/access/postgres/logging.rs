@@ -44,7 +44,9 @@ pub fn pgaudit(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let Some(loaded) = facts.settings.get("shared_preload_libraries") else {
         return Judgement::hidden("shared_preload_libraries is shown to members of pg_read_all_settings only");
     };
-    if !loaded.contains("pgaudit") {
+    // Others begin with its name and do not audit by themselves. A library may be named with its path.
+    let is_pgaudit = |library: &str| library.trim().trim_matches('"').rsplit('/').next() == Some("pgaudit");
+    if !loaded.split(',').any(is_pgaudit) {
         return Judgement::of(vec![
             Failure::new("pgaudit", "pgaudit is not loaded: reads of moved tables leave no trace")
                 .but("it takes a restart; then set pgaudit.role and grant that role what is to be logged, and leave pgaudit.log at none"),

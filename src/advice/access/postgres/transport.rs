@@ -1,5 +1,6 @@
 //! PG-23 and PG-24: encryption on the way.
 
+use crate::advice::access::address::is_loopback;
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
 use crate::advice::access::wording::literal;
@@ -7,7 +8,7 @@ use crate::model::access::postgres::PostgresFacts;
 use std::collections::BTreeMap;
 
 fn is_local(client: &str) -> bool {
-    client == "local" || client == "::1" || client.starts_with("127.")
+    client == "local" || is_loopback(client)
 }
 
 /// PG-23.
@@ -35,7 +36,7 @@ pub fn sessions(case: &Case<'_>, facts: &PostgresFacts) -> Judgement {
 pub fn settings(_: &Case<'_>, facts: &PostgresFacts) -> Judgement {
     let setting = |name: &str| facts.settings.get(name).map(String::as_str);
     let addresses = setting("listen_addresses").unwrap_or("*");
-    if addresses.split(',').map(str::trim).all(|a| a.is_empty() || a == "localhost" || is_local(a)) {
+    if addresses.split(',').map(str::trim).all(|a| a.is_empty() || is_loopback(a)) {
         return Judgement::absent("the server listens on this host only");
     }
     let mut failures = Vec::new();

@@ -13,7 +13,7 @@ pub fn unprotected(_: &Case<'_>, facts: &RedisFacts) -> Judgement {
     };
     let asks_nobody = users.iter().any(|user| user.name == DEFAULT && user.is_open);
     let is_off = settings.get("protected-mode").is_some_and(|mode| mode == "no");
-    if !(asks_nobody && is_off && !is_local(settings)) {
+    if !(asks_nobody && is_off && !is_local(facts, settings)) {
         return Judgement::default();
     }
     let bind = settings.get("bind").map_or("", String::as_str);
@@ -49,7 +49,7 @@ pub fn tls(_: &Case<'_>, facts: &RedisFacts) -> Judgement {
         Ok(settings) => settings,
         Err(why) => return Judgement::hidden(why),
     };
-    if is_local(settings) {
+    if is_local(facts, settings) {
         return Judgement::absent("the server listens on this machine only");
     }
     let port = |name: &str| settings.get(name).map_or("0", String::as_str);

@@ -1,5 +1,6 @@
 //! Whom the rules are about.
 
+use crate::advice::access::address::is_loopback;
 use crate::advice::access::case::Case;
 use crate::model::access::postgres::Readable;
 use crate::model::access::redis::{RedisFacts, RedisUser};
@@ -31,9 +32,9 @@ pub fn settings(facts: &RedisFacts) -> Result<&BTreeMap<String, String>, String>
     }
 }
 
-/// It listens on this machine only.
-pub fn is_local(settings: &BTreeMap<String, String>) -> bool {
+/// It listens on this machine only, or on no address at all. A `-` says that the server starts without the address, too.
+pub fn is_local(facts: &RedisFacts, settings: &BTreeMap<String, String>) -> bool {
     let bind = settings.get("bind").map_or("", String::as_str);
-    let is_loopback = |address: &str| matches!(address.trim_start_matches('-'), "127.0.0.1" | "::1" | "localhost");
-    !bind.is_empty() && bind.split_whitespace().all(is_loopback)
+    let is_here = |address: &str| is_loopback(address.trim_start_matches('-'));
+    facts.is_socket_only || !bind.is_empty() && bind.split_whitespace().all(is_here)
 }

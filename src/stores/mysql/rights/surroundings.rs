@@ -16,7 +16,8 @@ use std::collections::BTreeMap;
 pub const SERVERS: &str = "SELECT Server_name AS name, Wrapper AS wrapper, Host AS host, Db AS db, Password <> '' AS has_password FROM mysql.servers";
 
 /// Settings that rules judge. What can hold a statement, a path or a password is reduced below.
-const SETTINGS: [&str; 20] = [
+const SETTINGS: [&str; 22] = [
+    "admin_address",
     "bind_address",
     "default_password_lifetime",
     "event_scheduler",
@@ -28,6 +29,7 @@ const SETTINGS: [&str; 20] = [
     "mandatory_roles",
     "max_password_errors",
     "max_user_connections",
+    "mysqlx_bind_address",
     "old_passwords",
     "partial_revokes",
     "require_secure_transport",
