@@ -6,7 +6,7 @@ use crate::planted::{of_findings, subjects};
 const EVERYWHERE: &str = "--bind_ip_all";
 
 #[tokio::test]
-#[ignore = "needs MongoDB: run tests/run"]
+#[ignore = "needs MongoDB and a network of its own: run tests/run"]
 async fn a_server_that_takes_plain_connections_from_the_network_is_told() {
     let plain = Bare::start(&[EVERYWHERE]).await.judged().await;
     assert_eq!(of_findings(&plain, "MG-09"), ["fail net.tls.mode"]);
@@ -22,7 +22,7 @@ async fn a_server_that_takes_plain_connections_from_the_network_is_told() {
 }
 
 #[tokio::test]
-#[ignore = "needs MongoDB: run tests/run"]
+#[ignore = "needs MongoDB and a network of its own: run tests/run"]
 async fn protocols_that_are_really_open_are_told() {
     for (disabled, open) in [(None, "TLS1_1"), (Some("none"), "TLS1_0, TLS1_1")] {
         let options: Vec<&str> = disabled.into_iter().flat_map(|names| ["--tlsDisabledProtocols", names]).collect();

@@ -4,7 +4,7 @@ use super::bare::Bare;
 use super::lab::{Product, each_product};
 use crate::planted::{of_findings, subjects};
 
-each_product!(what_is_set_at_the_start_only_is_found_on_servers_that_were_started_so);
+each_product!(what_is_set_at_the_start_only_is_found_on_servers_that_were_started_so, in a network of its own);
 async fn what_is_set_at_the_start_only_is_found_on_servers_that_were_started_so(product: Product) {
     let mut bare = Bare::prepare(product);
     bare.start(&["--bind-address=*", "--secure-file-priv="]).await;

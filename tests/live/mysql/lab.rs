@@ -62,15 +62,25 @@ impl Product {
 /// Two tests of one function: on MariaDB and on MySQL.
 macro_rules! each_product {
     ($name:ident) => {
+        each_product!($name, "needs MariaDB: run tests/run", "needs MySQL: run tests/run");
+    };
+    ($name:ident, in a network of its own) => {
+        each_product!(
+            $name,
+            "needs MariaDB and a network of its own: run tests/run",
+            "needs MySQL and a network of its own: run tests/run"
+        );
+    };
+    ($name:ident, $mariadb:literal, $mysql:literal) => {
         mod $name {
             #[tokio::test]
-            #[ignore = "needs MariaDB: run tests/run"]
+            #[ignore = $mariadb]
             async fn on_mariadb() {
                 super::$name($crate::mysql::lab::Product::MariaDb).await;
             }
 
             #[tokio::test]
-            #[ignore = "needs MySQL: run tests/run"]
+            #[ignore = $mysql]
             async fn on_mysql() {
                 super::$name($crate::mysql::lab::Product::Mysql).await;
             }

@@ -144,7 +144,7 @@ async fn a_replica_that_comes_as_somebody_powerful_is_told() {
 }
 
 #[tokio::test]
-#[ignore = "needs root and PostgreSQL: run tests/run as root"]
+#[ignore = "needs root, PostgreSQL and a network of its own: run tests/run as root"]
 async fn a_session_that_crosses_the_network_without_encryption_is_told() {
     let mut own = Own::start(&["pg1"]);
     own.run("CREATE ROLE plain LOGIN; CREATE ROLE hidden LOGIN; CREATE ROLE here LOGIN").await;
