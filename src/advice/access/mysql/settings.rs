@@ -96,7 +96,9 @@ pub fn audit_plugin(_: &Case<'_>, facts: &MysqlFacts) -> Judgement {
             .mended("INSTALL SONAME 'server_audit'", "UNINSTALL SONAME 'server_audit'")
             .but("set server_audit_events and server_audit_incl_users to what you need: writing down every query costs a lot");
     } else {
-        failure = failure.but("Oracle's audit_log is part of the commercial server; Percona Server has one of its own");
+        failure = failure
+            .but("Oracle's audit_log is part of the commercial server; Percona Server has one of its own")
+            .but("only plugins were looked at: a component that audits, as Percona Server has since 8.4, is not seen");
     }
     Judgement::of(vec![failure])
 }
