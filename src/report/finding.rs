@@ -7,6 +7,7 @@ use crate::model::index_order;
 use crate::model::observation::StoreReading;
 use crate::report::activity::ReadingState;
 use crate::report::moment::stamp;
+use crate::report::quantity;
 use crate::report::wrap::wrapped;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -123,7 +124,7 @@ fn told(finding: &Finding, text: &mut String) {
 
 fn told_effect(effect: &IndexEffect, finding: &Finding, text: &mut String) {
     let gain = format!("{} ({})", effect.gain, finding.confidence.word());
-    let size = effect.bytes.map_or_else(|| "unknown".to_owned(), |bytes| format!("{bytes} bytes"));
+    let size = effect.bytes.map_or_else(|| "unknown".to_owned(), quantity::bytes);
     for (word, sentence) in
         [("gain: ", &gain), ("writes pay: ", &effect.write_cost), ("size: ", &size), ("locks: ", &effect.locking)]
     {

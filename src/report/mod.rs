@@ -19,6 +19,7 @@ pub mod migration;
 pub mod moment;
 pub mod plan;
 pub mod progress;
+pub mod quantity;
 pub mod replication;
 pub mod sides;
 pub mod status;

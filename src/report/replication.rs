@@ -11,6 +11,7 @@ use crate::report::activity::ReadingState;
 use crate::report::columns::Columns;
 use crate::report::lag::told;
 use crate::report::moment;
+use crate::report::quantity::bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -145,19 +146,6 @@ fn runway_words(runway: &LogRunway) -> String {
         (Reading::Known(None), _) => "not limited".to_owned(),
         (Reading::Unknown(why), _) => format!("unknown ({why})"),
     }
-}
-
-/// Bytes in units of 1000.
-fn bytes(number: u64) -> String {
-    const UNITS: [(&str, u64); 4] =
-        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
-    for (unit, size) in UNITS {
-        if number >= size {
-            let tenths = u128::from(number) * 10 / u128::from(size);
-            return format!("{}.{} {unit}", tenths / 10, tenths % 10);
-        }
-    }
-    format!("{number} B")
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Ages step coarsely on purpose: a figure that changes each second costs bytes on a slow link and says nothing more.
 
 pub use crate::report::event::grouped;
+pub use crate::report::quantity::bytes;
 use crate::tui::options::Zone;
 use chrono::{DateTime, Local, TimeDelta, Utc};
 
@@ -74,23 +75,6 @@ pub fn forecast(seconds: u64) -> String {
         3_600..172_800 => format!("{} h", seconds / 3_600),
         _ => format!("{} d", seconds / 86_400),
     }
-}
-
-/// Bytes in units of 1000.
-pub fn bytes(number: u64) -> String {
-    const UNITS: [(&str, u64); 4] =
-        [("TB", 1_000_000_000_000), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
-    for (unit, size) in UNITS {
-        if number >= size {
-            let tenths = u128::from(number) * 10 / u128::from(size);
-            return if tenths < 100 {
-                format!("{}.{} {unit}", tenths / 10, tenths % 10)
-            } else {
-                format!("{} {unit}", tenths / 10)
-            };
-        }
-    }
-    format!("{number} B")
 }
 
 /// A large number in at most five characters: `950`, `12.3k`, `1.2M`.

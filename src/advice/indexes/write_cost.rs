@@ -181,10 +181,19 @@ fn felt(workload: &Workload<'_>, added_us: impl Fn(&Asked<'_>) -> Option<f64>) -
     let (share, added, spot) = felt.max_by(|(a, ..), (b, ..)| a.total_cmp(b))?;
     let does = if spot.kind == StatementKind::Insert { "inserts" } else { "updates" };
     Some(format!(
-        "it adds about {added:.1} µs to each row that {} {does}: {:.0} % of its time",
-        spot.fingerprint,
+        "it adds about {added:.1} µs to each row that `{}` {does}: {:.0} % of its time",
+        begins(&spot.canonical),
         share * 100.0
     ))
+}
+
+/// As much of a statement as tells it from others in a sentence.
+fn begins(statement: &str) -> String {
+    const SHOWN: usize = 60;
+    match statement.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("{}…", &statement[..end]),
+        None => statement.to_owned(),
+    }
 }
 
 fn write_heavy(table: &TableUse, rates: &Rates) -> Option<String> {
