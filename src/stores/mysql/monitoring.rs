@@ -200,7 +200,9 @@ impl Monitoring for MysqlStore {
             MonitorRole::Act => account.grant(
                 match flavour {
                     Flavour::Mariadb => {
-                        "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody"
+                        "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody; MariaDB has no \
+                         smaller right for that, and this one also sets init_connect, which runs in everybody's sessions, max_connections and \
+                         the like"
                     }
                     Flavour::Mysql => {
                         "sees whether a session is still the one that was meant, and cancels and ends sessions of everybody but \

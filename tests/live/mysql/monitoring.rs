@@ -114,6 +114,69 @@ async fn the_watch_role_sees_everything_and_no_row(product: Product) {
     }
 }
 
+/// Everything that somebody who may end sessions might try, and what refuses it: no right on a database, a table, a routine, or the whole server.
+const BEYOND: [&str; 18] = [
+    "SELECT * FROM @.orders",
+    "INSERT INTO @.orders (id) VALUES (4711)",
+    "UPDATE @.orders SET id = 4711",
+    "DELETE FROM @.orders",
+    "TRUNCATE TABLE @.orders",
+    "CREATE TABLE @.theirs (id INT)",
+    "CREATE INDEX theirs ON @.orders (id)",
+    "DROP TABLE @.orders",
+    "DROP DATABASE @",
+    "CREATE USER theirs IDENTIFIED BY 'x'",
+    "GRANT SELECT ON @.* TO CURRENT_USER()",
+    "SELECT * FROM mysql.user",
+    "SELECT 1 INTO OUTFILE '/tmp/godwit-theirs'",
+    "SET GLOBAL general_log = ON",
+    "SET GLOBAL read_only = ON",
+    "FLUSH TABLES",
+    "CHANGE MASTER TO MASTER_HOST = 'theirs'",
+    "SHUTDOWN",
+];
+
+each_product!(the_acting_role_ends_sessions_and_does_nothing_else);
+async fn the_acting_role_ends_sessions_and_does_nothing_else(product: Product) {
+    let lab = Lab::private(&[product.server(1)]);
+    let mut place = Place::on(product, &lab, 1).await;
+    place.with_orders().await;
+    place.sql.run("CREATE USER 'app'@'%' IDENTIFIED BY 'x'").await;
+    make(&place, &place.store().grants(MonitorRole::Act)).await;
+    let (_, rest) = place.url.split_once('@').unwrap();
+    let url = format!("{}://{}:{}@{rest}", product.word(), MonitorRole::Act.account(), PASSWORD.replace(' ', "%20"));
+    let mut curious = Client::connect(&url, "").await;
+    for statement in BEYOND {
+        let statement = statement.replace('@', &place.database);
+        let statement = match product {
+            Product::MariaDb => statement,
+            Product::Mysql => {
+                statement.replace("CHANGE MASTER TO MASTER_HOST", "CHANGE REPLICATION SOURCE TO SOURCE_HOST")
+            }
+        };
+        let refused = curious.attempt(&statement).await.err().unwrap_or_else(|| panic!("it may {statement}"));
+        let number = refused.as_database_error().map(|e| e.downcast_ref::<sqlx::mysql::MySqlDatabaseError>().number());
+        // Denied on a database, for a user, a command on a table, a right that is lacking, an account that may not be made.
+        assert!(matches!(number, Some(1044 | 1045 | 1142 | 1227 | 1410)), "{statement}: {refused}");
+    }
+    let file: Option<Vec<u8>> =
+        sqlx::query_scalar("SELECT LOAD_FILE('/etc/passwd')").fetch_one(&mut curious.session).await.unwrap();
+    assert_eq!(file, None, "it reads no file");
+    // What the right brings along: MariaDB has none that only ends sessions.
+    for setting in ["init_connect = ''", "max_connections = 151"] {
+        let outcome = curious.attempt(&format!("SET GLOBAL {setting}")).await;
+        assert_eq!(outcome.is_ok(), product == Product::MariaDb, "{setting}: {outcome:?}");
+    }
+    let busy = Client::connect(&format!("{}://app:x@{rest}", product.word()), "").await.runs("SELECT SLEEP(60)");
+    let acting = login(&place, MonitorRole::Act);
+    let seen = look_until(&place.store(), "the statement", |activity| {
+        activity.sessions.iter().any(|s| s.key.id == busy.id && s.statement.contains("SLEEP"))
+    })
+    .await;
+    acting.end(&session(&seen, &busy.id).key, Ending::Kill).await.unwrap();
+    let _ = busy.ended().await;
+}
+
 each_product!(the_optional_rights_are_optional);
 async fn the_optional_rights_are_optional(product: Product) {
     let lab = Lab::private(&[product.server(1)]);
