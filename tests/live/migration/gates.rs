@@ -1,13 +1,16 @@
 //! Gates over what is known of real stores: a planted finding turns the cutover's gate red, and mending it turns it green.
 
-use crate::driver::{Client, Engine, Home, PATIENCE, PHASES};
+use crate::driver::{Client, Engine, Home, PATIENCE, PHASES, poll};
+use crate::lab::Lab;
 use crate::migration::shop::Shop;
 use crate::shown::Watcher;
 use godwit::model::access::drift::GrantChange;
 use godwit::model::finding::{Audit, Finding, Verdict};
 use godwit::model::ids::StoreId;
+use godwit::model::phase::PhaseStatus;
 use godwit::model::pipeline::Traffic;
 use godwit::model::view::{View, ViewKind};
+use std::process::Stdio;
 
 /// The profile with other gates of the cutover, and with more sections.
 fn declare(shop: &Shop, gates: &str, more: &str) {
@@ -164,5 +167,60 @@ async fn a_time_that_was_not_watched_is_unknown_and_a_foreign_writer_is_red() {
         assert!(tokio::time::Instant::now() < deadline, "{why}");
     };
     assert!(why.contains("of no declared service (nightly") && !why.contains("secret-4711"), "{why}");
+    engine.down(&mut client).await;
+}
+
+/// Megabytes that are written at most: all of it is kept by the reader of the log.
+const MOST_WRITTEN: u32 = 256;
+
+/// Log that others need on a store of the pipeline counts as the pipeline's own does: Godwit has no slot on the target before the cutover.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs PostgreSQL: run tests/run"]
+async fn log_that_others_need_is_red_while_it_does_not_last() {
+    let lab = Lab::private(&["pg1", "pg2"]);
+    let shop = Shop::on(&lab).await;
+    declare(&shop, "runway = \"1m\"", "");
+    let engine = Engine::start(&shop);
+    let mut client = engine.client().await;
+    before_the_cutover(&mut client).await;
+    shop.sql(Traffic::Target, "SELECT pg_create_physical_replication_slot('others', true)").await;
+    poll("a slot that nobody reads is red", async || {
+        let why = refusal(&mut client).await;
+        let told = why.contains("others of target: nobody reads it, and the server keeps all log since");
+        told.then_some(()).ok_or(why)
+    })
+    .await;
+
+    // Somebody reads it and keeps up. What the server keeps would last no minute at the speed at which it is written.
+    shop.sql(Traffic::Target, "ALTER SYSTEM SET max_slot_wal_keep_size = '64MB'").await;
+    shop.sql(Traffic::Target, "SELECT pg_reload_conf()").await;
+    let files = tempfile::tempdir().unwrap();
+    let mut reader = tokio::process::Command::new("pg_receivewal");
+    reader.args(["--slot", "others", "--synchronous", "--no-loop", "--dbname", &lab.postgres(2), "--directory"]);
+    let reader = reader.arg(files.path()).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn();
+    let mut reader = reader.expect("pg_receivewal is a part of PostgreSQL");
+    let mut written = 0;
+    let told = "s left, at least 60 s wanted";
+    poll("a log that lasts no minute is red", async || {
+        let behind = "SELECT active AND pg_current_wal_flush_lsn() - restart_lsn < 16777216 FROM pg_replication_slots";
+        if written < MOST_WRITTEN && shop.column(Traffic::Target, behind).await == ["true"] {
+            let write =
+                "SELECT pg_logical_emit_message(false, 'load', repeat('x', 1 << 20)) FROM generate_series(1, 8)";
+            shop.sql(Traffic::Target, write).await;
+            written += 8;
+        }
+        let why = refusal(&mut client).await;
+        assert!(!why.is_empty(), "the cutover was begun");
+        (why.contains("others of target: ") && why.contains(told)).then_some(()).ok_or(why)
+    })
+    .await;
+
+    // Without a limit it lasts for ever, as fast as it may be written.
+    shop.sql(Traffic::Target, "ALTER SYSTEM RESET max_slot_wal_keep_size").await;
+    shop.sql(Traffic::Target, "SELECT pg_reload_conf()").await;
+    poll("a log without a limit is green", async || client.begin("cutover").await.map(|_| ())).await;
+    client.ended("cutover").await;
+    assert_eq!(client.status("cutover"), PhaseStatus::Succeeded);
+    reader.kill().await.unwrap();
     engine.down(&mut client).await;
 }
