@@ -10,3 +10,4 @@ pub mod hotspots;
 pub mod indexes;
 pub mod names;
 pub mod ownership;
+mod wording;

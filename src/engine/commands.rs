@@ -333,8 +333,9 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
             "the migration is retired: the old side is no longer kept current, so there is no way back".to_owned(),
         ));
     }
-    for target in planner::rollback_targets(core, &phase.id) {
-        no_half_way(&target)?;
+    let targets = planner::rollback_targets(core, &phase.id);
+    for target in &targets {
+        no_half_way(target)?;
     }
     let probe = PhaseEvent::RollbackStarted { by: by.clone(), plan: String::new() };
     phase.status.next(&probe).map_err(|e| Refusal(format!("{}: {e}", phase.id)))?;
@@ -347,7 +348,6 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
             phase.id
         )));
     }
-    let targets = planner::rollback_targets(core, &phase.id);
     // Before tables are carried and later phases taken back for a switch that would not drain.
     for target in targets.iter().filter(|target| planner::begins_switch_back(core, target)) {
         for pipeline in &target.pipelines {
@@ -355,6 +355,7 @@ async fn roll_back(core: &CoreRef, by: &Operator, phase: &PhaseRecord, hash: &st
         }
     }
     core.stop_phase().await;
+    // A phase that was in work has come to its end or to a stop meanwhile.
     let targets = planner::rollback_targets(core, &phase.id);
     let Some(first) = targets.first() else {
         return Err(Refusal(format!("{} has nothing to take back", phase.id)));

@@ -2,7 +2,7 @@
 //!
 //! Only objects that both readings show are compared: a new table with the rights of its database is no change of rights.
 
-use super::wording::listed;
+use crate::advice::wording::listed;
 use crate::model::access::drift::GrantChange;
 use crate::model::access::object::Object;
 use crate::model::access::reading::AccessReading;

@@ -16,4 +16,4 @@ pub mod ownership;
 pub mod postgres;
 pub mod redis;
 mod remedy;
-pub(super) mod wording;
+mod wording;

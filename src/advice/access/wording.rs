@@ -20,18 +20,6 @@ pub fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
 }
 
-/// `1 table`, `2 tables`.
-pub fn counted(n: usize, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
-}
-
-/// The first names of a long list and how many more there are.
-pub fn listed(names: &[&str]) -> String {
-    const SHOWN: usize = 12;
-    let shown = names.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", ");
-    if names.len() > SHOWN { format!("{shown} and {} more", names.len() - SHOWN) } else { shown }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -44,6 +32,5 @@ mod tests {
         assert_eq!(role("a\"b"), "\"a\"\"b\"");
         assert_eq!(grantee(None), "PUBLIC");
         assert_eq!(literal("it's"), "'it''s'");
-        assert_eq!(listed(&["a", "b"]), "a, b");
     }
 }

@@ -1,6 +1,5 @@
 //! `IX-ESR`: MongoDB. Fields of equality first, then those of the sort, then ranges.
 
-use crate::advice::access::wording::counted;
 use crate::advice::dialect::Dialect;
 use crate::advice::hotspots::document::Document;
 use crate::advice::hotspots::mongo_command::{self, Command};
@@ -9,6 +8,7 @@ use crate::advice::indexes::inspection::{Inspection, has_duty};
 use crate::advice::indexes::shape::{self, plain};
 use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::write_cost;
+use crate::advice::wording::counted;
 use crate::model::finding::{Confidence, Finding, IndexEffect, Severity};
 use crate::model::hotspot::HotSpot;
 use crate::model::index::{Index, IndexPart, TableUse};

@@ -1,6 +1,5 @@
 //! `IX-NEW`: which candidates are worth their price. The second of two steps: planners have answered, where there are any.
 
-use crate::advice::access::wording::counted;
 use crate::advice::catalogue::Catalogue;
 use crate::advice::dialect::Dialect;
 use crate::advice::indexes::candidates::{Candidate, Served};
@@ -14,6 +13,7 @@ use crate::advice::indexes::selectivity;
 use crate::advice::indexes::shape;
 use crate::advice::indexes::workload::Workload;
 use crate::advice::indexes::write_cost::{self, WriteCost};
+use crate::advice::wording::counted;
 use crate::model::finding::{Confidence, Finding, IndexEffect, Severity};
 use crate::model::hotspot::Fingerprint;
 use crate::model::lag::spoken;

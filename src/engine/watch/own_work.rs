@@ -48,7 +48,6 @@ impl OwnWork {
         for pipeline in core.profile.pipelines.iter().filter(|p| p.from == *store || p.to == *store) {
             let is_source = pipeline.from == *store;
             let phases = || state.phases.iter().filter(|phase| phase.pipelines.contains(&pipeline.id));
-            let reading = || phases().filter(|phase| reads(phase.kind, is_source));
             let copies = state.pipelines.get(&pipeline.id).is_some_and(|record| record.stage == Stage::Copy);
             let samples = core.samples.borrow();
             let progress = || samples.pipelines.get(&pipeline.id).map(|sample| sample.copy.clone()).unwrap_or_default();
@@ -56,10 +55,10 @@ impl OwnWork {
                 copied: copies.then(progress),
                 is_compared: samples.verifying.contains_key(&pipeline.id),
                 verified: state.verification.get(&pipeline.id).map_or(&[], Vec::as_slice),
-                is_stepping: reading().any(|phase| phase.status.is_active()),
+                is_stepping: phases().any(|phase| reads(phase.kind, is_source) && phase.status.is_active()),
                 // Between two looks a small copy begins and ends.
-                stepped: reading()
-                    .chain(phases().filter(|phase| phase.kind == PhaseKind::Backfill))
+                stepped: phases()
+                    .filter(|phase| phase.kind == PhaseKind::Backfill || reads(phase.kind, is_source))
                     .flat_map(|phase| &phase.steps)
                     .map(|step| step.at)
                     .max(),

@@ -2,7 +2,7 @@
 
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
-use crate::advice::access::wording::counted;
+use crate::advice::wording::counted;
 use crate::model::access::postgres::Readable;
 use crate::model::access::reading::EngineFacts;
 use crate::model::access::redis::{RedisFacts, RedisUser, overlap as meet};

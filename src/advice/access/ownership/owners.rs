@@ -3,7 +3,8 @@
 use super::foreign::tables;
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
-use crate::advice::access::wording::{counted, listed, role};
+use crate::advice::access::wording::role;
+use crate::advice::wording::{counted, listed};
 use crate::model::access::object::Object;
 use crate::model::ids::ServiceId;
 use std::collections::BTreeMap;

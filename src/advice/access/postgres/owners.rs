@@ -2,7 +2,8 @@
 
 use crate::advice::access::case::Case;
 use crate::advice::access::judgement::{Failure, Judgement};
-use crate::advice::access::wording::{counted, listed, role};
+use crate::advice::access::wording::role;
+use crate::advice::wording::{counted, listed};
 use crate::model::access::postgres::{PgRelation, PostgresFacts};
 use std::collections::BTreeMap;
 
