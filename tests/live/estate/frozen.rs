@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 const GOES_ON: usize = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis: run tests/run"]
+#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis, Valkey: run tests/run"]
 async fn a_frozen_server_delays_no_store_of_any_engine() {
     let lab = Lab::private(&STORES.map(|(_, server)| server));
     let urls = STORES.map(|(store, server)| (store, lab.url(server)));

@@ -1,4 +1,4 @@
-//! One Godwit over stores of four engines: what one server does to whoever looks never touches the others, and nothing secret comes out.
+//! One Godwit over stores of six engines: what one server does to whoever looks never touches the others, and nothing secret comes out.
 
 mod frozen;
 pub mod scene;

@@ -1,4 +1,4 @@
-//! Servers of five engines for one test alone, and an engine that watches them.
+//! Servers of six engines for one test alone, and an engine that watches them.
 
 use crate::driver::Home;
 use crate::lab::Lab;
@@ -17,8 +17,14 @@ use tokio::process::{Child, Command};
 use crate::driver::PATIENCE;
 
 /// Store names, which are engines' names, with the lab's name of their server.
-pub const STORES: [(&str, &str); 5] =
-    [("postgres", "pg1"), ("mariadb", "maria1"), ("mysql", "mysql1"), ("mongodb", "mongo2"), ("redis", "redis1")];
+pub const STORES: [(&str, &str); 6] = [
+    ("postgres", "pg1"),
+    ("mariadb", "maria1"),
+    ("mysql", "mysql1"),
+    ("mongodb", "mongo2"),
+    ("redis", "redis1"),
+    ("valkey", "valkey1"),
+];
 
 /// A profile that watches them all; what it moves lies in two small files beside it.
 pub struct Scene {

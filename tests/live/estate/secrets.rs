@@ -5,7 +5,9 @@ use super::scene::{STORES, Scene, Watcher};
 use crate::driver::Home;
 use crate::lab::Lab;
 use crate::mongodb::lab::{admin_of, run_printed};
+use crate::redis::lab::send;
 use mongodb::bson::doc;
+use redis::aio::MultiplexedConnection;
 use sqlx::{AssertSqlSafe, Connection, Executor, MySqlConnection, PgConnection, Row};
 use std::path::Path;
 
@@ -16,7 +18,7 @@ const PASSWORD: &str = "watch-hush-5513";
 const PLANTED: [&str; 3] = ["planted-password-9917", "planted-value-3306", "planted-row-6379"];
 
 /// The servers with logins; the lab's second MongoDB has none.
-const SERVERS: [(&str, &str); 5] = [STORES[0], STORES[1], STORES[2], ("mongodb", "mongo1"), STORES[4]];
+const SERVERS: [(&str, &str); 6] = [STORES[0], STORES[1], STORES[2], ("mongodb", "mongo1"), STORES[4], STORES[5]];
 
 /// The printed statements of a role, required and optional, with the password put in.
 async fn printed(scene: &Scene, store: &str, role: &str) -> Vec<String> {
@@ -31,8 +33,8 @@ async fn printed(scene: &Scene, store: &str, role: &str) -> Vec<String> {
             .fold(statement.to_owned(), |text, place| text.replace(place, &place.replace("PASSWORD", PASSWORD)))
     };
     let statements = statements.map(|grant| put_in(grant["statement"].as_str().unwrap()));
-    // One `ACL SAVE` needs an aclfile, which the lab's server has not; it is for those that have.
-    statements.filter(|statement| statement != "ACL SAVE").collect()
+    // One `ACL SAVE` needs an aclfile, which the lab's servers have not; COMMANDLOG came with Valkey 8.1, and an older server refuses its name.
+    statements.filter(|statement| statement != "ACL SAVE" && !statement.contains("+commandlog")).collect()
 }
 
 /// Runs statements with the engine's own client, as an administrator.
@@ -41,18 +43,22 @@ struct Admin {
     mariadb: MySqlConnection,
     mysql: MySqlConnection,
     mongodb: mongodb::Client,
-    redis: redis::aio::MultiplexedConnection,
+    redis: MultiplexedConnection,
+    valkey: MultiplexedConnection,
 }
 
 impl Admin {
     async fn new(lab: &Lab) -> Self {
+        let cache =
+            async |name| redis::Client::open(lab.url(name)).unwrap().get_multiplexed_async_connection().await.unwrap();
         let mariadb = lab.url("maria1").replacen("mariadb://", "mysql://", 1);
         Self {
             postgres: PgConnection::connect(&lab.url("pg1")).await.unwrap(),
             mariadb: MySqlConnection::connect(&mariadb).await.unwrap(),
             mysql: MySqlConnection::connect(&lab.url("mysql1")).await.unwrap(),
             mongodb: admin_of(&lab.url("mongo1")).await,
-            redis: redis::Client::open(lab.url("redis1")).unwrap().get_multiplexed_async_connection().await.unwrap(),
+            redis: cache("redis1").await,
+            valkey: cache("valkey1").await,
         }
     }
 
@@ -67,17 +73,12 @@ impl Admin {
                 run.map(|_| ()).map_err(|e| e.to_string())
             }
             "mongodb" => run_printed(&self.mongodb, statement).await.map(|_| ()).map_err(|e| e.to_string()),
-            _ => self.redis(statement).await.map(|_| ()).map_err(|e| e.to_string()),
+            _ => {
+                let cache = if store == "valkey" { &mut self.valkey } else { &mut self.redis };
+                send(cache, statement).await.map(|_| ()).map_err(|e| e.to_string())
+            }
         };
         outcome.unwrap_or_else(|error| panic!("{store}: {statement}: {error}"));
-    }
-
-    async fn redis(&mut self, words: &str) -> redis::RedisResult<redis::Value> {
-        let mut command = redis::Cmd::new();
-        for word in words.split(' ') {
-            command.arg(word);
-        }
-        command.query_async(&mut self.redis).await
     }
 
     /// Accounts, values and rows, and how each server keeps its passwords: nothing of what is returned may come out.
@@ -114,6 +115,7 @@ impl Admin {
             format!("EVAL return(redis.call('get',KEYS[1])..'{value}') 1 card"),
         ] {
             self.run("redis", &words).await;
+            self.run("valkey", &words).await;
         }
         let hashes = "SELECT rolpassword FROM pg_authid WHERE rolpassword IS NOT NULL";
         secrets.extend(sqlx::query_scalar::<_, String>(hashes).fetch_all(&mut self.postgres).await.unwrap());
@@ -126,12 +128,13 @@ impl Admin {
         let users =
             server.run_command(doc! { "usersInfo": { "forAllDBs": true }, "showCredentials": true }).await.unwrap();
         secrets.extend(keys(&serde_json::to_value(&users).unwrap()));
-        let rules = self.redis("ACL LIST").await.unwrap();
-        let rules: Vec<String> = redis::FromRedisValue::from_redis_value(rules).unwrap();
-        secrets.extend(
-            rules.iter().flat_map(|rule| rule.split(' ')).filter_map(|word| word.strip_prefix('#')).map(str::to_owned),
-        );
-        assert!(secrets.len() > 16, "{secrets:?}");
+        for cache in [&mut self.redis, &mut self.valkey] {
+            let rules = send(cache, "ACL LIST").await.unwrap();
+            let rules: Vec<String> = redis::FromRedisValue::from_redis_value(rules).unwrap();
+            let words = rules.iter().flat_map(|rule| rule.split(' '));
+            secrets.extend(words.filter_map(|word| word.strip_prefix('#')).map(str::to_owned));
+        }
+        assert!(secrets.len() > 18, "{secrets:?}");
         secrets
     }
 }
@@ -237,6 +240,7 @@ async fn with_role(role: &str) {
         &["assess", "mysql"],
         &["assess", "mongodb"],
         &["assess", "redis"],
+        &["assess", "valkey"],
     ] {
         for json in [&[][..], &["--json"]] {
             let output = scene.godwit(&[words, json].concat()).await;
@@ -265,13 +269,13 @@ async fn with_role(role: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis: run tests/run"]
+#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis, Valkey: run tests/run"]
 async fn the_watch_account_reads_everything_and_tells_no_secret() {
     with_role("watch").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis: run tests/run"]
+#[ignore = "needs PostgreSQL, MariaDB, MySQL, MongoDB, Redis, Valkey: run tests/run"]
 async fn the_audit_account_reads_everything_and_tells_no_secret() {
     with_role("audit").await;
 }
