@@ -1,6 +1,6 @@
 //! Clients of the server.
 //!
-//! `CLIENT LIST` stops the server while it runs (about 1 µs for each client), so it is asked rarely; between two lists only the
+//! `CLIENT LIST` stops the server while it runs (1 to 3 µs for each client), so it is asked rarely; between two lists only the
 //! counts of `INFO clients` are read, and the list that is shown says how old it is.
 
 use crate::model::observation::{Missing, Observation};
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 /// Nor more rarely.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
-/// Pause for each client: with 1 µs of the server's time for each, the share of it stays under 0.002 %.
+/// Pause for each client: with 1 to 3 µs of the server's time for each, the share of it stays under 0.005 %.
 const PAUSE_FOR_EACH: Duration = Duration::from_millis(60);
 
 /// Time between two lists with so many clients.
@@ -61,7 +61,7 @@ pub(super) fn no_right() -> Missing {
         what: "clients one by one".to_owned(),
         why: "the monitoring account may not run CLIENT LIST; only their number is known".to_owned(),
         enable: Some("ACL SETUSER godwit_watch +client|list".to_owned()),
-        price: "about 1 µs of the server's only thread for each client and list; the account then sees addresses and names of all clients".to_owned(),
+        price: "1 to 3 µs of the server's only thread for each client and list; the account then sees addresses and names of all clients".to_owned(),
     }
 }
 

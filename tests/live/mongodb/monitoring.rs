@@ -159,7 +159,8 @@ async fn the_acting_account_ends_operations_and_reads_nothing() {
     let find = async || {
         let sessions = watching.sessions().unwrap().activity().await.unwrap().value.sessions;
         // The driver's own operations are active under the same application for a moment.
-        let is_slow = |session: &Session| session.application == application && session.statement.contains("sleep(500)");
+        let is_slow =
+            |session: &Session| session.application == application && session.statement.contains("sleep(500)");
         sessions.into_iter().find(is_slow)
     };
     wait_until(Duration::from_secs(20), async || find().await.is_some()).await;

@@ -66,6 +66,11 @@ async fn slow_commands_show_their_keys_pattern_and_never_a_value(server: Server)
     }
     send(&mut client, "CONFIG SET slowlog-log-slower-than 10000").await.unwrap();
     let later = store.statements().unwrap().beside().await.unwrap();
+    // Without news the ring is not read again, and what was gathered stays.
+    send(&mut client, "CONFIG SET slowlog-log-slower-than -1").await.unwrap();
+    let before = store.statements().unwrap().beside().await.unwrap();
+    let unchanged = store.statements().unwrap().beside().await.unwrap();
+    assert_eq!((unchanged.cost.statements, &unchanged.value), (1, &before.value));
 
     assert!(slow.missing.is_empty());
     let statements = slow.value.clone().unwrap();
