@@ -155,6 +155,7 @@ async fn a_session_of_every_engine_is_ended_and_journaled() {
         let filter = doc! { "$where": "sleep(500) || true", "b": { "$gte": 0 }, "_id": { "$ne": 4711 } };
         docs.run_command(doc! { "find": "orders", "filter": filter, "limit": 200, "batchSize": 200 }).await
     });
+    crate::mongodb::lab::is_planned(&admin, &shop, &name).await;
     let is_slow = |s: &Session| s.application == name && s.statement.contains("sleep(500)");
     let session = seen(&scene, "docs", is_slow).await;
     kill(&mut client, "docs", &session).await;

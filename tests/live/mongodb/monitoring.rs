@@ -1,14 +1,12 @@
 //! The printed roles: everything works with them, and nothing more.
 
-use super::lab::{admin, client, ids, name, open, run_printed, shop, url, url_as};
-use crate::lab::wait_until;
+use super::lab::{admin, client, ids, is_planned, name, open, run_printed, shop, url, url_as};
 use godwit::model::monitor::MonitorRole;
 use godwit::model::session::{Ending, Session};
 use godwit::stores::StoreRef;
 use godwit::stores::error::ErrorKind;
 use mongodb::Client;
 use mongodb::bson::{Bson, Document, doc};
-use std::time::Duration;
 
 const PASSWORD: &str = "Wachs0mkeit-7781";
 
@@ -163,7 +161,7 @@ async fn the_acting_account_ends_operations_and_reads_nothing() {
             |session: &Session| session.application == application && session.statement.contains("sleep(500)");
         sessions.into_iter().find(is_slow)
     };
-    wait_until(Duration::from_secs(20), async || find().await.is_some()).await;
+    is_planned(&admin, &database, &application).await;
     let session = find().await.unwrap();
     // The watching account cannot do it, and says so.
     let (watcher, watch) = self::account(&admin, MonitorRole::Watch, false).await;

@@ -1,6 +1,6 @@
 //! Operations, transactions, lock waits; and ending them.
 
-use super::lab::{admin, client, ids, name, open, shop, url};
+use super::lab::{admin, client, ids, is_planned, name, open, shop, url};
 use crate::lab::wait_until;
 use godwit::model::session::{Activity, Blocking, Ending, Party, Session, SessionKind, SessionState};
 use godwit::stores::StoreRef;
@@ -102,7 +102,7 @@ async fn an_operation_is_ended_only_while_it_is_the_same_one() {
     let application = name("slow");
     let store = open(&url());
     let running = slow(&client(&url(), &application).await.database(database.name()));
-    wait_until(SOON, async || find_slow(&store, &application).await.is_some()).await;
+    is_planned(&admin, &database, &application).await;
     let session = find_slow(&store, &application).await.unwrap();
     assert_eq!(
         (session.kind, session.state, session.login.as_str(), session.database.as_str()),
