@@ -96,8 +96,7 @@ pub async fn shop(admin: &Client) -> Database {
 /// What an operation is called changes at its beginning: its collection is not known at first, and a query with JavaScript shows as one on
 /// `system.js` while the server loads the stored functions. With the plan all of that is over.
 pub async fn is_planned(admin: &Client, database: &Database, application: &str) {
-    let wanted =
-        doc! { "appName": application, "ns": format!("{}.orders", database.name()), "planSummary": "COLLSCAN" };
+    let wanted = doc! { "appName": application, "ns": format!("{}.orders", database.name()), "planSummary": { "$exists": true } };
     let look = doc! { "aggregate": 1, "cursor": {}, "pipeline": [{ "$currentOp": { "allUsers": true } }, { "$match": wanted }] };
     wait_until(Duration::from_secs(20), async || {
         let answer = admin.database("admin").run_command(look.clone()).await.unwrap();
